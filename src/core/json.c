@@ -293,7 +293,7 @@ read_string(Reader *r, const CoreJson *v, const char **text, size_t *len)
 				break;
 			case 'u':
 				{
-					uint32_t	code;
+					uint32_t	code = 0;
 
 					if (!read_unicode(r, v, &code))
 						return false;
