@@ -32,8 +32,8 @@
  *	"2026-01-31" ?			read as day or "?"		as days		?
  *	true/false	?			?						?			as bools
  *
- * (? = unknown.)  A text operand that is a calendar day YYYY-MM-DD (proleptic
- * Gregorian, years 0001 to 9999) is a day; a list of operands is of days only
+ * (? = unknown.)  A text operand that is a calendar day YYYY-MM-DD (day.h) is a
+ * day; a list of operands is of days only
  * when every one is, otherwise of texts; numbers, bools and texts do not mix
  * in one list.  List facts compare through any_of, all_of, under, same_as and
  * differs_from only (elsewhere unknown), for which one value is a list of one.
@@ -375,8 +375,5 @@ extern bool nurture_cond_number(const char *text, size_t len, int64_t *out);
 
 /* Makes the code of a whole number. */
 extern int64_t nurture_cond_number_of_int(int64_t n);
-
-/* Reads a day YYYY-MM-DD, nothing before or after it. */
-extern bool nurture_cond_day(const char *text, size_t len, int32_t *out);
 
 #endif							/* NURTURE_CORE_CONDITION_H */

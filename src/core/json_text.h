@@ -83,13 +83,14 @@ core_text_quote(CoreText *t, const char *s, size_t len)
 	while (n < len && n > 0 && ((unsigned char) s[n] & 0xC0) == 0x80)
 		n--;
 	core_text_str(t, "\"");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0, from = 0; i <= n; i++)
 	{
-		char		c = s[i];
-
-		if ((unsigned char) c < 0x20 || c == 0x7F)
-			c = '?';
-		core_text_add(t, &c, 1);
+		if (i < n && (unsigned char) s[i] >= 0x20 && s[i] != 0x7F)
+			continue;
+		core_text_add(t, s + from, i - from);
+		if (i < n)
+			core_text_str(t, "?");
+		from = i + 1;
 	}
 	core_text_str(t, n < len ? "...\"" : "\"");
 }
