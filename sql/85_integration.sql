@@ -1,0 +1,16 @@
+-- Integration: install, presets, partitions.
+
+CREATE FUNCTION nurture_install(preset text DEFAULT 'pharma') RETURNS text
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_install';
+COMMENT ON FUNCTION nurture_install(text) IS 'Creates schemas nurture, nurture_part and nurture_bi as the caller''s own objects and loads a preset: pharma, biopharma, demo or minimal.';
+
+CREATE FUNCTION nurture_seed(preset text) RETURNS text
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_seed';
+COMMENT ON FUNCTION nurture_seed(text) IS 'Loads a preset into an installed nurture; rows that are there stay as they are.';
+
+CREATE FUNCTION nurture_config_table(configuration regclass) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_config_table';
+COMMENT ON FUNCTION nurture_config_table(regclass) IS 'Attaches the triggers that every configuration table has; used by nurture_install. The caller needs the rights that CREATE TRIGGER asks for.';

@@ -1,0 +1,38 @@
+/*
+ * compat.h
+ *	  Every difference between PostgreSQL 15, 16, 17 and 18 that nurture meets.
+ *
+ * Nothing else in the tree asks for PG_VERSION_NUM.
+ */
+#ifndef NURTURE_COMPAT_H
+#define NURTURE_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#if PG_VERSION_NUM < 150000
+#error "nurture needs PostgreSQL 15 or later"
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * The fmgr macros declare functions with default visibility from 16 on; with
+ * -fvisibility=hidden 15 needs it said for the module magic and each function.
+ */
+#if PG_VERSION_NUM < 160000
+#define NURTURE_EXPORT __attribute__((visibility("default")))
+#else
+#define NURTURE_EXPORT
+#endif
+
+/* Declares and registers one SQL-callable function. */
+#define NURTURE_FUNCTION(name) \
+	extern NURTURE_EXPORT Datum name(PG_FUNCTION_ARGS); \
+	extern NURTURE_EXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name)(void); \
+	PG_FUNCTION_INFO_V1(name)
+
+#endif							/* NURTURE_COMPAT_H */

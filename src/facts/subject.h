@@ -1,0 +1,126 @@
+/*
+ * subject.h
+ *	  A lead as conditions and models see it: facts, activity, standing and
+ *	  the event at hand, read by one query that starts from nurture.lead.
+ */
+#ifndef NURTURE_SUBJECT_H
+#define NURTURE_SUBJECT_H
+
+#include "base/compat.h"
+#include "core/condition.h"
+#include "core/tally.h"
+#include "datatype/timestamp.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
+
+/* Facts in the order of subject_columns in subject.c. */
+typedef enum SubjectColumn
+{
+	SUBJECT_AUDIENCE_TYPE,
+	SUBJECT_AUDIENCE_VERIFIED_AT,
+	SUBJECT_ROLE,
+	SUBJECT_SPECIALTY,
+	SUBJECT_THERAPEUTIC_AREA,
+	SUBJECT_COUNTRY,
+	SUBJECT_REGION,
+	SUBJECT_POSTAL_CODE,
+	SUBJECT_ORGANIZATION_TYPE,
+	SUBJECT_SOURCE,
+	SUBJECT_CAMPAIGN,
+	SUBJECT_LANGUAGE,
+	SUBJECT_TIME_ZONE,
+	SUBJECT_OWNER,
+	SUBJECT_IS_TEST,
+	SUBJECT_CREATED_AT,
+	SUBJECT_UPDATED_AT,
+	SUBJECT_EMAIL_KNOWN,
+	SUBJECT_PHONE_KNOWN,
+	SUBJECT_ACCOUNT_ID,
+	SUBJECT_ATTRIBUTES,
+	SUBJECT_ACCOUNT_NAME,
+	SUBJECT_ACCOUNT_ORGANIZATION_TYPE,
+	SUBJECT_ACCOUNT_COUNTRY,
+	SUBJECT_ACCOUNT_REGION,
+	SUBJECT_ACCOUNT_DOMAIN,
+	SUBJECT_ACCOUNT_OWNER,
+	SUBJECT_ACCOUNT_ACTIVITY_SCORE,
+	SUBJECT_ACCOUNT_SPIKE,
+	SUBJECT_ACCOUNT_ACTIVE_LEADS,
+	SUBJECT_ACCOUNT_ATTRIBUTES,
+	SUBJECT_COLUMNS				/* how many */
+} SubjectColumn;
+
+/* The event that a reaction is about. */
+typedef struct SubjectEvent
+{
+	int64		lead_id;
+	int64		event_id;
+	const char *event_type;
+	TimestampTz occurred_at;
+	TimestampTz recorded_at;
+	ArrayType  *tags;			/* text[], NULL = none */
+	Jsonb	   *properties;		/* NULL = none */
+	const char *asset_id;		/* NULL = none */
+	int32		version;		/* 0 = none */
+	const char *channel;		/* NULL = unknown */
+	const char *campaign;		/* NULL = none */
+	int64		message_id;		/* 0 = none */
+	bool		history;		/* too old, or marked so, to start anything */
+	int			nsignals;
+	const int16 *signals;		/* signal ids it matched */
+} SubjectEvent;
+
+typedef struct Subject
+{
+	int64		lead_id;		/* the survivor when the asked one was merged */
+	TimestampTz now;			/* what conditions call now */
+	int32		today;			/* its UTC day */
+	const char *product;		/* standing is asked for this; "*" by default */
+	Datum		values[SUBJECT_COLUMNS];
+	bool		nulls[SUBJECT_COLUMNS];
+	TimestampTz erased_at;		/* DT_NOBEGIN = not erased */
+	Tally		signals;
+	Tally		topics;
+	TimestampTz last_event_at;	/* DT_NOBEGIN = never */
+	const SubjectEvent *event;	/* NULL = none at hand */
+
+	/* filled on first use */
+	bool		standing_read;
+	const char *stage;			/* "new" when the lead has no row */
+	const char *grade;			/* NULL = none */
+	int			tier;
+	MemoryContext context;		/* where lazily read things go */
+} Subject;
+
+extern void nurture_subject_init(void);
+
+/*
+ * Reads a lead as of the given time; NULL when there is none, or the caller
+ * may not see it.  as_owner reads with the owner's rights, for decisions of
+ * the system itself; else with the caller's, so that row and column rights
+ * decide.  The result lives in the current memory context.  Connects to SPI
+ * by itself.
+ */
+extern Subject *nurture_subject_load(int64 lead_id, TimestampTz now,
+									 bool as_owner);
+
+/* A column fact as text, NULL when unknown. */
+extern char *nurture_subject_text(const Subject *subject, SubjectColumn column);
+
+/* Evaluates a condition about a subject; may query for consent, hand-off. */
+extern NurtureTruth nurture_subject_eval(Subject *subject,
+										 const Condition *condition);
+extern NurtureTruth nurture_subject_explain(Subject *subject,
+											const Condition *condition,
+											void (*visit) (void *arg,
+														   const CondTerm *term,
+														   NurtureTruth truth),
+											void *arg);
+/* Fills a source for the core's evaluator. */
+extern void nurture_subject_source(Subject *subject, CondSource *source);
+
+/* Share of one tag in the lead's decayed interest of its dimension, in
+ * millionths; tags below it count. */
+extern int64 nurture_subject_interest(const Subject *subject, int tag_id);
+
+#endif							/* NURTURE_SUBJECT_H */

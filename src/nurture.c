@@ -1,0 +1,23 @@
+/*
+ * nurture.c
+ *	  Module magic and _PG_init, which calls each room's init and nothing else.
+ */
+#include "base/compat.h"
+
+#include "base/owner.h"
+#include "base/rulecache.h"
+#include "base/settings.h"
+#include "fmgr.h"
+
+extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
+PG_MODULE_MAGIC;
+
+extern NURTURE_EXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	nurture_settings_init();
+	nurture_owner_init();
+	nurture_rulecache_init();
+}
