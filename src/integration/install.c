@@ -29,27 +29,39 @@ NURTURE_FUNCTION(nurture_install);
 NURTURE_FUNCTION(nurture_seed);
 NURTURE_FUNCTION(nurture_config_table);
 
-/* presets, each with the seed parts it loads in order */
+/*
+ * Presets, each with the prefixes of the seed parts it loads: "seed/pharma"
+ * stands for seed/pharma.sql and every seed/pharma_<room>.sql, by name.
+ */
 static const struct
 {
 	const char *preset;
-	const char *parts[5];
+	const char *prefixes[3];
 }			presets[] = {
-	{"minimal", {"seed/vocabulary.sql"}},
-	{"pharma", {"seed/vocabulary.sql", "seed/pharma.sql"}},
-	{"biopharma", {"seed/vocabulary.sql", "seed/pharma.sql", "seed/biopharma.sql"}},
-	{"demo", {"seed/vocabulary.sql", "seed/pharma.sql", "seed/demo.sql"}},
+	{"minimal", {"seed/vocabulary"}},
+	{"pharma", {"seed/vocabulary", "seed/pharma"}},
+	{"biopharma", {"seed/vocabulary", "seed/pharma", "seed/biopharma"}},
+	{"demo", {"seed/vocabulary", "seed/pharma", "seed/demo"}},
 };
 
-static const char *
-part_text(const char *name)
+static bool
+part_matches(const NurtureDdlPart *part, const char *prefix)
+{
+	size_t		length = strlen(prefix);
+
+	return strncmp(part->name, prefix, length) == 0 &&
+		(part->name[length] == '.' || part->name[length] == '_');
+}
+
+static bool
+prefix_exists(const char *prefix)
 {
 	for (const NurtureDdlPart *part = nurture_ddl_parts; part->name; part++)
 	{
-		if (strcmp(part->name, name) == 0)
-			return part->text;
+		if (part_matches(part, prefix))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* Returns text with @extschema@ replaced. */
@@ -109,9 +121,9 @@ preset_number(const char *preset)
 	{
 		if (strcmp(presets[i].preset, preset) == 0)
 		{
-			for (int j = 0; j < lengthof(presets[i].parts); j++)
+			for (int j = 0; j < lengthof(presets[i].prefixes); j++)
 			{
-				if (presets[i].parts[j] && !part_text(presets[i].parts[j]))
+				if (presets[i].prefixes[j] && !prefix_exists(presets[i].prefixes[j]))
 					ereport(ERROR,
 							(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 							 errmsg("preset \"%s\" is not part of this version",
@@ -130,12 +142,17 @@ preset_number(const char *preset)
 static void
 load_preset(int number, const char *schema)
 {
-	for (int j = 0; j < lengthof(presets[number].parts); j++)
+	for (int j = 0; j < lengthof(presets[number].prefixes); j++)
 	{
-		const char *part = presets[number].parts[j];
+		const char *prefix = presets[number].prefixes[j];
 
-		if (part != NULL)
-			run_part(part, part_text(part), schema);
+		if (prefix == NULL)
+			break;
+		for (const NurtureDdlPart *part = nurture_ddl_parts; part->name; part++)
+		{
+			if (part_matches(part, prefix))
+				run_part(part->name, part->text, schema);
+		}
 	}
 }
 
