@@ -73,6 +73,7 @@ typedef struct SubjectEvent
 typedef struct Subject
 {
 	int64		lead_id;		/* the survivor when the asked one was merged */
+	bool		fresh;			/* reads what this transaction wrote as well */
 	TimestampTz now;			/* what conditions call now */
 	int32		today;			/* its UTC day */
 	const char *product;		/* standing is asked for this; "*" by default */
@@ -92,8 +93,6 @@ typedef struct Subject
 	MemoryContext context;		/* where lazily read things go */
 } Subject;
 
-extern void nurture_subject_init(void);
-
 /*
  * Reads a lead as of the given time; NULL when there is none, or the caller
  * may not see it.  as_owner reads with the owner's rights, for decisions of
@@ -103,6 +102,26 @@ extern void nurture_subject_init(void);
  */
 extern Subject *nurture_subject_load(int64 lead_id, TimestampTz now,
 									 bool as_owner);
+
+/*
+ * For scoring, which reads many leads by queries of its own: the columns to
+ * select, in the order of SubjectColumn, and a subject over their values.
+ * The mask has a bit per SubjectColumn; columns outside it are selected as
+ * nothing and must not be asked for.
+ */
+#define SUBJECT_ALL_COLUMNS ((UINT64CONST(1) << SUBJECT_COLUMNS) - 1)
+
+extern uint64 nurture_subject_mask(const Condition *condition);
+extern char *nurture_subject_query(uint64 mask, const char *where);
+extern void nurture_subject_begin(Subject *subject, TimestampTz now,
+								  MemoryContext context);
+extern void nurture_subject_fill(Subject *subject, const Datum *values,
+								 const bool *nulls, uint64 mask);
+extern Tally nurture_tally_datum(Datum tally);
+
+/* Set by the scoring room: points of a dimension in hundredths. */
+extern bool (*nurture_subject_points) (Subject *subject, int dimension,
+									   int64 *points);
 
 /* A column fact as text, NULL when unknown. */
 extern char *nurture_subject_text(const Subject *subject, SubjectColumn column);
@@ -116,6 +135,7 @@ extern NurtureTruth nurture_subject_explain(Subject *subject,
 														   const CondTerm *term,
 														   NurtureTruth truth),
 											void *arg);
+
 /* Fills a source for the core's evaluator. */
 extern void nurture_subject_source(Subject *subject, CondSource *source);
 

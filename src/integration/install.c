@@ -100,7 +100,7 @@ run_part(const char *name, const char *text, const char *schema)
 	{
 		RawStmt    *raw = lfirst_node(RawStmt, cell);
 		int			length = raw->stmt_len ? raw->stmt_len :
-			strlen(sql) - raw->stmt_location;
+		strlen(sql) - raw->stmt_location;
 		char	   *statement = pnstrdup(sql + raw->stmt_location, length);
 		int			result;
 

@@ -1,0 +1,166 @@
+/*
+ * compile_condition.c
+ *	  Conditions compiled against the names of this database.
+ */
+#include "base/compat.h"
+
+#include "base/errors.h"
+#include "base/owner.h"
+#include "facts/subject_private.h"
+#include "facts/vocabulary.h"
+#include "facts/vocabulary_private.h"
+#include "utils/memutils.h"
+
+static void *
+arena_alloc(void *ctx, size_t size)
+{
+	return MemoryContextAlloc((MemoryContext) ctx, size);
+}
+
+static bool
+is_code(const char *name, size_t len)
+{
+	if (len == 0 || len > 63 || name[0] < 'a' || name[0] > 'z')
+		return false;
+	for (size_t i = 1; i < len; i++)
+	{
+		if (!((name[i] >= 'a' && name[i] <= 'z') ||
+			  (name[i] >= '0' && name[i] <= '9') || name[i] == '_'))
+			return false;
+	}
+	return true;
+}
+
+static bool
+table_exists(const char *name)
+{
+	return OidIsValid(nurture_table_oid(name, true));
+}
+
+static int
+lookup_name(void *ctx, CondNameKind kind, const char *name, size_t len)
+{
+	switch (kind)
+	{
+		case COND_NAME_FACT:
+			return nurture_subject_fact(name, len);
+		case COND_NAME_SIGNAL:
+			return nurture_signal_id(name, len);
+		case COND_NAME_TAG:
+			return nurture_tag_id(name, len);
+		case COND_NAME_STAGE:
+			return nurture_vocabulary_stage(name, len);
+		case COND_NAME_CHANNEL:
+		case COND_NAME_PURPOSE:
+			return is_code(name, len) ? 0 : COND_LOOKUP_UNKNOWN;
+		case COND_NAME_CAMPAIGN:
+			return 0;
+		case COND_NAME_LABEL:
+		case COND_NAME_LIST:
+			return COND_LOOKUP_NO_TABLE;
+		case COND_NAME_PROGRAM_KIND:
+		case COND_NAME_PROGRAM_FIELD:
+			if (!table_exists("program"))
+				return COND_LOOKUP_NO_TABLE;
+			break;
+		case COND_NAME_HANDOFF_STATE:
+			if (!table_exists("handoff"))
+				return COND_LOOKUP_NO_TABLE;
+			break;
+		case COND_NAME_CONSENT_STATE:
+			if (!table_exists("consent"))
+				return COND_LOOKUP_NO_TABLE;
+			break;
+		case COND_NAME_GRADE:
+		case COND_NAME_DIMENSION:
+			break;
+	}
+	return nurture_cond_standard_lookup(kind, name, len);
+}
+
+static void
+each_name(void *ctx, CondNameKind kind, CondNameVisit visit, void *arg)
+{
+	if (kind == COND_NAME_FACT)
+		nurture_subject_each_fact(visit, arg);
+	else if (kind == COND_NAME_SIGNAL || kind == COND_NAME_TAG ||
+			 kind == COND_NAME_STAGE)
+		nurture_vocabulary_each(kind, visit, arg);
+	else
+		nurture_cond_standard_each(kind, visit, arg);
+}
+
+static const char *
+label_of(void *ctx, CondNameKind kind, int id)
+{
+	return kind == COND_NAME_SIGNAL ? nurture_signal_title(id) : NULL;
+}
+
+static const CondVocabulary names = {NULL, lookup_name, each_name, label_of};
+
+static void bad_condition(const CondError *error, const char *owner) pg_attribute_noreturn();
+
+static void
+bad_condition(const CondError *error, const char *owner)
+{
+	ereport(ERROR,
+			(errcode(NURTURE_ERRCODE_BAD_CONDITION),
+			 errmsg("condition of %s: %s", owner, error->message),
+			 errdetail("At \"%s\" in the document.",
+					   error->path[0] ? error->path : "/"),
+			 error->hint[0] ? errhint("%s", error->hint) : 0));
+}
+
+/* Compiles a condition document in the current memory context. */
+Condition  *
+nurture_condition_compile(const char *json, const char *owner)
+{
+	CoreArena	arena = {arena_alloc, CurrentMemoryContext};
+	CondError	error;
+	Condition  *condition;
+
+	condition = nurture_cond_compile(json, strlen(json), &names, &arena, &error);
+	if (condition == NULL)
+		bad_condition(&error, owner);
+	return condition;
+}
+
+/* Compiles attribute, operator and operand in the current memory context. */
+Condition  *
+nurture_condition_compile_fact(const char *fact, const char *op,
+							   const char *operand_json, const char *owner)
+{
+	CoreArena	arena = {arena_alloc, CurrentMemoryContext};
+	CondError	error;
+	Condition  *condition;
+
+	condition = nurture_cond_compile_fact(fact, strlen(fact), op, strlen(op),
+										  operand_json,
+										  operand_json ? strlen(operand_json) : 0,
+										  &names, &arena, &error);
+	if (condition == NULL)
+		bad_condition(&error, owner);
+	return condition;
+}
+
+/* Returns the condition as part of an English sentence. */
+char	   *
+nurture_condition_text(const Condition *condition)
+{
+	size_t		length = nurture_cond_print(condition, &names, NULL, 0);
+	char	   *text = palloc(length + 1);
+
+	nurture_cond_print(condition, &names, text, length + 1);
+	return text;
+}
+
+/* Returns one term as part of an English sentence. */
+char	   *
+nurture_condition_term_text(const CondTerm *term)
+{
+	size_t		length = nurture_cond_print_term(term, &names, NULL, 0);
+	char	   *text = palloc(length + 1);
+
+	nurture_cond_print_term(term, &names, text, length + 1);
+	return text;
+}
