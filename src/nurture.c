@@ -4,12 +4,14 @@
  */
 #include "base/compat.h"
 
+#include "audit/audit.h"
 #include "base/owner.h"
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "fmgr.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
+
 PG_MODULE_MAGIC;
 
 extern NURTURE_EXPORT void _PG_init(void);
@@ -20,4 +22,5 @@ _PG_init(void)
 	nurture_settings_init();
 	nurture_owner_init();
 	nurture_rulecache_init();
+	nurture_audit_init();
 }

@@ -48,12 +48,12 @@ sha256_block(uint32_t state[8], const unsigned char *p)
 	for (int i = 0; i < 64; i++)
 	{
 		uint32_t	t1 = s[7] + sha256_k[i] + w[i] +
-			(SHA256_ROTATE(s[4], 6) ^ SHA256_ROTATE(s[4], 11) ^
-			 SHA256_ROTATE(s[4], 25)) +
-			((s[4] & s[5]) ^ (~s[4] & s[6]));
+		(SHA256_ROTATE(s[4], 6) ^ SHA256_ROTATE(s[4], 11) ^
+		 SHA256_ROTATE(s[4], 25)) +
+		((s[4] & s[5]) ^ (~s[4] & s[6]));
 		uint32_t	t2 = (SHA256_ROTATE(s[0], 2) ^ SHA256_ROTATE(s[0], 13) ^
 						  SHA256_ROTATE(s[0], 22)) +
-			((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+		((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
 
 		memmove(s + 1, s, 7 * sizeof(uint32_t));
 		s[4] += t1;
