@@ -168,7 +168,7 @@ nurture_cell(uint64 row, int column, bool *isnull)
 }
 
 /* Returns one cell of the last result as text, NULL when null. */
-char	   *
+char *
 nurture_cell_text(uint64 row, int column)
 {
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,

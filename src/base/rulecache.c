@@ -162,7 +162,7 @@ load_cache(RuleCache *cache)
  * Returns the root of a cache, loaded when it was stale.  The pointer is good
  * until the end of the transaction.
  */
-void	   *
+void *
 nurture_rulecache_get(RuleCache *cache)
 {
 	if (likely(cache->valid && (!cache->provisional || IsInParallelMode())))

@@ -14,10 +14,9 @@
 #define NURTURE_MAX_REACT_WITHIN	(366 * 24 * 3600)
 #define NURTURE_DEFAULT_REACT_WITHIN (2 * 24 * 3600)
 
-extern bool nurture_refuse_with_error;	/* raise NU001 where a message is
-										 * refused */
+extern bool nurture_refuse_with_error;	/* raise NU001 where a message is refused */
 extern char *nurture_change_reason; /* reason written to the change log */
-extern char *nurture_app_user;	/* who the application says is working */
+extern char *nurture_app_user;		/* who the application says is working */
 extern bool nurture_two_person_rule;	/* author and approver must differ */
 extern int	nurture_horizon_days;	/* days a tally keeps day by day */
 extern int	nurture_react_within;	/* seconds: older events start nothing */

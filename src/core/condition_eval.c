@@ -197,7 +197,7 @@ eval_compare(const CondTerm *term, const CondValue *value)
 {
 	const CondOperand *v = term->values;
 	CondOperand x;
-	CondText text = value->text;
+	CondText	text = value->text;
 
 	if (!nurture_cond_value_as(value, v[0].kind, &x))
 		return NURTURE_UNKNOWN;

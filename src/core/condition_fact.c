@@ -5,8 +5,7 @@
 #include "condition_private.h"
 #include "day.h"
 
-#define SORT_FROM	9			/* values from which a list is searched by
-								 * halves */
+#define SORT_FROM	9			/* values from which a list is searched by halves */
 
 /* What stands under "value". */
 typedef enum Shape
@@ -33,8 +32,7 @@ static const struct
 {
 	CondOperator op;
 	Shape		shape;
-}			operators[] =
-
+} operators[] =
 {
 	{COND_OP_EQ, SHAPE_ONE},
 	{COND_OP_NE, SHAPE_ONE},
@@ -80,10 +78,7 @@ read_operand(CondCompiler *c, const CoreJson *json, CondOperand *operand)
 			return nurture_cond_hint(c, "Remove the blanks.");
 		case CORE_JSON_NUMBER:
 			operand->kind = COND_OPERAND_NUMBER;
-			operand->text = (CondText)
-			{
-				json->text, json->len
-			};
+			operand->text = (CondText) {json->text, json->len};
 			if (!nurture_cond_decimal(c, json, 6, &millionths))
 				return false;
 			operand->number = 2 * millionths;

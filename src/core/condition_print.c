@@ -88,7 +88,7 @@ put_decimal(Printer *p, int64_t number, int digits)
 {
 	uint64_t	size = number < 0 ? 0 - (uint64_t) number : (uint64_t) number;
 	uint64_t	unit = 1;
-	char text[	32];
+	char		text[32];
 	size_t		len;
 
 	for (int i = 0; i < digits; i++)
@@ -447,7 +447,7 @@ put_node(Printer *p, const Condition *condition, int at, int depth,
 	const CondNode *node = &condition->nodes[at];
 	const char *joint = node->kind == COND_NODE_ALL ? ", and " : ", or ";
 	bool		single = node->end > at + 1 &&
-	condition->nodes[at + 1].end == node->end;
+		condition->nodes[at + 1].end == node->end;
 	bool		parentheses;
 
 	if (node->kind == COND_NODE_TERM)

@@ -33,7 +33,7 @@ nurture_cond_keys(CondCompiler *c, const CoreJson *object, CondWordList known)
 	for (const CoreJson *m = object->first; m != NULL; m = m->next)
 	{
 		CoreText	before;
-		char text[	80];
+		char		text[80];
 
 		if (nurture_cond_find(known, m->key, m->key_len) >= 0)
 			continue;
@@ -55,7 +55,7 @@ nurture_cond_need(CondCompiler *c, const CoreJson *object, const char *key)
 
 	if (m == NULL)
 	{
-		char text[	80];
+		char		text[80];
 
 		snprintf(text, sizeof(text), "term \"%s\" needs ", c->keyword);
 		nurture_cond_fail(c, object, text, key, strlen(key), "");
@@ -76,9 +76,8 @@ nurture_cond_text(CondCompiler *c, const CoreJson *json, CondText *text)
 	if (json->len > NURTURE_COND_MAX_WORD)
 		return nurture_cond_fail(c, json, "the text ", json->text, json->len,
 								 " is longer than 512 bytes");
-	text	  ->ptr = json->text;
-	text	  ->len = json->len;
-
+	text->ptr = json->text;
+	text->len = json->len;
 	return true;
 }
 
@@ -87,7 +86,7 @@ bool
 nurture_cond_word(CondCompiler *c, const CoreJson *json, CondNameKind kind,
 				  CondWord *word)
 {
-	char text[	80];
+	char		text[80];
 
 	if (!nurture_cond_text(c, json, &word->name))
 		return false;
@@ -139,7 +138,7 @@ bool
 nurture_cond_int(CondCompiler *c, const CoreJson *json, int64_t low,
 				 int64_t high, int64_t *out)
 {
-	char text[	96];
+	char		text[96];
 	int64_t		code;
 
 	if (json->kind != CORE_JSON_NUMBER ||
@@ -162,7 +161,7 @@ nurture_cond_decimal(CondCompiler *c, const CoreJson *json, int digits,
 {
 	int64_t		unit = 2000000;
 	int64_t		code;
-	char text[	80];
+	char		text[80];
 
 	for (int i = 0; i < digits; i++)
 		unit /= 10;

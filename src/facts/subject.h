@@ -116,7 +116,6 @@ extern NurtureTruth nurture_subject_explain(Subject *subject,
 														   const CondTerm *term,
 														   NurtureTruth truth),
 											void *arg);
-
 /* Fills a source for the core's evaluator. */
 extern void nurture_subject_source(Subject *subject, CondSource *source);
 

@@ -27,7 +27,6 @@ extern int	nurture_stage_no(const char *audience_type, const char *stage);
 extern void nurture_unknown_code(CondNameKind kind, const char *what,
 								 const char *code) pg_attribute_noreturn();
 extern void nurture_unknown_event_type(const char *code) pg_attribute_noreturn();
-
 /* Returns "a", "b" or "c": up to three known event types near this one. */
 extern char *nurture_nearest_event_types(const char *code);
 
@@ -42,7 +41,6 @@ extern Condition *nurture_condition_compile_fact(const char *fact,
 												 const char *op,
 												 const char *operand_json,
 												 const char *owner);
-
 /* Returns the condition as part of an English sentence. */
 extern char *nurture_condition_text(const Condition *condition);
 

@@ -7,8 +7,8 @@
 
 typedef struct NurtureDdlPart
 {
-	const char *name;			/* path below sql/, such as
-								 * "10_facts.tables.sql" or "seed/pharma.sql" */
+	const char *name;			/* path below sql/, such as "10_facts.tables.sql" or
+								 * "seed/pharma.sql" */
 	const char *text;			/* its statements; @extschema@ stands for the
 								 * extension's schema */
 } NurtureDdlPart;

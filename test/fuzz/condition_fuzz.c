@@ -50,11 +50,8 @@ slice(Input *in)
 	size_t		from = (size_t) (draw(in) % (in->size + 1));
 	size_t		len = (size_t) (draw(in) % 16);
 
-	return (CondText)
-	{
-		in->data + from,
-			len < in->size - from ? len : in->size - from
-	};
+	return (CondText) {in->data + from,
+		len < in->size - from ? len : in->size - from};
 }
 
 /* CondSource.fact. */

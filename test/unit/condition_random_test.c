@@ -49,7 +49,7 @@ typedef enum FactKind
 typedef struct Fact
 {
 	FactKind	kind;
-	Text text;
+	Text		text;
 	int64_t		tiny;			/* of a NUMBER: ten-millionths */
 	bool		truth;
 	int			day;
@@ -82,7 +82,7 @@ typedef enum NodeKind
 typedef struct Value
 {
 	char		type;			/* 't', 'n', 'b' */
-	Text text;
+	Text		text;
 	int64_t		tiny;			/* of a number: ten-millionths, times 10 */
 	bool		truth;
 } Value;
@@ -138,7 +138,7 @@ write_day(int day, char *out)
 	for (;;)
 	{
 		int			last = month == 2 ? (year % 4 == 0 ? 29 : 28) :
-		month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+			month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 
 		if (day < last)
 			break;
@@ -464,17 +464,11 @@ singles(const Fact *f, Single *out)
 		return 0;
 	if (f->kind != FACT_LIST)
 	{
-		*out = (Single)
-		{
-			f->kind, &f->text, f->tiny, f->truth, f->day
-		};
+		*out = (Single) {f->kind, &f->text, f->tiny, f->truth, f->day};
 		return 1;
 	}
 	for (int i = 0; i < f->nitems; i++)
-		out[i] = (Single)
-	{
-		.kind = FACT_TEXT,.text = &f->items[i]
-	};
+		out[i] = (Single) {.kind = FACT_TEXT,.text = &f->items[i]};
 	return f->nitems;
 }
 
@@ -669,7 +663,7 @@ naive_fact(const Node *n)
 	if (strcmp(n->op, "due_within") == 0 || strcmp(n->op, "older_than") == 0)
 	{
 		int64_t		day = s->kind == FACT_DAY ? s->day :
-		s->kind == FACT_TEXT && s->text->kind == TEXT_DAY ? s->text->day : 9999;
+			s->kind == FACT_TEXT && s->text->kind == TEXT_DAY ? s->text->day : 9999;
 
 		if (day == 9999)
 			return 2;
@@ -762,7 +756,7 @@ static void
 lead_fact(void *ctx, int fact, CondValue *out)
 {
 	const Fact *f = &lead.facts[fact];
-	char text[	40];
+	char		text[40];
 
 	(void) ctx;
 	out->kind = (CondValueKind) f->kind;
@@ -828,14 +822,13 @@ main(void)
 	static char json[65536];
 	CoreArena	arena = {fixture_alloc, &blocks};
 	const char *text = getenv("NURTURE_SEED");
-	uint64_t	seed = text !=NULL ? strtoull(text, NULL, 10) : 20260101;
+	uint64_t	seed = text != NULL ? strtoull(text, NULL, 10) : 20260101;
 	int			conditions = CONDITIONS;
 	int			seen[3] = {0};
 	long		cases = 0;
 
 	text = getenv("NURTURE_CASES");
-
-	if (text !=NULL)
+	if (text != NULL)
 		conditions = atoi(text) / LEADS;
 	printf("seed %llu\n", (unsigned long long) seed);
 	state = seed;

@@ -106,7 +106,6 @@ static const struct
 	const char *json;
 	char		truth;
 }			conditions[] =
-
 {
 	/* facts */
 	{"{\"fact\":\"attributes.founded\",\"op\":\"older_than\",\"value\":2132}", 'T'},
@@ -332,7 +331,7 @@ test_conditions(void)
 	{
 		Condition  *c = compile(conditions[i].json);
 		char		got = c == NULL ? '-' :
-		letter(nurture_cond_eval(c, &fixture_source));
+			letter(nurture_cond_eval(c, &fixture_source));
 
 		if (got != conditions[i].truth)
 			printf("%s is %c, expected %c\n", conditions[i].json, got,
@@ -426,7 +425,7 @@ test_sentences(void)
 	{
 		Condition  *c = compile(sentences[i][0]);
 		const char *expected = sentences[i][1];
-		char text[	512] = "";
+		char		text[512] = "";
 		char		start[8];
 		size_t		len = 0;
 

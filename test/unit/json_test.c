@@ -41,7 +41,6 @@ static const struct
 	size_t		offset;
 	const char *message;
 }			invalid[] =
-
 {
 	{"", "", 0, "the document ends where a value is expected"},
 	{"  ", "", 2, "the document ends where a value is expected"},
@@ -188,7 +187,7 @@ parse_many(const char *open, int n, const char *middle, const char *close)
 {
 	static CoreJsonError error;
 	size_t		size = (strlen(open) + strlen(close)) * (size_t) n +
-	strlen(middle);
+		strlen(middle);
 	char	   *json = malloc(size + 1);
 	char	   *to = json;
 	CoreJson   *v;
@@ -210,7 +209,7 @@ int
 main(void)
 {
 	CoreJsonError error;
-	char text[	256];
+	char		text[256];
 	char	   *many = malloc(20 * 1024 * 1024);
 	char	   *to;
 	CoreText	out;
