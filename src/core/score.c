@@ -122,6 +122,20 @@ nurture_score_check(const ScoreModel *model, int *where)
 }
 
 /*
+ * Adds points to a sum, which is left alone when the result does not fit.
+ */
+static inline bool
+add_points(int64_t *sum, int64_t points)
+{
+	int64_t		result;
+
+	if (__builtin_add_overflow(*sum, points, &result))
+		return false;
+	*sum = result;
+	return true;
+}
+
+/*
  * Answers points x weight (in millionths), rounded half away from zero.
  *
  * The whole occurrences in the weight are multiplied apart from the rest, so
@@ -247,8 +261,7 @@ nurture_score_add(const ScoreModel *model, ScoreTotals *totals,
 		sum = &totals->sums[dimension];
 	else
 		return SCORE_BAD_GROUP;
-	return __builtin_add_overflow(*sum, points, sum) ? SCORE_OVERFLOW :
-		SCORE_OK;
+	return add_points(sum, points) ? SCORE_OK : SCORE_OVERFLOW;
 }
 
 ScoreStatus
@@ -290,7 +303,7 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 			return SCORE_OVERFLOW;
 		sum = rule->group >= 0 ? &totals->group_sums[rule->group] :
 			&totals->sums[SCORE_INTENT];
-		if (__builtin_add_overflow(*sum, local.points, sum))
+		if (!add_points(sum, local.points))
 			return SCORE_OVERFLOW;
 		if (results)
 			*results++ = local;
@@ -321,7 +334,7 @@ nurture_score_finish(const ScoreModel *model, ScoreTotals *totals)
 		int64_t		points;
 
 		if (!apply_limit(&group->limit, totals->group_sums[i], &points) ||
-			__builtin_add_overflow(*sum, points, sum))
+			!add_points(sum, points))
 			return SCORE_OVERFLOW;
 	}
 	for (int i = SCORE_FIT; i <= SCORE_INTENT; i++)
