@@ -280,6 +280,7 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 	for (; rule < last; rule++)
 	{
 		ScoreRuleResult local;
+		ScoreRuleResult *result;
 		int64_t    *sum;
 
 		/* rules of one signal share its entries, first up to p */
@@ -296,17 +297,16 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 		if (first == p)
 		{
 			if (results)
-				*results++ = nothing;
+				results[rule - model->rules] = nothing;
 			continue;
 		}
-		if (score_entries(rule, first, p, today, &local) != SCORE_OK)
+		result = results ? &results[rule - model->rules] : &local;
+		if (score_entries(rule, first, p, today, result) != SCORE_OK)
 			return SCORE_OVERFLOW;
 		sum = rule->group >= 0 ? &totals->group_sums[rule->group] :
 			&totals->sums[SCORE_INTENT];
-		if (!add_points(sum, local.points))
+		if (!add_points(sum, result->points))
 			return SCORE_OVERFLOW;
-		if (results)
-			*results++ = local;
 	}
 	return SCORE_OK;
 }
