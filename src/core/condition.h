@@ -120,8 +120,11 @@ typedef struct CondVocabulary
 	/* visits every known name, for "nearest known"; may be NULL */
 	void		(*each) (void *ctx, CondNameKind kind, CondNameVisit visit,
 						 void *arg);
-	/* words for the printer; may be NULL or answer NULL: the code is used,
-	 * with blanks for underscores */
+
+	/*
+	 * words for the printer; may be NULL or answer NULL: the code is used,
+	 * with blanks for underscores
+	 */
 	const char *(*label) (void *ctx, CondNameKind kind, int id);
 } CondVocabulary;
 
@@ -134,6 +137,7 @@ extern int	nurture_cond_standard_lookup(CondNameKind kind, const char *name,
 										 size_t len);
 extern void nurture_cond_standard_each(CondNameKind kind, CondNameVisit visit,
 									   void *arg);
+
 /* The code of a closed name, NULL if there is none with this id. */
 extern const char *nurture_cond_standard_name(CondNameKind kind, int id);
 
@@ -155,7 +159,7 @@ typedef enum CondTermKind
 	COND_TERM_TIER,				/* low..high */
 	COND_TERM_GRADE,			/* words: any of these cells */
 	COND_TERM_SCORE,			/* subject dimension; low..high in hundredths */
-	COND_TERM_CONSENT,			/* subject channel; other purpose; words states */
+	COND_TERM_CONSENT,			/* subject channel, other purpose, words */
 	COND_TERM_LABEL,			/* subject label */
 	COND_TERM_HANDOFF,			/* words: any of these states */
 	COND_TERM_CAMPAIGN,			/* words: any of these campaigns, by name */
@@ -213,7 +217,7 @@ typedef struct CondOperand
 	bool		truth;			/* of a BOOL */
 	int32_t		day;			/* of a DAY, since 1970-01-01 */
 	int64_t		number;			/* of a NUMBER, as nurture_cond_number */
-	CondText	text;			/* of a TEXT or DAY; NUMBER: as written */
+	CondText text;				/* of a TEXT or DAY; NUMBER: as written */
 } CondOperand;
 
 /* One term, with everything the document says about it. */
@@ -227,8 +231,8 @@ typedef struct CondTerm
 	CondNameKind word_kind;		/* of words */
 	int			nwords;
 	const CondWord *words;		/* in document order */
-	bool		absent;			/* {"tag": t, "present": false}: applied by the
-								 * evaluator, "other" answers for presence */
+	bool		absent;			/* {"tag": t, "present": false}: applied by
+								 * the evaluator, "other" answers for presence */
 	int			nvalues;
 	const CondOperand *values;	/* in document order */
 	const CondOperand *sorted;	/* the same, for searching; NULL if few */
@@ -237,7 +241,7 @@ typedef struct CondTerm
 	int32_t		within_days;	/* of a signal, -1 if not given */
 	int32_t		from_day;		/* what CondOperator says */
 	int32_t		to_day;
-	uint32_t	fields;			/* of a program: bit per COND_NAME_PROGRAM_FIELD */
+	uint32_t	fields;			/* of a program: bits by field */
 } CondTerm;
 
 typedef struct Condition Condition;
@@ -278,7 +282,7 @@ typedef enum CondValueKind
 typedef struct CondValue
 {
 	CondValueKind kind;
-	CondText	text;			/* of TEXT */
+	CondText text;				/* of TEXT */
 	int64_t		number;			/* of NUMBER, as nurture_cond_number makes it */
 	bool		truth;			/* of BOOL */
 	int32_t		day;			/* of DAY, since 1970-01-01 */
@@ -294,8 +298,11 @@ typedef struct CondSource
 {
 	void	   *ctx;			/* handed to each callback */
 	int32_t		today;			/* UTC day since 1970-01-01 */
-	/* fills *out, which begins as unknown; what it points to must live until
-	 * the next but one call */
+
+	/*
+	 * fills *out, which begins as unknown; what it points to must live until
+	 * the next but one call
+	 */
 	void		(*fact) (void *ctx, int fact, CondValue *out);
 	/* occurrences on days from..to, both included; negative: not known */
 	int64_t		(*signal_count) (void *ctx, int signal, int32_t from_day,

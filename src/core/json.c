@@ -484,7 +484,7 @@ read_value(Reader *r, CoreJson *v, int depth)
 }
 
 /* Reads a document; NULL with *error filled when it is not valid. */
-CoreJson *
+CoreJson   *
 nurture_json_parse(const char *json, size_t len, const CoreArena *arena,
 				   CoreJsonError *error)
 {

@@ -50,8 +50,11 @@ slice(Input *in)
 	size_t		from = (size_t) (draw(in) % (in->size + 1));
 	size_t		len = (size_t) (draw(in) % 16);
 
-	return (CondText) {in->data + from,
-		len < in->size - from ? len : in->size - from};
+	CondText	piece;
+
+	piece.ptr = in->data + from;
+	piece.len = len < in->size - from ? len : in->size - from;
+	return piece;
 }
 
 /* CondSource.fact. */

@@ -132,10 +132,11 @@ refused(const char *json, size_t len, const CondVocabulary *vocabulary,
 {
 	CondError	error;
 	Condition  *c = nurture_cond_compile(json, len, vocabulary, &arena, &error);
-	bool		same = c == NULL && strcmp(error.path, path) == 0 &&
+	bool		same;
+
+	same = c == NULL && strcmp(error.path, path) == 0 &&
 		strcmp(error.message, message) == 0 &&
 		(hint == NULL || strcmp(error.hint, hint) == 0);
-
 	if (!same)
 		printf("%.200s\n  got      %s: %s | %s\n  expected %s: %s | %s\n", json,
 			   error.path, error.message, error.hint, path, message,

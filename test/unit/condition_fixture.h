@@ -150,7 +150,11 @@ fixture_reset(FixtureArena *a)
 static inline CondText
 fixture_text(const char *s)
 {
-	return (CondText) {s, strlen(s)};
+	CondText	piece;
+
+	piece.ptr = s;
+	piece.len = strlen(s);
+	return piece;
 }
 
 /* CondSource.fact: the lead of the table tests. */

@@ -49,7 +49,7 @@ typedef enum FactKind
 typedef struct Fact
 {
 	FactKind	kind;
-	Text		text;
+	Text text;
 	int64_t		tiny;			/* of a NUMBER: ten-millionths */
 	bool		truth;
 	int			day;
@@ -82,7 +82,7 @@ typedef enum NodeKind
 typedef struct Value
 {
 	char		type;			/* 't', 'n', 'b' */
-	Text		text;
+	Text text;
 	int64_t		tiny;			/* of a number: ten-millionths, times 10 */
 	bool		truth;
 } Value;
@@ -151,11 +151,18 @@ singles(const Fact *f, Single *out)
 		return 0;
 	if (f->kind != FACT_LIST)
 	{
-		*out = (Single) {f->kind, &f->text, f->tiny, f->truth, f->day};
+		out->kind = f->kind;
+		out->text = &f->text;
+		out->tiny = f->tiny;
+		out->truth = f->truth;
+		out->day = f->day;
 		return 1;
 	}
 	for (int i = 0; i < f->nitems; i++)
-		out[i] = (Single) {.kind = FACT_TEXT,.text = &f->items[i]};
+	{
+		out[i].kind = FACT_TEXT;
+		out[i].text = &f->items[i];
+	}
 	return f->nitems;
 }
 
@@ -349,9 +356,12 @@ naive_fact(const Node *n)
 		return 2;
 	if (strcmp(n->op, "due_within") == 0 || strcmp(n->op, "older_than") == 0)
 	{
-		int64_t		day = s->kind == FACT_DAY ? s->day :
-			s->kind == FACT_TEXT && s->text->kind == TEXT_DAY ? s->text->day : 9999;
+		int64_t		day = 9999;
 
+		if (s->kind == FACT_DAY)
+			day = s->day;
+		else if (s->kind == FACT_TEXT && s->text->kind == TEXT_DAY)
+			day = s->text->day;
 		if (day == 9999)
 			return 2;
 		if (n->op[0] == 'o')

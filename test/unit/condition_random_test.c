@@ -39,9 +39,12 @@ write_day(int day, char *out)
 	}
 	for (;;)
 	{
-		int			last = month == 2 ? (year % 4 == 0 ? 29 : 28) :
-			month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+		int			last = 31;
 
+		if (month == 2)
+			last = year % 4 == 0 ? 29 : 28;
+		else if (month == 4 || month == 6 || month == 9 || month == 11)
+			last = 30;
 		if (day < last)
 			break;
 		day -= last;
@@ -325,7 +328,7 @@ static void
 lead_fact(void *ctx, int fact, CondValue *out)
 {
 	const Fact *f = &lead.facts[fact];
-	char		text[40];
+	char		decimal[40];
 
 	(void) ctx;
 	out->kind = (CondValueKind) f->kind;
@@ -334,8 +337,8 @@ lead_fact(void *ctx, int fact, CondValue *out)
 	out->day = FIXTURE_TODAY + f->day;
 	out->items = f->views;
 	out->nitems = f->nitems;
-	sprintf(text, "%llde-7", (long long) f->tiny);
-	nurture_cond_number(text, strlen(text), &out->number);
+	sprintf(decimal, "%llde-7", (long long) f->tiny);
+	nurture_cond_number(decimal, strlen(decimal), &out->number);
 }
 
 /* CondSource.signal_count. */
@@ -390,15 +393,15 @@ main(void)
 	static FixtureArena blocks;
 	static char json[65536];
 	CoreArena	arena = {fixture_alloc, &blocks};
-	const char *text = getenv("NURTURE_SEED");
-	uint64_t	seed = text != NULL ? strtoull(text, NULL, 10) : 20260101;
+	const char *setting = getenv("NURTURE_SEED");
+	uint64_t	seed = setting != NULL ? strtoull(setting, NULL, 10) : 20260101;
 	int			conditions = CONDITIONS;
 	int			seen[3] = {0};
 	long		cases = 0;
 
-	text = getenv("NURTURE_CASES");
-	if (text != NULL)
-		conditions = atoi(text) / LEADS;
+	setting = getenv("NURTURE_CASES");
+	if (setting != NULL)
+		conditions = atoi(setting) / LEADS;
 	printf("seed %llu\n", (unsigned long long) seed);
 	state = seed;
 	for (int i = 0; i < conditions && failed < 10; i++)

@@ -106,6 +106,7 @@ static const struct
 	const char *json;
 	char		truth;
 }			conditions[] =
+
 {
 	/* facts */
 	{"{\"fact\":\"attributes.founded\",\"op\":\"older_than\",\"value\":2132}", 'T'},
@@ -334,9 +335,10 @@ test_conditions(void)
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
 	{
 		Condition  *c = compile(conditions[i].json);
-		char		got = c == NULL ? '-' :
-			letter(nurture_cond_eval(c, &fixture_source));
+		char		got = '-';
 
+		if (c != NULL)
+			got = letter(nurture_cond_eval(c, &fixture_source));
 		if (got != conditions[i].truth)
 			printf("%s is %c, expected %c\n", conditions[i].json, got,
 				   conditions[i].truth);
@@ -387,10 +389,10 @@ count_ordered(void *ctx, int signal, int32_t from_day, int32_t to_day)
 static void
 print_visit(void *arg, const CondTerm *term)
 {
-	char	   *text = arg;
+	char	   *words = arg;
 
-	nurture_cond_print_term(term, &fixture_vocabulary, text + strlen(text), 100);
-	strcat(text, "; ");
+	nurture_cond_print_term(term, &fixture_vocabulary, words + strlen(words), 100);
+	strcat(words, "; ");
 	CHECK(nurture_cond_eval_term(term, &fixture_source) ==
 		  (term->number == 0 ? NURTURE_FALSE : NURTURE_TRUE));
 }
@@ -452,15 +454,15 @@ test_terms(void)
 static void
 test_pieces(void)
 {
-	char		text[300] = "";
+	char		words[300] = "";
 	static const CondNameKind closed[] = {
 		COND_NAME_GRADE, COND_NAME_CONSENT_STATE, COND_NAME_PROGRAM_KIND,
 		COND_NAME_PROGRAM_FIELD, COND_NAME_DIMENSION, COND_NAME_HANDOFF_STATE
 	};
 
 	nurture_cond_visit_terms(compile("{\"not\":{\"any\":[{\"tier\":2},{\"stage\":\"new\"}]}}"),
-							 print_visit, text);
-	CHECK(strcmp(text, "tier is 2; stage is new; ") == 0);
+							 print_visit, words);
+	CHECK(strcmp(words, "tier is 2; stage is new; ") == 0);
 	for (size_t k = 0; k < sizeof(closed) / sizeof(closed[0]); k++)
 	{
 		const char *name;
@@ -547,15 +549,15 @@ test_sentences(void)
 	{
 		Condition  *c = compile(sentences[i][0]);
 		const char *expected = sentences[i][1];
-		char		text[512] = "";
+		char		words[512] = "";
 		char		start[8];
 		size_t		len = 0;
 
 		if (c != NULL)
-			len = nurture_cond_print(c, &fixture_vocabulary, text, sizeof(text));
-		if (strcmp(text, expected) != 0)
-			printf("got      %s\nexpected %s\n", text, expected);
-		CHECK(strcmp(text, expected) == 0);
+			len = nurture_cond_print(c, &fixture_vocabulary, words, sizeof(words));
+		if (strcmp(words, expected) != 0)
+			printf("got      %s\nexpected %s\n", words, expected);
+		CHECK(strcmp(words, expected) == 0);
 		CHECK(len == strlen(expected));
 		CHECK(c != NULL && nurture_cond_print(c, &fixture_vocabulary, start, sizeof(start)) == len);
 		CHECK(strncmp(start, expected, 7) == 0 && strlen(start) == (len < 7 ? len : 7));

@@ -41,6 +41,7 @@ static const struct
 	size_t		offset;
 	const char *message;
 }			invalid[] =
+
 {
 	{"", "", 0, "the document ends where a value is expected"},
 	{"  ", "", 2, "the document ends where a value is expected"},
@@ -186,8 +187,8 @@ static const char *
 parse_many(const char *open, int n, const char *middle, const char *close)
 {
 	static CoreJsonError error;
-	size_t		size = (strlen(open) + strlen(close)) * (size_t) n +
-		strlen(middle);
+	size_t		pair = strlen(open) + strlen(close);
+	size_t		size = pair * (size_t) n + strlen(middle);
 	char	   *json = malloc(size + 1);
 	char	   *to = json;
 	CoreJson   *v;
@@ -209,7 +210,7 @@ int
 main(void)
 {
 	CoreJsonError error;
-	char		text[256];
+	char		words[256];
 	char	   *many = malloc(20 * 1024 * 1024);
 	char	   *to;
 	CoreText	out;
@@ -218,12 +219,12 @@ main(void)
 	for (size_t i = 0; i < sizeof(valid) / sizeof(valid[0]); i++)
 	{
 		v = parse(valid[i][0], strlen(valid[i][0]), &error);
-		core_text_start(&out, text, sizeof(text));
+		core_text_start(&out, words, sizeof(words));
 		if (v != NULL)
 			write_tree(&out, v);
-		if (strcmp(text, valid[i][1]) != 0)
-			printf("%s became %s\n", valid[i][0], text);
-		CHECK(strcmp(text, valid[i][1]) == 0);
+		if (strcmp(words, valid[i][1]) != 0)
+			printf("%s became %s\n", valid[i][0], words);
+		CHECK(strcmp(words, valid[i][1]) == 0);
 
 		/* cut anywhere, it is refused or a shorter number */
 		for (size_t n = 0; n < strlen(valid[i][0]); n++)
