@@ -4,10 +4,11 @@
  */
 #include "base/compat.h"
 
+#include "audit/audit.h"
 #include "base/owner.h"
-#include "facts/vocabulary.h"
 #include "base/rulecache.h"
 #include "base/settings.h"
+#include "facts/vocabulary.h"
 #include "fmgr.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
@@ -23,4 +24,5 @@ _PG_init(void)
 	nurture_owner_init();
 	nurture_rulecache_init();
 	nurture_vocabulary_init();
+	nurture_audit_init();
 }

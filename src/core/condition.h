@@ -32,11 +32,11 @@
  *	"2026-01-31" ?			read as day or "?"		as days		?
  *	true/false	?			?						?			as bools
  *
- * (? = unknown.)  A text operand that is a calendar day YYYY-MM-DD (day.h) is a
- * day; a list of operands is of days only
- * when every one is, otherwise of texts; numbers, bools and texts do not mix
- * in one list.  List facts compare through any_of, all_of, under, same_as and
- * differs_from only (elsewhere unknown), for which one value is a list of one.
+ * (? = unknown.)  A text operand that is a calendar day YYYY-MM-DD (day.h)
+ * is a day; a list of operands is of days only when every one is, otherwise of
+ * texts; numbers, bools and texts do not mix in one list.  List facts compare
+ * through any_of, all_of, under, same_as and differs_from only (elsewhere
+ * unknown), for which one value is a list of one.
  *
  *	= != in not_in	the opposite of unknown is unknown
  *	>= <= between	numbers, days, or texts by their bytes; both ends belong
@@ -52,7 +52,7 @@
  * compared with at_least and at_most (neither given: at least once).  Days
  * after today never count.  within_days n counts ages 0 to n.  "after" counts
  * the days on or after the last day of the other signal, and makes the term
- * false when that never occurred (or only after today).
+ * false when that never occurred, or when its last day lies after today.
  *
  * All other terms are answered by the room that evaluates (CondSource.other).
  */
@@ -72,8 +72,7 @@
 #define NURTURE_COND_MAX_WORD	512 /* bytes of one name or text value */
 #define NURTURE_COND_MAX_DAYS	1000000 /* in within_days, due_within, ... */
 #define NURTURE_COND_MAX_COUNT	1000000000	/* in at_least, at_most */
-#define NURTURE_COND_EVER		INT32_MIN	/* from_day: since ever; last:
-											 * never */
+#define NURTURE_COND_EVER		INT32_MIN	/* from ever; last: never */
 #define NURTURE_COND_OPEN_LOW	INT64_MIN	/* at_least not given */
 #define NURTURE_COND_OPEN_HIGH	INT64_MAX	/* at_most not given */
 
@@ -144,8 +143,7 @@ extern const char *nurture_cond_standard_name(CondNameKind kind, int id);
 
 typedef struct CondError
 {
-	char		path[256];		/* JSON pointer, as "/all/2/op"; "" = the
-								 * whole */
+	char		path[256];		/* JSON pointer, "" = the whole */
 	char		message[320];	/* lower case, no period, names in quotes */
 	char		hint[320];		/* a sentence, or "" */
 } CondError;
@@ -161,8 +159,7 @@ typedef enum CondTermKind
 	COND_TERM_TIER,				/* low..high */
 	COND_TERM_GRADE,			/* words: any of these cells */
 	COND_TERM_SCORE,			/* subject dimension; low..high in hundredths */
-	COND_TERM_CONSENT,			/* subject channel; other purpose; words
-								 * states */
+	COND_TERM_CONSENT,			/* subject channel, other purpose, words */
 	COND_TERM_LABEL,			/* subject label */
 	COND_TERM_HANDOFF,			/* words: any of these states */
 	COND_TERM_CAMPAIGN,			/* words: any of these campaigns, by name */
@@ -244,8 +241,7 @@ typedef struct CondTerm
 	int32_t		within_days;	/* of a signal, -1 if not given */
 	int32_t		from_day;		/* what CondOperator says */
 	int32_t		to_day;
-	uint32_t	fields;			/* of a program: bit per
-								 * COND_NAME_PROGRAM_FIELD */
+	uint32_t	fields;			/* of a program: bits by field */
 } CondTerm;
 
 typedef struct Condition Condition;

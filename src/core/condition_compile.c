@@ -413,7 +413,7 @@ find_keyword(CondCompiler *c, const CoreJson *object, int *place)
 	for (const CoreJson *m = object->first; m != NULL; m = m->next)
 	{
 		int			here = nurture_cond_find(term_words, m->key, m->key_len);
-		char text[	80];
+		char		before[80];
 
 		if (here < 0)
 			continue;
@@ -423,9 +423,9 @@ find_keyword(CondCompiler *c, const CoreJson *object, int *place)
 			*place = here;
 			continue;
 		}
-		snprintf(text, sizeof(text), "\"%s\" cannot stand beside ",
+		snprintf(before, sizeof(before), "\"%s\" cannot stand beside ",
 				 term_words[here]);
-		nurture_cond_fail(c, m, text, found->key, found->key_len, "");
+		nurture_cond_fail(c, m, before, found->key, found->key_len, "");
 		nurture_cond_hint(c, "Put each into an object of its own, inside "
 						  "\"all\" or \"any\".");
 		return NULL;
@@ -521,10 +521,10 @@ compile_document(const CoreJson *document, const CondVocabulary *vocabulary,
 	/* every node is an object of the document, so none is missing */
 	c.max_nodes = n < NURTURE_COND_MAX_NODES ? n : NURTURE_COND_MAX_NODES;
 	c.max_terms = n < NURTURE_COND_MAX_TERMS ? n : NURTURE_COND_MAX_TERMS;
-	c.nodes = arena->alloc(arena->ctx, sizeof(CondNode) * (size_t) (n > 0 ?
-																	c.max_nodes : 1));
-	c.terms = arena->alloc(arena->ctx, sizeof(CondTerm) * (size_t) (n > 0 ?
-																	c.max_terms : 1));
+	c.nodes = arena->alloc(arena->ctx,
+						   sizeof(CondNode) * (size_t) (c.max_nodes + 1));
+	c.terms = arena->alloc(arena->ctx,
+						   sizeof(CondTerm) * (size_t) (c.max_terms + 1));
 	if (!compile_node(&c, document, 0))
 		return NULL;
 	condition = arena->alloc(arena->ctx, sizeof(Condition));

@@ -197,7 +197,6 @@ eval_compare(const CondTerm *term, const CondValue *value)
 {
 	const CondOperand *v = term->values;
 	CondOperand x;
-	CondText text = value->text;
 
 	if (!nurture_cond_value_as(value, v[0].kind, &x))
 		return NURTURE_UNKNOWN;
@@ -219,8 +218,9 @@ eval_compare(const CondTerm *term, const CondValue *value)
 		case COND_OP_LE:
 			return truth_of(nurture_cond_compare(&x, v) <= 0);
 		case COND_OP_PREFIX:
-			return truth_of(text.len >= v->text.len &&
-							memcmp(text.ptr, v->text.ptr, v->text.len) == 0);
+			return truth_of(value->text.len >= v->text.len &&
+							memcmp(value->text.ptr, v->text.ptr,
+								   v->text.len) == 0);
 		default:
 			return NURTURE_UNKNOWN;
 	}

@@ -5,8 +5,7 @@
 #include "condition_private.h"
 #include "day.h"
 
-#define SORT_FROM	9			/* values from which a list is searched by
-								 * halves */
+#define SORT_FROM	9			/* values of a list worth sorting */
 
 /* What stands under "value". */
 typedef enum Shape
@@ -80,10 +79,8 @@ read_operand(CondCompiler *c, const CoreJson *json, CondOperand *operand)
 			return nurture_cond_hint(c, "Remove the blanks.");
 		case CORE_JSON_NUMBER:
 			operand->kind = COND_OPERAND_NUMBER;
-			operand->text = (CondText)
-			{
-				json->text, json->len
-			};
+			operand->text.ptr = json->text;
+			operand->text.len = json->len;
 			if (!nurture_cond_decimal(c, json, 6, &millionths))
 				return false;
 			operand->number = 2 * millionths;

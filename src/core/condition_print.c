@@ -88,19 +88,19 @@ put_decimal(Printer *p, int64_t number, int digits)
 {
 	uint64_t	size = number < 0 ? 0 - (uint64_t) number : (uint64_t) number;
 	uint64_t	unit = 1;
-	char text[	32];
+	char		decimal[32];
 	size_t		len;
 
 	for (int i = 0; i < digits; i++)
 		unit *= 10;
-	len = (size_t) snprintf(text, sizeof(text), "%s%" PRIu64 ".%0*" PRIu64,
+	len = (size_t) snprintf(decimal, sizeof(decimal), "%s%" PRIu64 ".%0*" PRIu64,
 							number < 0 ? "-" : "", size / unit, digits,
 							size % unit);
-	while (text[len - 1] == '0')
+	while (decimal[len - 1] == '0')
 		len--;
-	if (text[len - 1] == '.')
+	if (decimal[len - 1] == '.')
 		len--;
-	core_text_add(&p->out, text, len);
+	core_text_add(&p->out, decimal, len);
 }
 
 /* Writes a share in millionths as percent. */
@@ -446,8 +446,7 @@ put_node(Printer *p, const Condition *condition, int at, int depth,
 {
 	const CondNode *node = &condition->nodes[at];
 	const char *joint = node->kind == COND_NODE_ALL ? ", and " : ", or ";
-	bool		single = node->end > at + 1 &&
-	condition->nodes[at + 1].end == node->end;
+	bool		single;
 	bool		parentheses;
 
 	if (node->kind == COND_NODE_TERM)
@@ -460,6 +459,8 @@ put_node(Printer *p, const Condition *condition, int at, int depth,
 		put_node(p, condition, at + 1, depth, !negated);
 		return;
 	}
+	single = node->end > at + 1 &&
+		condition->nodes[at + 1].end == node->end;
 	if (single)
 	{
 		put_node(p, condition, at + 1, depth, negated);

@@ -67,7 +67,7 @@ extern int	nurture_cond_find(CondWordList known, const char *word,
 extern bool nurture_cond_keys(CondCompiler *c, const CoreJson *object,
 							  CondWordList known);
 extern bool nurture_cond_text(CondCompiler *c, const CoreJson *json,
-							  CondText *text);
+							  CondText *out);
 extern bool nurture_cond_word(CondCompiler *c, const CoreJson *json,
 							  CondNameKind kind, CondWord *word);
 extern bool nurture_cond_words(CondCompiler *c, const CoreJson *json,

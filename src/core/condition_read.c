@@ -32,16 +32,16 @@ nurture_cond_keys(CondCompiler *c, const CoreJson *object, CondWordList known)
 {
 	for (const CoreJson *m = object->first; m != NULL; m = m->next)
 	{
-		CoreText	before;
-		char text[	80];
+		CoreText	out;
+		char		before[80];
 
 		if (nurture_cond_find(known, m->key, m->key_len) >= 0)
 			continue;
-		core_text_start(&before, text, sizeof(text));
-		core_text_str(&before, "term \"");
-		core_text_str(&before, c->keyword);
-		core_text_str(&before, "\" does not know ");
-		nurture_cond_fail(c, m, text, m->key, m->key_len, "");
+		core_text_start(&out, before, sizeof(before));
+		core_text_str(&out, "term \"");
+		core_text_str(&out, c->keyword);
+		core_text_str(&out, "\" does not know ");
+		nurture_cond_fail(c, m, before, m->key, m->key_len, "");
 		return nurture_cond_hint_list(c, m->key, m->key_len, known);
 	}
 	return true;
@@ -55,17 +55,17 @@ nurture_cond_need(CondCompiler *c, const CoreJson *object, const char *key)
 
 	if (m == NULL)
 	{
-		char text[	80];
+		char		before[80];
 
-		snprintf(text, sizeof(text), "term \"%s\" needs ", c->keyword);
-		nurture_cond_fail(c, object, text, key, strlen(key), "");
+		snprintf(before, sizeof(before), "term \"%s\" needs ", c->keyword);
+		nurture_cond_fail(c, object, before, key, strlen(key), "");
 	}
 	return m;
 }
 
 /* Reads a text that is not empty. */
 bool
-nurture_cond_text(CondCompiler *c, const CoreJson *json, CondText *text)
+nurture_cond_text(CondCompiler *c, const CoreJson *json, CondText *out)
 {
 	if (json->kind != CORE_JSON_STRING)
 		return nurture_cond_fail(c, json, "expected a text in double quotes",
@@ -76,9 +76,8 @@ nurture_cond_text(CondCompiler *c, const CoreJson *json, CondText *text)
 	if (json->len > NURTURE_COND_MAX_WORD)
 		return nurture_cond_fail(c, json, "the text ", json->text, json->len,
 								 " is longer than 512 bytes");
-	text	  ->ptr = json->text;
-	text	  ->len = json->len;
-
+	out->ptr = json->text;
+	out->len = json->len;
 	return true;
 }
 
@@ -87,7 +86,7 @@ bool
 nurture_cond_word(CondCompiler *c, const CoreJson *json, CondNameKind kind,
 				  CondWord *word)
 {
-	char text[	80];
+	char		before[80];
 
 	if (!nurture_cond_text(c, json, &word->name))
 		return false;
@@ -98,8 +97,8 @@ nurture_cond_word(CondCompiler *c, const CoreJson *json, CondNameKind kind,
 	if (word->id == COND_LOOKUP_NO_TABLE)
 		return nurture_cond_fail(c, json, "term ", c->keyword,
 								 strlen(c->keyword), " is not available yet");
-	snprintf(text, sizeof(text), "unknown %s ", kind_words[kind]);
-	nurture_cond_fail(c, json, text, json->text, json->len, "");
+	snprintf(before, sizeof(before), "unknown %s ", kind_words[kind]);
+	nurture_cond_fail(c, json, before, json->text, json->len, "");
 	return nurture_cond_hint_names(c, json->text, json->len, kind);
 }
 
@@ -139,7 +138,7 @@ bool
 nurture_cond_int(CondCompiler *c, const CoreJson *json, int64_t low,
 				 int64_t high, int64_t *out)
 {
-	char text[	96];
+	char		before[96];
 	int64_t		code;
 
 	if (json->kind != CORE_JSON_NUMBER ||
@@ -150,9 +149,9 @@ nurture_cond_int(CondCompiler *c, const CoreJson *json, int64_t low,
 	*out = code / 2000000;
 	if (*out >= low && *out <= high)
 		return true;
-	snprintf(text, sizeof(text), "the number must be between %" PRId64
+	snprintf(before, sizeof(before), "the number must be between %" PRId64
 			 " and %" PRId64, low, high);
-	return nurture_cond_fail(c, json, text, NULL, 0, "");
+	return nurture_cond_fail(c, json, before, NULL, 0, "");
 }
 
 /* Reads a number with at most so many decimals (0 to 6), times 10^digits. */
@@ -162,7 +161,7 @@ nurture_cond_decimal(CondCompiler *c, const CoreJson *json, int digits,
 {
 	int64_t		unit = 2000000;
 	int64_t		code;
-	char text[	80];
+	char		before[80];
 
 	for (int i = 0; i < digits; i++)
 		unit /= 10;
@@ -174,9 +173,9 @@ nurture_cond_decimal(CondCompiler *c, const CoreJson *json, int digits,
 								 NULL, 0, "");
 	if (code % unit != 0)
 	{
-		snprintf(text, sizeof(text), "the number has more than %d decimals",
+		snprintf(before, sizeof(before), "the number has more than %d decimals",
 				 digits);
-		return nurture_cond_fail(c, json, text, NULL, 0, "");
+		return nurture_cond_fail(c, json, before, NULL, 0, "");
 	}
 	*out = code / unit;
 	return true;

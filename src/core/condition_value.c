@@ -72,7 +72,7 @@ read_exponent(CondText t, size_t pos, int64_t *exponent)
 static int64_t
 make_code(bool negative, uint64_t millionths, bool lost)
 {
-	if (millionths > NUMBER_LIMIT || (millionths == NUMBER_LIMIT && lost))
+	if (millionths > NUMBER_LIMIT)
 		return negative ? -NURTURE_COND_NUMBER_MAX - 1 :
 			NURTURE_COND_NUMBER_MAX + 1;
 	if (!negative)
@@ -274,6 +274,7 @@ nurture_cond_compare_sorted(const CondOperand *a, const CondOperand *b)
 static NurtureTruth
 same_single(const CondValue *a, const CondValue *b)
 {
+	/* texts come first: two of them are never compared as numbers or days */
 	static const CondOperandKind kinds[] = {
 		COND_OPERAND_TEXT, COND_OPERAND_NUMBER,
 		COND_OPERAND_BOOL, COND_OPERAND_DAY
@@ -284,9 +285,6 @@ same_single(const CondValue *a, const CondValue *b)
 		CondOperand x;
 		CondOperand y;
 
-		/* two texts are compared as texts, never as numbers or days */
-		if (i > 0 && a->kind == COND_VALUE_TEXT && b->kind == COND_VALUE_TEXT)
-			break;
 		if (!nurture_cond_value_as(a, kinds[i], &x) ||
 			!nurture_cond_value_as(b, kinds[i], &y))
 			continue;

@@ -186,6 +186,30 @@ edit_distance(const char *a, size_t na, const char *b, size_t nb)
 	return rows[na % 3][nb];
 }
 
+/*
+ * Answers how far a name is from the word not understood: edits, but a name
+ * of which one is the beginning of the other is one step away, and one whose
+ * prefix ("attributes.", "topic:") was left out one step more than the rest.
+ */
+static int
+distance_to(const Nearest *nearest, const char *name, size_t len)
+{
+	size_t		shorter = len < nearest->len ? len : nearest->len;
+	size_t		tail = len;
+	int			distance = edit_distance(nearest->word, nearest->len, name, len);
+	int			rest;
+
+	if (distance > 1 && shorter >= 3 &&
+		memcmp(nearest->word, name, shorter) == 0)
+		return 1;
+	while (tail > 0 && name[tail - 1] != '.' && name[tail - 1] != ':')
+		tail--;
+	if (tail == 0 || tail == len)
+		return distance;
+	rest = edit_distance(nearest->word, nearest->len, name + tail, len - tail);
+	return rest + 1 < distance ? rest + 1 : distance;
+}
+
 /* Answers whether name stands before what is kept in this place. */
 static bool
 is_nearer(const Nearest *nearest, int place, int distance, const char *name,
@@ -212,7 +236,7 @@ consider(void *arg, const char *name, size_t len)
 
 	if (len == 0 || len > WORD_BYTES)
 		return;
-	distance = edit_distance(nearest->word, nearest->len, name, len);
+	distance = distance_to(nearest, name, len);
 	while (place > 0 && is_nearer(nearest, place - 1, distance, name, len))
 		place--;
 	if (place == NEAREST)

@@ -107,7 +107,7 @@ multiply_high(uint64_t a, uint64_t b)
  *
  * exp(-z) with z = ln 2 * part / days by its series, from the last term
  * inward: 1 - z (1 - z/2 (1 - z/3 (...))).  The error is a few units of the
- * last bit; no factor comes nearer than 1e-9 to a rounding boundary, so every
+ * last bit; no factor comes nearer than 1e-8 to a rounding boundary, so every
  * factor is the correctly rounded one.
  */
 static uint64_t

@@ -22,7 +22,7 @@ nurture_day_from_civil(int year, int month, int dom)
 	int			era = (y >= 0 ? y : y - 399) / 400;
 	int			yoe = y - era * 400;
 	int			doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 +
-	dom - 1;
+		dom - 1;
 	int			doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
 
 	return (int32_t) (era * DAYS_PER_ERA + doe - ERA_OFFSET);
@@ -88,8 +88,8 @@ nurture_day_from_iso(const char *text, size_t len, int32_t *day)
 
 	if (len != NURTURE_DAY_ISO_LEN || text[4] != '-' || text[7] != '-')
 		return false;
-	if (!read_digits(text, 4, &year) || !read_digits(text +5, 2, &month) ||
-		!read_digits(text +8, 2, &dom))
+	if (!read_digits(text, 4, &year) || !read_digits(text + 5, 2, &month) ||
+		!read_digits(text + 8, 2, &dom))
 		return false;
 	if (year < 1 || month < 1 || month > 12 ||
 		dom < 1 || dom > days_in_month(year, month))

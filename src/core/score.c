@@ -122,6 +122,20 @@ nurture_score_check(const ScoreModel *model, int *where)
 }
 
 /*
+ * Adds points to a sum, which is left alone when the result does not fit.
+ */
+static inline bool
+add_points(int64_t *sum, int64_t points)
+{
+	int64_t		result;
+
+	if (__builtin_add_overflow(*sum, points, &result))
+		return false;
+	*sum = result;
+	return true;
+}
+
+/*
  * Answers points x weight (in millionths), rounded half away from zero.
  *
  * The whole occurrences in the weight are multiplied apart from the rest, so
@@ -213,10 +227,10 @@ nurture_score_rule(const ScoreSignalRule *rule, const Tally *tally,
 				   int32_t today, ScoreRuleResult *result)
 {
 	const unsigned char *end = tally->entries +
-	(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
+		(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
 	const unsigned char *first = tally->entries + (size_t)
-	nurture_tally_search(tally, rule->signal, 0) *
-	NURTURE_TALLY_ENTRY_SIZE;
+		nurture_tally_search(tally, rule->signal, 0) *
+		NURTURE_TALLY_ENTRY_SIZE;
 	const unsigned char *p = first;
 
 	while (p < end && key_at(p) == rule->signal)
@@ -247,8 +261,7 @@ nurture_score_add(const ScoreModel *model, ScoreTotals *totals,
 		sum = &totals->sums[dimension];
 	else
 		return SCORE_BAD_GROUP;
-	return __builtin_add_overflow(*sum, points, sum) ? SCORE_OVERFLOW :
-		SCORE_OK;
+	return add_points(sum, points) ? SCORE_OK : SCORE_OVERFLOW;
 }
 
 ScoreStatus
@@ -260,13 +273,14 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 	const unsigned char *first = tally->entries;
 	const unsigned char *p = first;
 	const unsigned char *end = first +
-	(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
+		(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
 	const ScoreSignalRule *rule = model->rules;
 	const ScoreSignalRule *last = rule + model->nrules;
 
 	for (; rule < last; rule++)
 	{
 		ScoreRuleResult local;
+		ScoreRuleResult *result;
 		int64_t    *sum;
 
 		/* rules of one signal share its entries, first up to p */
@@ -283,17 +297,16 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 		if (first == p)
 		{
 			if (results)
-				*results++ = nothing;
+				results[rule - model->rules] = nothing;
 			continue;
 		}
-		if (score_entries(rule, first, p, today, &local) != SCORE_OK)
+		result = results ? &results[rule - model->rules] : &local;
+		if (score_entries(rule, first, p, today, result) != SCORE_OK)
 			return SCORE_OVERFLOW;
 		sum = rule->group >= 0 ? &totals->group_sums[rule->group] :
 			&totals->sums[SCORE_INTENT];
-		if (__builtin_add_overflow(*sum, local.points, sum))
+		if (!add_points(sum, result->points))
 			return SCORE_OVERFLOW;
-		if (results)
-			*results++ = local;
 	}
 	return SCORE_OK;
 }
@@ -321,7 +334,7 @@ nurture_score_finish(const ScoreModel *model, ScoreTotals *totals)
 		int64_t		points;
 
 		if (!apply_limit(&group->limit, totals->group_sums[i], &points) ||
-			__builtin_add_overflow(*sum, points, sum))
+			!add_points(sum, points))
 			return SCORE_OVERFLOW;
 	}
 	for (int i = SCORE_FIT; i <= SCORE_INTENT; i++)

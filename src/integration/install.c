@@ -226,7 +226,7 @@ nurture_seed(PG_FUNCTION_ARGS)
  * nurture_config_table(table regclass) returns void
  *
  * Attaches what every configuration table has: the pair of triggers that
- * invalidate the caches.
+ * invalidate the caches, and the one that keeps the change log.
  */
 Datum
 nurture_config_table(PG_FUNCTION_ARGS)
@@ -247,9 +247,12 @@ nurture_config_table(PG_FUNCTION_ARGS)
 				   "FOR EACH STATEMENT EXECUTE FUNCTION %s.nurture_invalidate();"
 				   "CREATE TRIGGER nurture_invalidate_row AFTER INSERT OR UPDATE OR DELETE ON %s "
 				   "FOR EACH ROW EXECUTE FUNCTION %s.nurture_invalidate();"
+				   "CREATE TRIGGER nurture_change_log AFTER INSERT OR UPDATE OR DELETE ON %s "
+				   "FOR EACH ROW EXECUTE FUNCTION %s.nurture_log_change();"
 				   "ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_invalidate;"
 				   "ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_invalidate_row",
-				   qualified, schema, qualified, schema, qualified, qualified);
+				   qualified, schema, qualified, schema, qualified, schema,
+				   qualified, qualified);
 	level = nurture_spi_connect();
 	run_part(name, sql, schema);
 	nurture_spi_finish(level);

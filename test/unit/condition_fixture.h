@@ -121,7 +121,7 @@ typedef struct FixtureArena
 	void	   *blocks[20000];	/* what to free */
 	int			n;
 	size_t		bytes;			/* asked for since the last reset */
-}			FixtureArena;
+} FixtureArena;
 
 /* CoreArena.alloc: one block each, so that sanitizers see every overrun. */
 static inline void *
@@ -139,7 +139,7 @@ fixture_alloc(void *ctx, size_t size)
 
 /* Frees what the arena gave. */
 static inline void
-fixture_reset(FixtureArena * a)
+fixture_reset(FixtureArena *a)
 {
 	while (a->n > 0)
 		free(a->blocks[--a->n]);
@@ -150,10 +150,11 @@ fixture_reset(FixtureArena * a)
 static inline CondText
 fixture_text(const char *s)
 {
-	return (CondText)
-	{
-		s, strlen(s)
-	};
+	CondText	piece;
+
+	piece.ptr = s;
+	piece.len = strlen(s);
+	return piece;
 }
 
 /* CondSource.fact: the lead of the table tests. */

@@ -210,6 +210,10 @@ static const char *const sentences[][2] = {
 	{"{\"fact\":\"attributes.founded\",\"op\":\"older_than\",\"value\":1}", "founded lies more than 1 day back"},
 	{"{\"fact\":\"role\",\"op\":\"differs_from\",\"value\":\"account.specialty\"}", "role differs from account specialty"},
 	{"{\"not\":{\"fact\":\"role\",\"op\":\"differs_from\",\"value\":\"country\"}}", "role is the same as country"},
+	{"{\"fact\":\"role\",\"op\":\"not_in\",\"value\":[\"a\"]}", "role is not a"},
+	{"{\"not\":{\"fact\":\"role\",\"op\":\"due_within\",\"value\":[0,1]}}", "role does not lie between today and in 1 day"},
+	{"{\"not\":{\"stage\":[\"new\",\"sal\"]}}", "stage is neither new nor sal"},
+	{"{\"not\":{\"stage\":[\"new\",\"sal\",\"sql\"]}}", "stage is none of new, sal and sql"},
 	{"{\"signal\":\"demo_requested\"}", "demo requested at least once"},
 	{"{\"signal\":\"demo_requested\",\"at_most\":0,\"within_days\":0}", "demo requested not at all today"},
 	{"{\"signal\":\"demo_requested\",\"at_least\":3,\"at_most\":3}", "demo requested exactly 3 times"},
@@ -331,9 +335,10 @@ test_conditions(void)
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
 	{
 		Condition  *c = compile(conditions[i].json);
-		char		got = c == NULL ? '-' :
-		letter(nurture_cond_eval(c, &fixture_source));
+		char		got = '-';
 
+		if (c != NULL)
+			got = letter(nurture_cond_eval(c, &fixture_source));
 		if (got != conditions[i].truth)
 			printf("%s is %c, expected %c\n", conditions[i].json, got,
 				   conditions[i].truth);
@@ -359,6 +364,118 @@ count_visit(void *arg, const CondTerm *term)
 {
 	CHECK(term->number == *(int *) arg);
 	++*(int *) arg;
+}
+
+/* CondSource.signal_count of a source that cannot tell. */
+static int64_t
+count_unknown(void *ctx, int signal, int32_t from_day, int32_t to_day)
+{
+	(void) ctx;
+	(void) signal;
+	(void) from_day;
+	(void) to_day;
+	return -1;
+}
+
+/* CondSource.signal_count that wants its days in order. */
+static int64_t
+count_ordered(void *ctx, int signal, int32_t from_day, int32_t to_day)
+{
+	(void) ctx;
+	return from_day <= to_day ? signal + 1 : 0;
+}
+
+/* Shows each term by itself. */
+static void
+print_visit(void *arg, const CondTerm *term)
+{
+	char	   *words = arg;
+
+	nurture_cond_print_term(term, &fixture_vocabulary, words + strlen(words), 100);
+	strcat(words, "; ");
+	CHECK(nurture_cond_eval_term(term, &fixture_source) ==
+		  (term->number == 0 ? NURTURE_FALSE : NURTURE_TRUE));
+}
+
+/* Keeps the last term. */
+static void
+keep_visit(void *arg, const CondTerm *term)
+{
+	*(const CondTerm **) arg = term;
+}
+
+/* Answers the only term of a document. */
+static const CondTerm *
+term_of(const char *json)
+{
+	const CondTerm *term = NULL;
+
+	nurture_cond_visit_terms(compile(json), keep_visit, &term);
+	return term;
+}
+
+/* What rooms read in a term. */
+static void
+test_terms(void)
+{
+	const CondTerm *t;
+
+	t = term_of("{\"program\":{\"kind\":\"product\",\"on\":[\"country\",\"therapeutic_area\"]}}");
+	CHECK(t->kind == COND_TERM_PROGRAM && t->subject.id == 1 && t->fields == 9);
+	CHECK(t->op == COND_OP_NONE && t->other.id == -1 && t->within_days == -1);
+	CHECK(t->nwords == 2 && t->words[0].id == 3 && t->word_kind == COND_NAME_PROGRAM_FIELD);
+	t = term_of("{\"consent\":{\"channel\":\"phone\",\"purpose\":\"medical\",\"is\":[\"given\",\"renewed\"]}}");
+	CHECK(t->kind == COND_TERM_CONSENT && t->subject.id == 1 && t->other.id == 1);
+	CHECK(t->nwords == 2 && t->words[1].id == 7);
+	t = term_of("{\"score\":{\"dimension\":\"intent\",\"at_most\":29.99}}");
+	CHECK(t->subject.id == 1 && t->low == NURTURE_COND_OPEN_LOW && t->high == 2999);
+	t = term_of("{\"interest\":{\"dimension\":\"topic\",\"value\":\"safety\",\"at_least\":0.3}}");
+	CHECK(t->kind == COND_TERM_INTEREST && t->subject.id == 1 && t->low == 300000);
+	CHECK(t->subject.name.len == 12 && memcmp(t->subject.name.ptr, "topic:safety", 12) == 0);
+	t = term_of("{\"signal\":\"meeting_held\",\"after\":\"never_seen\",\"within_days\":7,\"at_most\":2}");
+	CHECK(t->subject.id == 4 && t->other.id == 3 && t->within_days == 7);
+	CHECK(t->low == NURTURE_COND_OPEN_LOW && t->high == 2);
+	t = term_of("{\"campaign\":[\"Spring\"]}");
+	CHECK(t->words[0].name.len == 6 && memcmp(t->words[0].name.ptr, "Spring", 6) == 0);
+	t = term_of("{\"fact\":\"role\",\"op\":\"in\",\"value\":[9,8,7,6,5,4,3,2,1]}");
+	CHECK(t->nvalues == 9 && t->values[0].number == 18000000 && t->sorted[0].number == 2000000);
+	t = term_of("{\"fact\":\"role\",\"op\":\"=\",\"value\":\"1970-01-02\"}");
+	CHECK(t->values[0].kind == COND_OPERAND_DAY && t->values[0].day == 1 && t->sorted == NULL);
+	t = term_of("{\"fact\":\"role\",\"op\":\"due_within\",\"value\":[-3,4]}");
+	CHECK(t->op == COND_OP_DUE_WITHIN && t->from_day == -3 && t->to_day == 4);
+	t = term_of("{\"tag\":\"topic:moa\",\"present\":false}");
+	CHECK(t->kind == COND_TERM_TAG && t->absent);
+	t = term_of("{\"tier\":2}");
+	CHECK(t->low == 2 && t->high == 2);
+	fixture_reset(&blocks);
+}
+
+/* Terms one by one, and the closed vocabularies. */
+static void
+test_pieces(void)
+{
+	char		words[300] = "";
+	static const CondNameKind closed[] = {
+		COND_NAME_GRADE, COND_NAME_CONSENT_STATE, COND_NAME_PROGRAM_KIND,
+		COND_NAME_PROGRAM_FIELD, COND_NAME_DIMENSION, COND_NAME_HANDOFF_STATE
+	};
+
+	nurture_cond_visit_terms(compile("{\"not\":{\"any\":[{\"tier\":2},{\"stage\":\"new\"}]}}"),
+							 print_visit, words);
+	CHECK(strcmp(words, "tier is 2; stage is new; ") == 0);
+	for (size_t k = 0; k < sizeof(closed) / sizeof(closed[0]); k++)
+	{
+		const char *name;
+		int			id = 0;
+
+		for (; (name = nurture_cond_standard_name(closed[k], id)) != NULL; id++)
+			CHECK(nurture_cond_standard_lookup(closed[k], name, strlen(name)) == id);
+		CHECK(id >= 3);
+		CHECK(nurture_cond_standard_lookup(closed[k], "", 0) == COND_LOOKUP_UNKNOWN);
+	}
+	CHECK(nurture_cond_standard_lookup(COND_NAME_FACT, "x", 1) == COND_LOOKUP_NO_TABLE);
+	CHECK(nurture_cond_standard_name(COND_NAME_FACT, 0) == NULL);
+	fixture_reset(&blocks);
 }
 
 /* Kleene's tables, and that nothing a source leaves out is guessed. */
@@ -413,6 +530,12 @@ test_kleene(void)
 	empty.signal_count = fixture_count;
 	CHECK(nurture_cond_eval(compile("{\"signal\":\"demo_requested\"}"), &empty) == NURTURE_TRUE);
 	CHECK(nurture_cond_eval(compile("{\"signal\":\"demo_requested\",\"after\":\"meeting_held\"}"), &empty) == NURTURE_UNKNOWN);
+	empty.today = INT32_MIN + 3;
+	empty.signal_count = count_ordered;
+	CHECK(nurture_cond_eval(compile("{\"signal\":\"demo_requested\",\"within_days\":9}"), &empty) == NURTURE_TRUE);
+	empty.today = FIXTURE_TODAY;
+	empty.signal_count = count_unknown;
+	CHECK(nurture_cond_eval(compile("{\"signal\":\"demo_requested\",\"at_most\":3}"), &empty) == NURTURE_UNKNOWN);
 	empty.fact = fixture_fact;
 	CHECK(nurture_cond_eval(compile("{\"fact\":\"country\",\"op\":\"under\",\"value\":\"topic:moa\"}"), &empty) == NURTURE_UNKNOWN);
 	fixture_reset(&blocks);
@@ -426,15 +549,15 @@ test_sentences(void)
 	{
 		Condition  *c = compile(sentences[i][0]);
 		const char *expected = sentences[i][1];
-		char text[	512] = "";
+		char		words[512] = "";
 		char		start[8];
 		size_t		len = 0;
 
 		if (c != NULL)
-			len = nurture_cond_print(c, &fixture_vocabulary, text, sizeof(text));
-		if (strcmp(text, expected) != 0)
-			printf("got      %s\nexpected %s\n", text, expected);
-		CHECK(strcmp(text, expected) == 0);
+			len = nurture_cond_print(c, &fixture_vocabulary, words, sizeof(words));
+		if (strcmp(words, expected) != 0)
+			printf("got      %s\nexpected %s\n", words, expected);
+		CHECK(strcmp(words, expected) == 0);
 		CHECK(len == strlen(expected));
 		CHECK(c != NULL && nurture_cond_print(c, &fixture_vocabulary, start, sizeof(start)) == len);
 		CHECK(strncmp(start, expected, 7) == 0 && strlen(start) == (len < 7 ? len : 7));
@@ -472,6 +595,8 @@ main(void)
 	test_operators();
 	test_conditions();
 	test_kleene();
+	test_pieces();
+	test_terms();
 	test_sentences();
 	test_numbers();
 	printf("%d passed, %d failed\n", passed, failed);

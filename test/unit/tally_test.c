@@ -479,7 +479,7 @@ test_build(void)
 			uint32_t	k = random_below(KEYS);
 			uint32_t	d = 2 + random_below(DAYS - 2);
 			uint32_t	count = random_below(500) ? 1 + random_below(9) :
-			UINT32_MAX - random_below(5);
+				UINT32_MAX - random_below(5);
 
 			entries[i] = (TallyEntry)
 			{
@@ -500,10 +500,7 @@ test_build(void)
 		CHECK(same(&b, &want));
 	}
 	for (size_t i = 0; i < 3000; i++)
-		entries[i] = (TallyEntry)
-	{
-		(uint16_t) (3000 - i), 9, 1
-	};
+		entries[i] = (TallyEntry) {(uint16_t) (3000 - i), 9, 1};
 	nurture_tally_sort(entries, 3000);
 	for (size_t i = 0; i < 3000; i++)
 		CHECK(entries[i].key == i + 1);
@@ -621,21 +618,19 @@ test_forms(void)
 		Table		t = random_table();
 		Bytes		b;
 		Bytes		back;
-		char text[	MAX_BYTES];
+		char		text[MAX_BYTES];
 		unsigned char wire[MAX_BYTES];
 		size_t		len;
 		TallyTextError error;
 
 		encode(&t, &b);
 		len = nurture_tally_to_text(&b.view, text);
-		text[		len] = '\0';
-
+		text[len] = '\0';
 		CHECK(len <= nurture_tally_to_text_bound(&b.view));
 		CHECK(read_text(text, &back, &error) == TALLY_OK);
 		CHECK(same(&b, &back));
-		text[		random_below((uint32_t) len)] =
-		letters[random_below(sizeof(letters) - 1)];
-
+		text[random_below((uint32_t) len)] =
+			letters[random_below(sizeof(letters) - 1)];
 		if (read_text(text, &back, &error) == TALLY_OK)
 			CHECK(is_valid(&back));
 		else
@@ -746,21 +741,12 @@ test_refusals(void)
 	memcpy(a.data + 4, a.data + 12, 8);
 	CHECK(nurture_tally_check(a.data, a.len, &v) == TALLY_BAD_ORDER);
 
-	e[0] = (TallyEntry)
-	{
-		1, 5, 0
-	};
+	e[0] = (TallyEntry) {1, 5, 0};
 	CHECK(nurture_tally_build(e, 1, 0, out.data, &out.len) ==
 		  TALLY_BAD_COUNT);
-	e[0] = (TallyEntry)
-	{
-		1, NURTURE_TALLY_EVER, 1
-	};
+	e[0] = (TallyEntry) {1, NURTURE_TALLY_EVER, 1};
 	CHECK(nurture_tally_build(e, 1, 0, out.data, &out.len) == TALLY_BAD_DAY);
-	e[1] = (TallyEntry)
-	{
-		2, NURTURE_TALLY_FOLDED_DAYS, 1
-	};
+	e[1] = (TallyEntry) {2, NURTURE_TALLY_FOLDED_DAYS, 1};
 	CHECK(nurture_tally_build(e, 2, 0, out.data, &out.len) == TALLY_BAD_DAY);
 	e[1].key = 1;
 	CHECK(nurture_tally_build(e, 2, 0, out.data, &out.len) == TALLY_OK);

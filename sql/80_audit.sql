@@ -1,0 +1,12 @@
+-- Audit: every decision and change on record, in a form that shows tampering.
+-- Functions; the tables are in 80_audit.tables.sql.
+
+CREATE FUNCTION nurture_append_only() RETURNS trigger
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'nurture_append_only';
+COMMENT ON FUNCTION nurture_append_only() IS 'Trigger: refuses UPDATE, DELETE and TRUNCATE; put on INSERT, every row that nurture does not write itself.';
+
+CREATE FUNCTION nurture_log_change() RETURNS trigger
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'nurture_log_change';
+COMMENT ON FUNCTION nurture_log_change() IS 'Trigger of configuration tables: writes who changed what, when and why to nurture.change_log, and an audit entry.';

@@ -1,0 +1,404 @@
+/*
+ * append.c
+ *	  Appends entries to nurture.audit, a statement's worth at a time.
+ *
+ * Writers never wait for each other: an entry carries its own leaf hash and
+ * nothing of its neighbours; blocks are closed later (seal.c).
+ */
+#include "base/compat.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "audit/audit.h"
+#include "audit/guard.h"
+#include "audit/incarnation.h"
+#include "audit/leaf.h"
+#include "base/clock.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/settings.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+#include "utils/queryenvironment.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/xid8.h"
+
+/* a lead of the batch and its pseudonym */
+typedef struct BatchLead
+{
+	int64		lead_id;
+	bool		known;			/* subject is set */
+	MerkleHash	subject;
+} BatchLead;
+
+static KeptPlan find_keys =
+KEPT_PLAN("SELECT k.lead_id, k.key FROM nurture.subject_key k"
+		  " WHERE k.lead_id OPERATOR(pg_catalog.=) ANY ($1)", INT8ARRAYOID);
+
+static KeptPlan add_keys =
+KEPT_PLAN("INSERT INTO nurture.subject_key (lead_id, key)"
+		  " SELECT n.lead_id, n.key FROM"
+		  " pg_catalog.unnest($1, $2) AS n (lead_id, key)"
+		  " ON CONFLICT DO NOTHING", INT8ARRAYOID, BYTEAARRAYOID);
+
+/* the rows come as a named tuplestore, the way transition tables do */
+static KeptPlan add_entries =
+KEPT_PLAN0("INSERT INTO nurture.audit (" AUDIT_COLUMN_LIST ")"
+		   " SELECT " AUDIT_COLUMN_LIST " FROM nurture_audit_batch");
+
+static TupleDesc batch_desc = NULL; /* columns in the order of AuditColumn */
+
+/* Returns the shape of the rows to append. */
+static TupleDesc
+batch_shape(void)
+{
+	static const struct
+	{
+		const char *name;
+		Oid			type;
+	}			columns[AUDIT_COLUMNS] = {
+		{"audit_id", INT8OID}, {"at", TIMESTAMPTZOID},
+		{"incarnation", INT4OID}, {"xid", XID8OID}, {"subject", BYTEAOID},
+		{"kind", TEXTOID}, {"object", TEXTOID}, {"outcome", TEXTOID},
+		{"reasons", TEXTARRAYOID}, {"trigger", JSONBOID},
+		{"versions", JSONBOID}, {"inputs", TEXTOID},
+		{"session_user", TEXTOID}, {"effective_role", TEXTOID},
+		{"app_user", TEXTOID}, {"reason", TEXTOID}, {"simulated", BOOLOID},
+		{"lead_ref", INT8OID}, {"leaf", BYTEAOID}
+	};
+
+	if (batch_desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc	desc = CreateTemplateTupleDesc(AUDIT_COLUMNS);
+
+		for (int i = 0; i < AUDIT_COLUMNS; i++)
+			TupleDescInitEntry(desc, i + 1, columns[i].name, columns[i].type,
+							   -1, 0);
+		MemoryContextSwitchTo(old);
+		batch_desc = desc;
+	}
+	return batch_desc;
+}
+
+static int
+compare_leads(const void *a, const void *b)
+{
+	int64		x = ((const BatchLead *) a)->lead_id;
+	int64		y = ((const BatchLead *) b)->lead_id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Returns the batch's lead of this id. */
+static BatchLead *
+batch_lead(BatchLead *leads, int nleads, int64 lead_id)
+{
+	BatchLead	key = {.lead_id = lead_id};
+
+	if (nleads == 1)
+		return leads;
+	return bsearch(&key, leads, nleads, sizeof(BatchLead), compare_leads);
+}
+
+static bytea *
+make_bytea(const void *bytes, int len)
+{
+	bytea	   *result = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), bytes, len);
+	return result;
+}
+
+/* Reads the keys of leads that have none yet in leads; returns how many lack. */
+static int
+read_keys(BatchLead *leads, int nleads)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * nleads);
+	Datum		values[1];
+	int			asked = 0;
+
+	for (int i = 0; i < nleads; i++)
+	{
+		if (!leads[i].known)
+			ids[asked++] = Int64GetDatum(leads[i].lead_id);
+	}
+	values[0] = PointerGetDatum(construct_array(ids, asked, INT8OID, 8, true,
+												TYPALIGN_DOUBLE));
+	/* a key that another session has committed must be seen at any level */
+	(void) nurture_execute_latest(&find_keys, values, NULL, false);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool		null;
+		int64		lead_id = DatumGetInt64(nurture_cell(row, 1, &null));
+		bytea	   *key = DatumGetByteaPP(nurture_cell(row, 2, &null));
+		BatchLead  *lead = batch_lead(leads, nleads, lead_id);
+
+		nurture_audit_subject(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+							  lead_id, &lead->subject);
+		lead->known = true;
+	}
+	asked -= (int) SPI_processed;
+	SPI_freetuptable(SPI_tuptable);
+	return asked;
+}
+
+/* Makes random keys for the leads that have none, in lead order. */
+static void
+make_keys(BatchLead *leads, int nleads)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * nleads);
+	Datum	   *keys = palloc(sizeof(Datum) * nleads);
+	Datum		values[2];
+	int			n = 0;
+
+	for (int i = 0; i < nleads; i++)
+	{
+		unsigned char key[NURTURE_HASH_LEN];
+
+		if (leads[i].known)
+			continue;
+		if (!pg_strong_random(key, sizeof(key)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate a random key")));
+		ids[n] = Int64GetDatum(leads[i].lead_id);
+		keys[n++] = PointerGetDatum(make_bytea(key, sizeof(key)));
+	}
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8, true,
+												TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_array(keys, n, BYTEAOID, -1, false,
+												TYPALIGN_INT));
+	(void) nurture_execute_latest(&add_keys, values, NULL, true);
+}
+
+/* Lists the leads of the entries, each once, with their pseudonyms. */
+static BatchLead *
+collect_leads(const AuditEntry *entries, int n, int *nleads)
+{
+	BatchLead  *leads = palloc(sizeof(BatchLead) * n);
+	int			count = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!entries[i].has_lead ||
+			(count > 0 && leads[count - 1].lead_id == entries[i].lead_id))
+			continue;
+		leads[count].lead_id = entries[i].lead_id;
+		leads[count++].known = false;
+	}
+	if (count > 1)
+	{
+		int			unique = 1;
+
+		qsort(leads, count, sizeof(BatchLead), compare_leads);
+		for (int i = 1; i < count; i++)
+		{
+			if (leads[i].lead_id != leads[unique - 1].lead_id)
+				leads[unique++] = leads[i];
+		}
+		count = unique;
+	}
+	*nleads = count;
+	if (count > 0 && read_keys(leads, count) > 0)
+	{
+		make_keys(leads, count);
+		if (read_keys(leads, count) > 0)
+			elog(ERROR, "could not make the keys of all leads");
+	}
+	return leads;
+}
+
+/*
+ * Sets the object.  What is written under the name of an object may hold
+ * the lead's id in second place (message:42:7); it is taken out, for hashed
+ * bytes outlive the lead.
+ */
+static void
+set_object(const AuditEntry *entry, Datum *values, bool *nulls)
+{
+	const char *object = entry->object;
+
+	nulls[AUDIT_OBJECT] = object == NULL;
+	if (object == NULL)
+		return;
+	if (entry->has_lead)
+	{
+		char		id[32];
+		const char *colon = strchr(object, ':');
+		int			len = snprintf(id, sizeof(id), ":" INT64_FORMAT ":",
+								   entry->lead_id);
+
+		if (colon != NULL && strncmp(colon, id, len) == 0)
+			object = psprintf("%.*s%s", (int) (colon - object), object,
+							  colon + len - 1);
+	}
+	values[AUDIT_OBJECT] = CStringGetTextDatum(object);
+}
+
+static void
+set_text(AuditColumn column, const char *value, Datum *values, bool *nulls)
+{
+	nulls[column] = value == NULL || value[0] == '\0';
+	if (!nulls[column])
+		values[column] = CStringGetTextDatum(value);
+}
+
+static void
+set_json(AuditColumn column, const char *value, Datum *values, bool *nulls)
+{
+	nulls[column] = value == NULL;
+	if (value != NULL)
+		values[column] = DirectFunctionCall1(jsonb_in, CStringGetDatum(value));
+}
+
+static void
+set_reasons(const AuditEntry *entry, Datum *values, bool *nulls)
+{
+	Datum	   *items;
+
+	nulls[AUDIT_REASONS] = entry->reasons == NULL;
+	if (entry->reasons == NULL)
+		return;
+	items = palloc(sizeof(Datum) * (entry->nreasons + 1));
+	for (int i = 0; i < entry->nreasons; i++)
+		items[i] = CStringGetTextDatum(entry->reasons[i]);
+	values[AUDIT_REASONS] =
+		PointerGetDatum(construct_array(items, entry->nreasons, TEXTOID, -1,
+										false, TYPALIGN_INT));
+}
+
+/* Says who logged in, which SET SESSION AUTHORIZATION does not change. */
+char	   *
+nurture_audit_login(void)
+{
+	Oid			role = GetAuthenticatedUserId();
+
+	return GetUserNameFromId(OidIsValid(role) ? role : GetSessionUserId(),
+							 true);
+}
+
+/* Fills the rows of a batch, hashes each, and gathers them. */
+static void
+fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
+		   const char *effective_role)
+{
+	int			nleads;
+	BatchLead  *leads = collect_leads(entries, n, &nleads);
+	Oid			sequence = nurture_table_oid("audit_audit_id_seq", false);
+	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
+													  "nurture audit row",
+													  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = CurrentMemoryContext;
+	const char *session = nurture_audit_login();
+	bool		simulated = nurture_now_simulated();
+	Datum		values[AUDIT_COLUMNS] = {0};
+	bool		nulls[AUDIT_COLUMNS] = {0};
+	AuditHasher hasher;
+
+	nurture_hasher_open(&hasher);
+	values[AUDIT_AT] = TimestampTzGetDatum(nurture_now_wall());
+	values[AUDIT_INCARNATION] = Int32GetDatum(nurture_incarnation(false));
+	values[AUDIT_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
+	values[AUDIT_SIMULATED] = BoolGetDatum(simulated);
+	set_text(AUDIT_SESSION_USER, session, values, nulls);
+	set_text(AUDIT_EFFECTIVE_ROLE, effective_role, values, nulls);
+
+	for (int i = 0; i < n; i++)
+	{
+		const AuditEntry *entry = &entries[i];
+		MerkleHash	leaf;
+
+		MemoryContextSwitchTo(row_context);
+		values[AUDIT_ID] = Int64GetDatum(nextval_internal(sequence, false));
+		nulls[AUDIT_SUBJECT] = nulls[AUDIT_LEAD_REF] = !entry->has_lead;
+		if (entry->has_lead)
+		{
+			BatchLead  *lead = batch_lead(leads, nleads, entry->lead_id);
+
+			values[AUDIT_SUBJECT] =
+				PointerGetDatum(make_bytea(lead->subject.byte,
+										   NURTURE_HASH_LEN));
+			values[AUDIT_LEAD_REF] = Int64GetDatum(entry->lead_id);
+		}
+		set_text(AUDIT_KIND, entry->kind, values, nulls);
+		set_object(entry, values, nulls);
+		set_text(AUDIT_OUTCOME, entry->outcome, values, nulls);
+		set_reasons(entry, values, nulls);
+		set_json(AUDIT_TRIGGER, entry->trigger_json, values, nulls);
+		set_json(AUDIT_VERSIONS, entry->versions_json, values, nulls);
+		set_text(AUDIT_INPUTS, entry->inputs, values, nulls);
+		set_text(AUDIT_APP_USER,
+				 entry->actor ? entry->actor : nurture_app_user,
+				 values, nulls);
+		set_text(AUDIT_REASON, entry->reason, values, nulls);
+		nurture_audit_leaf(&hasher, values, nulls, &leaf);
+		values[AUDIT_LEAF] = PointerGetDatum(make_bytea(leaf.byte,
+														NURTURE_HASH_LEN));
+		tuplestore_putvalues(batch, batch_shape(), values, nulls);
+		MemoryContextReset(row_context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(row_context);
+	nurture_hasher_close(&hasher);
+}
+
+/*
+ * Appends entries, in their order, as the owner.  The effective role recorded
+ * is the caller's, from before any switch of ours.
+ */
+void
+nurture_audit_append(const AuditEntry *entries, int n)
+{
+	EphemeralNamedRelationData relation = {0};
+	const char *effective_role;
+	Tuplestorestate *batch;
+	OwnerSwitch owner;
+	bool		guarded;
+
+	if (n <= 0)
+		return;
+	effective_role = GetUserNameFromId(nurture_caller_role(), true);
+	nurture_owner_enter(&owner);
+	/* every name in the queries is qualified: no need to pin search_path */
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+
+	batch = tuplestore_begin_heap(false, false, work_mem);
+	fill_batch(batch, entries, n, effective_role);
+
+	relation.md.name = pstrdup("nurture_audit_batch");
+	relation.md.reliddesc = InvalidOid;
+	relation.md.tupdesc = batch_shape();
+	relation.md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation.md.enrtuples = 1;
+	relation.reldata = batch;
+	if (SPI_register_relation(&relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register the rows to append");
+
+	guarded = nurture_guard_open();
+	PG_TRY();
+	{
+		(void) nurture_execute(&add_entries, NULL, NULL, false);
+	}
+	PG_FINALLY();
+	{
+		nurture_guard_close(guarded);
+	}
+	PG_END_TRY();
+	if (SPI_processed != n)
+		elog(ERROR, "appended " UINT64_FORMAT " audit entries instead of %d",
+			 SPI_processed, n);
+
+	tuplestore_end(batch);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "could not disconnect from SPI");
+	nurture_owner_leave(&owner);
+}

@@ -1,0 +1,63 @@
+/*
+ * leaf.h
+ *	  Private to the audit room: an entry as a row, and its leaf hash.
+ */
+#ifndef NURTURE_AUDIT_LEAF_H
+#define NURTURE_AUDIT_LEAF_H
+
+#include "base/compat.h"
+#include "common/cryptohash.h"
+#include "core/merkle.h"
+
+/*
+ * Columns of nurture.audit in the order in which C reads and writes them.
+ * Those before AUDIT_LEAD_REF are hashed, their place + 1 being their ordinal
+ * in the canonical bytes: never change the order, append and raise the version.
+ */
+typedef enum AuditColumn
+{
+	AUDIT_ID,
+	AUDIT_AT,
+	AUDIT_INCARNATION,
+	AUDIT_XID,
+	AUDIT_SUBJECT,
+	AUDIT_KIND,
+	AUDIT_OBJECT,
+	AUDIT_OUTCOME,
+	AUDIT_REASONS,
+	AUDIT_TRIGGER,
+	AUDIT_VERSIONS,
+	AUDIT_INPUTS,
+	AUDIT_SESSION_USER,
+	AUDIT_EFFECTIVE_ROLE,
+	AUDIT_APP_USER,
+	AUDIT_REASON,
+	AUDIT_SIMULATED,
+	AUDIT_LEAD_REF,				/* not hashed: erased with the lead */
+	AUDIT_LEAF,
+	AUDIT_COLUMNS
+} AuditColumn;
+
+#define AUDIT_COLUMN_LIST \
+	"audit_id, at, incarnation, xid, subject, kind, object, outcome, " \
+	"reasons, trigger, versions, inputs, \"session_user\", effective_role, " \
+	"app_user, reason, simulated, lead_ref, leaf"
+
+/* PostgreSQL's SHA-256, used again for each hash */
+typedef struct AuditHasher
+{
+	pg_cryptohash_ctx *sha;
+	MerkleHasher merkle;		/* the same for the core's tree */
+	unsigned char buffer[4096]; /* canonical bytes on their way */
+} AuditHasher;
+
+extern void nurture_hasher_open(AuditHasher *hasher);
+extern void nurture_hasher_close(AuditHasher *hasher);
+extern void nurture_audit_leaf(AuditHasher *hasher, const Datum *values,
+							   const bool *nulls, MerkleHash *leaf);
+extern void nurture_audit_subject(const char *key, size_t keylen,
+								  int64 lead_id, MerkleHash *subject);
+
+extern char *nurture_audit_login(void);
+
+#endif							/* NURTURE_AUDIT_LEAF_H */
