@@ -1,0 +1,81 @@
+/*
+ * gate.h
+ *	  What the gate offers the other rooms.
+ *
+ * Lock order: activity, lead, gate, asset version, message, enrollment,
+ * hand-off; ascending by lead within a step.
+ */
+#ifndef NURTURE_GATE_H
+#define NURTURE_GATE_H
+
+#include "base/compat.h"
+#include "datatype/timestamp.h"
+
+typedef enum GateVerdict
+{
+	GATE_ALLOW,					/* may be sent from not_before on */
+	GATE_DEFER,					/* the same, and policy moved not_before */
+	GATE_REVIEW,				/* a person has to rule */
+	GATE_REFUSE
+} GateVerdict;
+
+typedef struct GateAnswer
+{
+	GateVerdict verdict;
+	int			nreasons;
+	const char **reasons;		/* codes of nurture.reason */
+	TimestampTz not_before;		/* of allow and defer */
+} GateAnswer;
+
+extern void nurture_gate_init(void);
+
+/* allow, defer, review or refuse */
+extern const char *nurture_gate_verdict_name(GateVerdict verdict);
+
+/*
+ * Asks the gate without writing.  asset_id NULL asks about the lead and the
+ * channel alone, as for a promotional message; version 0 takes the one in
+ * force.  The result lives in the current memory context.
+ */
+extern GateAnswer nurture_gate_may_contact(int64 lead_id, const char *channel,
+										   const char *purpose,
+										   const char *asset_id,
+										   int32 version, TimestampTz at);
+
+/*
+ * Cancels the queued and held messages of an asset version, in the current
+ * transaction and found with the latest snapshot; taken ones get
+ * cancel_requested.  The caller has changed the asset version's row before.
+ * Takes no gate row.  reason is a code of nurture.reason.  Returns how many.
+ */
+extern int64 nurture_gate_cancel_for_asset(const char *asset_id,
+										   int32 version, const char *reason);
+
+/*
+ * Updates the lead's gate row, then cancels its queued and held messages:
+ * those of classes promotional and disease_awareness, or all.  Returns how
+ * many.
+ */
+extern int64 nurture_gate_cancel_for_lead(int64 lead_id, bool promotional_only,
+										  const char *reason);
+
+/* Updates the gate row: what changed may forbid a message. */
+extern void nurture_gate_bump(int64 lead_id);
+
+/*
+ * Puts a stop in force that no stop rule's event caused, such as an accepted
+ * hand-off's, and cancels what it forbids.  effect: stop,
+ * suppress_promotional or pause.  lifted_by: one code, or NULL.
+ */
+extern void nurture_gate_stop(int64 lead_id, const char *rule,
+							  const char *effect, TimestampTz until,
+							  const char *lifted_by, const char *reason);
+
+/*
+ * Lifts the stops of a lead that name this cause in lifted_by, such as
+ * handoff_returned.  Returns how many.
+ */
+extern int	nurture_gate_lift(int64 lead_id, const char *cause,
+							  const char *reason);
+
+#endif							/* NURTURE_GATE_H */
