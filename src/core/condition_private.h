@@ -85,7 +85,7 @@ extern bool nurture_cond_fact_term(CondCompiler *c, const CoreJson *object,
 								   CondTerm *term);
 
 /* condition_value.c: comparing values */
-extern CondText nurture_cond_trim(CondText text);
+extern CondText nurture_cond_trim(CondText all);
 extern bool nurture_cond_normal(CondValue *value);
 extern bool nurture_cond_value_as(const CondValue *value,
 								  CondOperandKind kind, CondOperand *out);

@@ -17,16 +17,16 @@ is_blank(char c)
 
 /* Answers text without the blanks at its ends. */
 CondText
-nurture_cond_trim(CondText text)
+nurture_cond_trim(CondText all)
 {
-	while (text.len > 0 && is_blank(text.ptr[text.len - 1]))
-		text.len--;
-	while (text.len > 0 && is_blank(text.ptr[0]))
+	while (all.len > 0 && is_blank(all.ptr[all.len - 1]))
+		all.len--;
+	while (all.len > 0 && is_blank(all.ptr[0]))
 	{
-		text.ptr++;
-		text.len--;
+		all.ptr++;
+		all.len--;
 	}
-	return text;
+	return all;
 }
 
 /* Says whether c is a decimal digit. */
@@ -86,7 +86,7 @@ make_code(bool negative, uint64_t millionths, bool lost)
 bool
 nurture_cond_number(const char *text, size_t len, int64_t *out)
 {
-	CondText	t = nurture_cond_trim((CondText) {text, len});
+	CondText	t;
 	size_t		pos = 0;
 	size_t		start;
 	size_t		end;
@@ -101,6 +101,10 @@ nurture_cond_number(const char *text, size_t len, int64_t *out)
 	bool		lost = false;
 	bool		significant = false;
 
+	t.len = len;
+	t.ptr = text;
+
+	t = nurture_cond_trim(t);
 	if (t.len > 0 && (t.ptr[0] == '-' || t.ptr[0] == '+'))
 		negative = t.ptr[pos++] == '-';
 	start = pos;
