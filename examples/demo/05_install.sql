@@ -1,0 +1,3 @@
+CREATE EXTENSION nurture;
+SELECT nurture_install('pharma');
+\ir 10_prepare.sql

@@ -1,0 +1,59 @@
+-- The score against what these visitors really did.
+CREATE TABLE demo.judged AS
+SELECT o.lead_id, o.data, o.part, o.good, s.fit, s.intent, s.total, s.grade
+FROM demo.outcome o
+JOIN nurture_scores('shoppers') s USING (lead_id)
+WHERE o.data = 'shoppers';
+
+\echo
+\echo '-- One visitor, explained: the points add up to the score.'
+SELECT min(lead_id) AS visitor
+FROM demo.judged
+WHERE total = (SELECT percentile_disc(0.8) WITHIN GROUP (ORDER BY total) FROM demo.judged) \gset
+\set ECHO queries
+SELECT kind, label, occurrences, points
+FROM nurture_explain(:visitor, 'shoppers') ORDER BY points DESC, rule;
+
+SELECT nurture_score(:visitor, 'shoppers') AS score,
+       (SELECT sum(points) FROM nurture_explain(:visitor, 'shoppers')) AS sum_of_points,
+       nurture_grade(:visitor, 'shoppers') AS grade;
+\set ECHO none
+SELECT demo.check('the explanation adds up to the score for every 25th visitor', bool_and(nurture_score(j.lead_id, 'shoppers') = e.points))
+FROM demo.judged j, LATERAL (SELECT sum(points) AS points FROM nurture_explain(j.lead_id, 'shoppers')) e
+WHERE j.lead_id % 25 = 0;
+
+\echo
+\echo '-- Deciles of the score in November and December, months nobody looked at'
+\echo '-- when the points were set, and the share that really bought.'
+\set ECHO queries
+WITH judged AS (
+    SELECT *, ntile(10) OVER (ORDER BY total DESC, lead_id) AS decile
+    FROM demo.judged WHERE part = 'Nov to Dec'
+)
+SELECT decile, count(*) AS visitors, min(total) AS from_score, max(total) AS to_score,
+       count(*) FILTER (WHERE good) AS bought,
+       round(100 * avg(good::int), 1) AS percent,
+       repeat('#', round(100 * avg(good::int))::int) AS share
+FROM judged GROUP BY decile ORDER BY decile;
+
+SELECT part, count(*) AS visitors, count(*) FILTER (WHERE good) AS bought,
+       demo.auc(array_agg(total), array_agg(good)) AS auc_of_score,
+       demo.auc(array_agg(intent), array_agg(good)) AS auc_of_intent,
+       demo.auc(array_agg(pages::numeric), array_agg(good)) AS auc_of_page_count
+FROM demo.judged JOIN (SELECT session_no AS lead_id, administrative + informational + product AS pages FROM demo.session) p USING (lead_id)
+GROUP BY part ORDER BY part;
+\set ECHO none
+
+SELECT demo.auc(array_agg(total), array_agg(good)) AS later_auc
+FROM demo.judged WHERE part = 'Nov to Dec' \gset
+SELECT demo.check('on later months the score ranks buyers better than chance by far (AUC ' || :later_auc || ' > 0.65)', :later_auc > 0.65);
+SELECT count(*) = 0 AS untouched FROM nurture.fit_rule WHERE model = 'shoppers' AND (attribute ~* 'revenue|page_?values') \gset
+SELECT demo.check('neither the outcome nor what leaks it is in any lead, event or rule',
+    :'untouched' AND NOT EXISTS (SELECT FROM nurture.lead, jsonb_object_keys(attributes) k WHERE k ~* 'revenue|values|rates')
+    AND NOT EXISTS (SELECT FROM nurture.event, jsonb_object_keys(properties) k WHERE k ~* 'revenue|values|rates'));
+INSERT INTO demo.finding (what, said)
+SELECT '12,330 real web sessions',
+       format('%s leads, %s events; AUC %s on months the points never saw, top fifth %s %% buyers, bottom fifth %s %%',
+              count(*), (SELECT count(*) FROM nurture.event e WHERE e.source = 'online_shop'), :later_auc,
+              round(100 * avg(good::int) FILTER (WHERE place >= 0.8)), round(100 * avg(good::int) FILTER (WHERE place < 0.2)))
+FROM (SELECT good, percent_rank() OVER (ORDER BY total, lead_id) AS place, part FROM demo.judged WHERE part = 'Nov to Dec') x;
