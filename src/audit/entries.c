@@ -98,8 +98,10 @@ nurture_entries_next(EntryScan *scan)
 	scan->xid = U64FromFullTransactionId(DatumGetFullTransactionId(scan->values[AUDIT_XID]));
 	scan->at = DatumGetTimestampTz(scan->values[AUDIT_AT]);
 	nurture_audit_leaf(scan->hasher, scan->values, scan->nulls, &scan->leaf);
-	leaf = DatumGetByteaPP(scan->values[AUDIT_LEAF]);
-	scan->leaf_fits = VARSIZE_ANY_EXHDR(leaf) == NURTURE_HASH_LEN &&
+	leaf = scan->nulls[AUDIT_LEAF] ? NULL :
+		DatumGetByteaPP(scan->values[AUDIT_LEAF]);
+	scan->leaf_fits = leaf != NULL &&
+		VARSIZE_ANY_EXHDR(leaf) == NURTURE_HASH_LEN &&
 		memcmp(VARDATA_ANY(leaf), scan->leaf.byte, NURTURE_HASH_LEN) == 0;
 	MemoryContextSwitchTo(old);
 	return true;

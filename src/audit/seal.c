@@ -153,6 +153,13 @@ nurture_seal_read(HeapTuple tuple, TupleDesc desc, AuditSeal *seal)
 	bool		nulls[SEAL_COLUMNS];
 
 	heap_deform_tuple(tuple, desc, values, nulls);
+	/* a NULL where none can be is forged: read it as nothing */
+	for (int i = 0; i < SEAL_COLUMNS; i++)
+	{
+		if (nulls[i])
+			values[i] = TupleDescAttr(desc, i)->attlen == -1 ?
+				PointerGetDatum(bytes_of("", 0)) : (Datum) 0;
+	}
 	seal->block = DatumGetInt64(values[0]);
 	seal->incarnation = DatumGetInt32(values[1]);
 	seal->xid_from = U64FromFullTransactionId(DatumGetFullTransactionId(values[2]));
