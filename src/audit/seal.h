@@ -8,6 +8,8 @@
 #include "base/compat.h"
 
 #include "audit/leaf.h"
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
 
 #define SEAL_LEAF_LEN (8 + NURTURE_HASH_LEN)	/* audit_id and leaf */
