@@ -123,9 +123,13 @@ int
 nurture_execute(KeptPlan *kept, Datum *values, const char *nulls,
 				bool read_only)
 {
-	return check_result(kept,
-						SPI_execute_plan(nurture_plan(kept), values, nulls,
-										 read_only, 0));
+	MemoryContext context = CurrentMemoryContext;
+	int			result = SPI_execute_plan(nurture_plan(kept), values, nulls,
+										  read_only, 0);
+
+	/* SPI leaves its own procedure context current */
+	MemoryContextSwitchTo(context);
+	return check_result(kept, result);
 }
 
 /*
@@ -137,6 +141,7 @@ int
 nurture_execute_latest(KeptPlan *kept, Datum *values, const char *nulls,
 					   bool write)
 {
+	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr	plan = nurture_plan(kept);
 	Snapshot	snapshot;
 	int			result;
@@ -145,6 +150,7 @@ nurture_execute_latest(KeptPlan *kept, Datum *values, const char *nulls,
 	snapshot = GetLatestSnapshot();
 	result = SPI_execute_snapshot(plan, values, nulls, snapshot,
 								  InvalidSnapshot, !write, true, 0);
+	MemoryContextSwitchTo(context);
 	return check_result(kept, result);
 }
 
@@ -153,10 +159,13 @@ int
 nurture_execute_snapshot(KeptPlan *kept, Datum *values, const char *nulls,
 						 Snapshot snapshot)
 {
-	return check_result(kept,
-						SPI_execute_snapshot(nurture_plan(kept), values,
-											 nulls, snapshot, InvalidSnapshot,
-											 true, false, 0));
+	MemoryContext context = CurrentMemoryContext;
+	int			result = SPI_execute_snapshot(nurture_plan(kept), values,
+											  nulls, snapshot,
+											  InvalidSnapshot, true, false, 0);
+
+	MemoryContextSwitchTo(context);
+	return check_result(kept, result);
 }
 
 /* Returns one cell of the last result; columns count from 1. */

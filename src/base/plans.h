@@ -13,6 +13,8 @@
  * are never seen.  Tables are written nurture.name, functions of nurture
  * itself @extschema@.name.
  *
+ * The execute functions leave the current memory context as it was.
+ *
  * A hot path may connect with SPI_connect alone (pinning costs about 2 us);
  * then every function and operator of its queries is qualified too.
  */
