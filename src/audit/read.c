@@ -331,8 +331,14 @@ nurture_audit_consistency(PG_FUNCTION_ARGS)
 						old_size, new_size),
 				 errhint("The sealed log has " UINT64_FORMAT " entries.", size)));
 	n = nurture_merkle_consistency((uint64) old_size, (uint64) new_size, spans);
-	spans[n] = (MerkleSpan) {0, (uint64) old_size};
-	spans[n + 1] = (MerkleSpan) {0, (uint64) new_size};
+	spans[n] = (MerkleSpan)
+	{
+		0, (uint64) old_size
+	};
+	spans[n + 1] = (MerkleSpan)
+	{
+		0, (uint64) new_size
+	};
 	nurture_hasher_open(&hasher);
 	span_roots(&hasher, spans, n + 2, hashes);
 	nurture_hasher_close(&hasher);

@@ -106,6 +106,7 @@ nurture_finding(Verify *v, const char *class, int64 block, int64 audit_id,
 		enlargeStringInfo(&text, needed);
 	}
 	finding->detail = text.data;
+
 	MemoryContextSwitchTo(old);
 }
 

@@ -1,0 +1,389 @@
+-- Audit: sealing, verifying, proofs. In a database of its own, for blocks are
+-- closed only over what has committed.
+\set ECHO none
+\set QUIET on
+SET client_min_messages = warning;
+SELECT current_database() AS back \gset
+DROP DATABASE IF EXISTS nurture_audit_test;
+CREATE DATABASE nurture_audit_test;
+\c nurture_audit_test
+SET client_min_messages = warning;
+CREATE EXTENSION pgtap;
+CREATE EXTENSION nurture;
+SELECT nurture_install('minimal') IS NOT NULL AS installed \gset
+\pset tuples_only on
+\pset format unaligned
+
+-- The canonical bytes of an entry, by the description in src/core/canon.h and
+-- with the server's own send functions: a second implementation.
+CREATE FUNCTION field(ordinal int, tag int, value bytea) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$
+    SELECT set_byte(set_byte('\x0000', 0, ordinal), 1, tag)
+        || CASE WHEN value IS NULL THEN '\xffffffff'::bytea ELSE int4send(length(value)) || value END $$;
+CREATE FUNCTION list(items text[]) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$
+    SELECT CASE WHEN items IS NOT NULL THEN int4send(cardinality(items)) || coalesce((
+        SELECT string_agg(CASE WHEN i IS NULL THEN '\xffffffff' ELSE int4send(octet_length(i)) || convert_to(i, 'UTF8') END, '' ORDER BY n)
+        FROM unnest(items) WITH ORDINALITY u (i, n)), '') END $$;
+CREATE FUNCTION leaf(a nurture.audit) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$
+    SELECT sha256('\x0001'::bytea
+        || field(1, 1, int8send(a.audit_id)) || field(2, 4, timestamptz_send(a.at))
+        || field(3, 1, int8send(a.incarnation)) || field(4, 2, xid8send(a.xid)) || field(5, 6, a.subject)
+        || field(6, 5, convert_to(a.kind, 'UTF8')) || field(7, 5, convert_to(a.object, 'UTF8'))
+        || field(8, 5, convert_to(a.outcome, 'UTF8')) || field(9, 8, list(a.reasons))
+        || field(10, 7, convert_to(a.trigger::text, 'UTF8')) || field(11, 7, convert_to(a.versions::text, 'UTF8'))
+        || field(12, 5, convert_to(a.inputs, 'UTF8')) || field(13, 5, convert_to(a."session_user", 'UTF8'))
+        || field(14, 5, convert_to(a.effective_role, 'UTF8')) || field(15, 5, convert_to(a.app_user, 'UTF8'))
+        || field(16, 5, convert_to(a.reason, 'UTF8')) || field(17, 3, boolsend(a.simulated))) $$;
+CREATE FUNCTION seal_hash(s nurture.seal) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$
+    SELECT sha256('\x0201'::bytea || field(1, 1, int8send(s.block)) || field(2, 1, int8send(s.incarnation))
+        || field(3, 2, xid8send(s.xid_from)) || field(4, 2, xid8send(s.xid_to)) || field(5, 1, int8send(s.entries))
+        || field(6, 4, timestamptz_send(s.first_at)) || field(7, 4, timestamptz_send(s.last_at))
+        || field(8, 6, s.block_root) || field(9, 1, int8send(s.tree_size)) || field(10, 6, s.root)
+        || field(11, 6, s.frontier) || field(12, 6, s.previous) || field(13, 4, timestamptz_send(s.closed_at))) $$;
+CREATE FUNCTION hmac(key bytea, data bytea) RETURNS bytea IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE
+    inner_pad bytea := key || decode(repeat('00', 64 - length(key)), 'hex');
+    outer_pad bytea := inner_pad;
+BEGIN
+    FOR i IN 0 .. 63 LOOP
+        inner_pad := set_byte(inner_pad, i, get_byte(inner_pad, i) # 54);
+        outer_pad := set_byte(outer_pad, i, get_byte(outer_pad, i) # 92);
+    END LOOP;
+    RETURN sha256(outer_pad || sha256(inner_pad || data));
+END $$;
+-- RFC 6962's definition of a root, word for word.
+CREATE FUNCTION naive_root(leaves bytea[]) RETURNS bytea IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE
+    n int := cardinality(leaves);
+    k int := 1;
+BEGIN
+    IF n = 0 THEN RETURN sha256(''); END IF;
+    IF n = 1 THEN RETURN leaves[1]; END IF;
+    WHILE k * 2 < n LOOP k := k * 2; END LOOP;
+    RETURN sha256('\x01'::bytea || naive_root(leaves[1:k]) || naive_root(leaves[k + 1:n]));
+END $$;
+-- Where a path of RFC 6962 leads (RFC 9162, section 2.1.3.2).
+CREATE FUNCTION path_root(leaf_hash bytea, leaf_index bigint, tree_size bigint, path bytea[]) RETURNS bytea IMMUTABLE LANGUAGE plpgsql AS $$
+DECLARE
+    fn bigint := leaf_index;
+    sn bigint := tree_size - 1;
+    r bytea := leaf_hash;
+    p bytea;
+BEGIN
+    FOREACH p IN ARRAY path LOOP
+        IF sn = 0 THEN RETURN NULL; END IF;
+        IF fn % 2 = 1 OR fn = sn THEN
+            r := sha256('\x01'::bytea || p || r);
+            WHILE fn <> 0 AND fn % 2 = 0 LOOP fn := fn / 2; sn := sn / 2; END LOOP;
+        ELSE
+            r := sha256('\x01'::bytea || r || p);
+        END IF;
+        fn := fn / 2;
+        sn := sn / 2;
+    END LOOP;
+    RETURN CASE WHEN sn = 0 THEN r END;
+END $$;
+
+-- A history: changes of configuration in their own transactions, and entries
+-- about 20 leads written by this test with the triggers off.
+ALTER TABLE nurture.audit DISABLE TRIGGER ALL;
+ALTER TABLE nurture.seal DISABLE TRIGGER ALL;
+ALTER TABLE nurture.change_log DISABLE TRIGGER ALL;
+CREATE PROCEDURE history(rounds int) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR round IN 1 .. rounds LOOP
+        INSERT INTO nurture.event_type (event_type, class) VALUES ('probe_' || round, 'intent');
+        COMMIT;
+        INSERT INTO nurture.subject_key SELECT l, sha256(int8send(l)) FROM generate_series(1, 20) l ON CONFLICT DO NOTHING;
+        INSERT INTO nurture.audit SELECT (leafed).* FROM (
+            SELECT jsonb_populate_record(e, jsonb_build_object('leaf', leaf(e)::text)) AS leafed FROM (
+                SELECT ROW(nextval('nurture.audit_audit_id_seq'), clock_timestamp(), 1, pg_current_xact_id(),
+                    hmac(k.key, int8send(k.lead_id)), k.lead_id, 'message', 'message:' || round * 100 + k.lead_id, 'refused',
+                    ARRAY['consent_missing', NULL, 'quiet_hours'], '{"kind": "event", "n": 1.50}',
+                    '{"b": "v2", "a": [1, 2]}',
+                    '{"rules": [{"rule": "consent", "passed": false, "fact": "none given", "version": 3}, {"rule": "cap", "passed": true, "fact": {"sent": 0}}]}',
+                    'postgres', 'postgres', 'Ana Müller', NULL, false, '\x')::nurture.audit AS e
+                FROM nurture.subject_key k WHERE k.lead_id % 5 = round % 5 ORDER BY k.lead_id) f) g;
+        COMMIT;
+        IF round % 4 = 0 THEN
+            PERFORM nurture_audit_seal();
+            COMMIT;
+        END IF;
+    END LOOP;
+END $$;
+CALL history(24);
+CREATE TABLE kept_digest AS SELECT nurture_audit_digest() AS digest;
+CREATE FUNCTION findings(digests jsonb DEFAULT NULL) RETURNS TABLE (class text, block bigint, audit_id bigint)
+    LANGUAGE sql AS $$ SELECT class, block, audit_id FROM nurture_audit_verify(digests => digests) $$;
+
+SELECT plan(34);
+
+-- sealing
+SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'a good history has no findings');
+SELECT is((SELECT count(*) FROM nurture.seal), 6::bigint, 'six blocks');
+SELECT is((SELECT tree_size FROM nurture.seal ORDER BY block DESC LIMIT 1), (SELECT count(*) FROM nurture.audit), 'every entry is sealed');
+SELECT is((SELECT count(*) FROM nurture.audit a WHERE a.leaf <> leaf(a)), 0::bigint, 'a second implementation agrees on every leaf');
+SELECT is((SELECT count(*) FROM nurture.seal s WHERE s.hash <> seal_hash(s)), 0::bigint, 'and on every seal');
+SELECT is((SELECT naive_root(array_agg(leaf ORDER BY xid, audit_id)) FROM nurture.audit),
+    (SELECT root FROM nurture.seal ORDER BY block DESC LIMIT 1), 'and on the root of the log');
+SELECT is((SELECT count(*) FROM nurture.seal s WHERE s.previous IS DISTINCT FROM (SELECT p.hash FROM nurture.seal p WHERE p.block = s.block - 1)),
+    0::bigint, 'seals are chained');
+SELECT is((SELECT count(*) FROM nurture.audit a, LATERAL nurture_audit_proof(a.audit_id) p
+    WHERE p.leaf = a.leaf AND path_root(p.leaf, p.leaf_index, p.tree_size, p.proof) = p.root
+    AND p.root = (SELECT root FROM nurture.seal ORDER BY block DESC LIMIT 1)),
+    (SELECT count(*) FROM nurture.audit), 'every entry can be proved');
+SELECT is((SELECT count(*) FROM nurture.seal s, LATERAL nurture_audit_consistency(s.tree_size, (SELECT max(tree_size) FROM nurture.seal)) c
+    WHERE c.root1 = s.root AND c.root2 = (SELECT root FROM nurture.seal ORDER BY block DESC LIMIT 1)), 6::bigint,
+    'each earlier log is the beginning of the last');
+SELECT throws_ok('SELECT nurture_audit_consistency(5, 100000)', '22023', NULL, 'no proof about a log that is not there');
+SELECT is_empty('SELECT nurture_audit_proof(-1)', 'no proof of an entry that is not there');
+BEGIN;
+INSERT INTO nurture.event_type (event_type, class) VALUES ('open', 'intent');
+SELECT is(nurture_audit_seal(), 0::bigint, 'entries of a running transaction are not sealed');
+SELECT is_empty('SELECT nurture_audit_verify()', 'and are no finding');
+SELECT is_empty($$SELECT nurture_audit_proof((SELECT max(audit_id) FROM nurture.audit))$$, 'and cannot be proved yet');
+ROLLBACK;
+
+-- reading
+SELECT results_eq('SELECT rule, version, passed, fact, trigger ->> ''kind'' FROM nurture_why(7, 207)',
+    $$VALUES ('consent', '3', false, 'none given', 'event'), ('cap', NULL, true, '{"sent": 0}', 'event')$$, 'why a message was refused');
+SELECT is_empty('SELECT * FROM nurture_why(8, 207)', 'another lead has no such message');
+SELECT is((SELECT count(*) FROM nurture_decisions(7)), 5::bigint, 'all decisions about a lead');
+SELECT is((SELECT count(*) FROM nurture_decisions(7, '2000-01-01', '2000-01-02')), 0::bigint, 'in a range of time');
+
+-- what leaves no trace in the bytes: settings, moves, other places on disk
+SET DateStyle = 'German, DMY';
+SET TimeZone = 'Asia/Kathmandu';
+SET extra_float_digits = -15;
+SET bytea_output = 'escape';
+SET IntervalStyle = 'sql_standard';
+SET search_path = pg_temp;
+SELECT count(*) AS findings FROM public.nurture_audit_verify() \gset
+RESET ALL;
+SELECT is(:findings, 0, 'settings are no finding');
+SET client_min_messages = warning;
+VACUUM FULL nurture.audit;
+CLUSTER nurture_part.audit_default USING audit_default_pkey;
+REINDEX TABLE nurture.audit;
+ANALYZE nurture.audit;
+ALTER TABLE nurture_part.audit_default ALTER inputs SET STORAGE EXTERNAL;
+CREATE INDEX ON nurture.audit (kind);
+SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'rewriting the table is no finding');
+BEGIN;
+UPDATE nurture.audit SET lead_ref = NULL WHERE lead_ref = 3;
+DELETE FROM nurture.subject_key WHERE lead_id = 3;
+SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'an erased lead is no finding');
+ROLLBACK;
+
+-- Single mutations by a superuser with the triggers off: each found, by class,
+-- block and entry, and nothing else reported.
+CREATE FUNCTION flip(b bytea) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    at int := floor(random() * length(b));
+BEGIN
+    RETURN set_byte(b, at, get_byte(b, at) # (1 << floor(random() * 8)::int));
+END $$;
+CREATE TABLE found (mutation text, n bigint, ok bigint);
+CREATE PROCEDURE mutate(rounds int) LANGUAGE plpgsql AS $$
+DECLARE
+    names text[] := ARRAY['text', 'reasons', 'json', 'at', 'retime', 'simulated', 'leaf', 'leaf too', 'delete', 'insert',
+        'copy', 'twin', 'move', 'postpone', 'incarnation', 'renumber', 'subject', 'lead_ref', 'lead_ref null', 'key', 'key gone',
+        'seal', 'seal too', 'seal gone', 'leaves', 'cut off', 'null', 'unsealed', 'future', 'change log', 'change gone', 'rewrite', 'swap'];
+    name text;
+    a nurture.audit;
+    b nurture.audit;
+    s nurture.seal;
+    expected text[];        -- each class:block:audit_id, or one of several with |
+    actual text[];
+    home bigint;
+    digests jsonb := (SELECT digest FROM kept_digest);
+    col text;
+BEGIN
+    FOR i IN 0 .. rounds - 1 LOOP
+        name := names[1 + i % cardinality(names)];
+        BEGIN
+            SELECT * INTO a FROM nurture.audit WHERE kind = 'message' ORDER BY random() LIMIT 1;
+            SELECT * INTO b FROM nurture.audit WHERE kind = 'message' AND audit_id <> a.audit_id ORDER BY random() LIMIT 1;
+            SELECT * INTO s FROM nurture.seal ORDER BY random() LIMIT 1;
+            SELECT block INTO home FROM nurture.seal WHERE a.xid >= xid_from AND a.xid < xid_to;
+            expected := ARRAY[format('changed:%s:%s', home, a.audit_id)];
+            CASE name
+            WHEN 'text' THEN
+                col := (ARRAY['kind', 'object', 'outcome', 'inputs', 'session_user', 'effective_role', 'app_user', 'reason'])[1 + floor(random() * 8)];
+                EXECUTE format('UPDATE nurture.audit SET %I = coalesce(%1$I, '''') || chr(%s) WHERE audit_id = $1', col, 33 + floor(random() * 90)::int) USING a.audit_id;
+            WHEN 'reasons' THEN
+                UPDATE nurture.audit SET reasons = CASE floor(random() * 5) WHEN 0 THEN NULL WHEN 1 THEN '{}' WHEN 2 THEN reasons || 'x'::text
+                    WHEN 3 THEN ARRAY['quiet_hours', NULL, 'consent_missing'] ELSE '[2:4]={consent_missing,NULL,quiet_hours}' END WHERE audit_id = a.audit_id;
+            WHEN 'json' THEN
+                UPDATE nurture.audit SET trigger = CASE WHEN random() < 0.5 THEN '{"kind": "event", "n": 1.5}' ELSE trigger END,
+                    versions = '{"b": "v2", "a": [2, 1]}' WHERE audit_id = a.audit_id;
+            WHEN 'at' THEN
+                UPDATE nurture.audit SET at = at + interval '1 microsecond' WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('(changed|retimed):%s:%s', home, a.audit_id)];
+            WHEN 'retime' THEN
+                UPDATE nurture.audit SET at = at + (random() - 0.5) * interval '10 years' WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('retimed:%s:%s', home, a.audit_id)];
+            WHEN 'simulated' THEN
+                UPDATE nurture.audit SET simulated = NOT simulated WHERE audit_id = a.audit_id;
+            WHEN 'leaf' THEN
+                UPDATE nurture.audit SET leaf = flip(leaf) WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('leaf:%s:%s', home, a.audit_id)];
+            WHEN 'leaf too' THEN
+                a.outcome := 'queued';
+                UPDATE nurture.audit SET outcome = 'queued', leaf = leaf(a) WHERE audit_id = a.audit_id;
+            WHEN 'delete' THEN
+                DELETE FROM nurture.audit WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('missing:%s:%s', home, a.audit_id)];
+            WHEN 'insert' THEN
+                a.audit_id := nextval('nurture.audit_audit_id_seq');
+                a.leaf := leaf(a);
+                INSERT INTO nurture.audit SELECT (a).*;
+                expected := ARRAY[format('added:%s:%s', home, a.audit_id)];
+            WHEN 'copy' THEN
+                a.audit_id := nextval('nurture.audit_audit_id_seq');
+                INSERT INTO nurture.audit SELECT (a).*;
+                expected := ARRAY[format('added:%s:%s', home, a.audit_id)];
+            WHEN 'twin' THEN
+                a.at := a.at + interval '1 second';
+                IF random() < 0.5 THEN a.leaf := leaf(a); END IF;
+                INSERT INTO nurture.audit SELECT (a).*;
+                expected := ARRAY[format('added:%s:%s', home, a.audit_id)];
+            WHEN 'move' THEN
+                SELECT * INTO s FROM nurture.seal WHERE block <> home ORDER BY random() LIMIT 1;
+                UPDATE nurture.audit SET xid = s.xid_from WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('moved:%s:%s', home, a.audit_id)];
+            WHEN 'postpone' THEN
+                UPDATE nurture.audit SET xid = pg_current_xact_id() WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('moved:%s:%s', home, a.audit_id)];
+            WHEN 'incarnation' THEN
+                UPDATE nurture.audit SET incarnation = (ARRAY[0, 2, -1, 99])[1 + floor(random() * 4)] WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('moved:%s:%s', home, a.audit_id)];
+            WHEN 'renumber' THEN
+                UPDATE nurture.audit SET audit_id = nextval('nurture.audit_audit_id_seq') WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('added:%s:%s', home, currval('nurture.audit_audit_id_seq')), format('missing:%s:%s', home, a.audit_id)];
+            WHEN 'subject' THEN
+                UPDATE nurture.audit SET subject = flip(subject) WHERE audit_id = a.audit_id;
+                expected := expected || format('subject:%s:%s', home, a.audit_id);
+            WHEN 'lead_ref' THEN
+                UPDATE nurture.audit SET lead_ref = 1 + lead_ref % 20 WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('subject:%s:%s', home, a.audit_id)];
+            WHEN 'lead_ref null' THEN
+                UPDATE nurture.audit SET lead_ref = NULL WHERE audit_id = a.audit_id;
+                expected := ARRAY[format('subject:%s:%s', home, a.audit_id)];
+            WHEN 'key' THEN
+                UPDATE nurture.subject_key SET key = flip(key) WHERE lead_id = a.lead_ref;
+                expected := (SELECT array_agg(format('subject:%s:%s', block, audit_id)) FROM nurture.audit, nurture.seal
+                    WHERE xid >= xid_from AND xid < xid_to AND lead_ref = a.lead_ref);
+            WHEN 'key gone' THEN
+                DELETE FROM nurture.subject_key WHERE lead_id = a.lead_ref;
+                expected := (SELECT array_agg(format('subject:%s:%s', block, audit_id)) FROM nurture.audit, nurture.seal
+                    WHERE xid >= xid_from AND xid < xid_to AND lead_ref = a.lead_ref);
+            WHEN 'seal' THEN
+                col := (ARRAY['block_root', 'root', 'frontier', 'hash', 'previous', 'first_at', 'last_at', 'closed_at', 'tree_size'])[1 + floor(random() * 9)];
+                IF col IN ('block_root', 'root', 'frontier', 'hash', 'previous') THEN
+                    EXECUTE format('UPDATE nurture.seal SET %I = coalesce(flip(%1$I), ''\x00'') WHERE block = $1', col) USING s.block;
+                ELSIF col = 'tree_size' THEN
+                    UPDATE nurture.seal SET tree_size = tree_size + 1 WHERE block = s.block;
+                ELSE
+                    EXECUTE format('UPDATE nurture.seal SET %I = %1$I + interval ''1 hour'' WHERE block = $1', col) USING s.block;
+                END IF;
+                expected := ARRAY[format('forged_seal:%s:', s.block)];
+            WHEN 'seal too' THEN
+                s.closed_at := s.closed_at - interval '1 hour';
+                UPDATE nurture.seal SET closed_at = s.closed_at, hash = seal_hash(s) WHERE block = s.block;
+                expected := ARRAY[CASE WHEN s.block = 6 THEN 'digest:6:' ELSE format('forged_seal:%s:', s.block + 1) END];
+            WHEN 'seal gone' THEN
+                SELECT * INTO s FROM nurture.seal WHERE block < 6 ORDER BY random() LIMIT 1;
+                DELETE FROM nurture.seal WHERE block = s.block;
+                expected := ARRAY[format('missing_seal:%s:', s.block + 1)];
+            WHEN 'leaves' THEN
+                UPDATE nurture.seal SET leaves = set_byte(leaves, 8, get_byte(leaves, 8) # 1) WHERE block = s.block;
+                expected := ARRAY[format('forged_seal:%s:', s.block)];
+            WHEN 'cut off' THEN
+                SELECT * INTO s FROM nurture.seal WHERE block = 6;
+                DELETE FROM nurture.audit WHERE xid >= s.xid_from;
+                DELETE FROM nurture.seal WHERE block = 6;
+                DELETE FROM nurture.change_log c WHERE NOT EXISTS (SELECT FROM nurture.audit x WHERE x.object = 'change:' || c.change_id);
+                expected := ARRAY['truncated:6:'];
+            WHEN 'null' THEN
+                UPDATE nurture.audit SET reason = '' WHERE audit_id = a.audit_id;
+            WHEN 'unsealed' THEN
+                a.audit_id := nextval('nurture.audit_audit_id_seq');
+                a.xid := pg_current_xact_id();
+                a.leaf := flip(leaf(a));
+                INSERT INTO nurture.audit SELECT (a).*;
+                expected := ARRAY[format('forged::%s', a.audit_id)];
+            WHEN 'future' THEN
+                a.audit_id := nextval('nurture.audit_audit_id_seq');
+                a.xid := '9876543210';
+                a.leaf := leaf(a);
+                INSERT INTO nurture.audit SELECT (a).*;
+                expected := ARRAY[format('forged::%s', a.audit_id)];
+            WHEN 'change log' THEN
+                UPDATE nurture.change_log SET new_row = new_row || '{"class": "content"}' WHERE change_id = (SELECT max(change_id) FROM nurture.change_log);
+                expected := ARRAY[format('change_log::%s', (SELECT max(audit_id) FROM nurture.audit WHERE kind = 'change'))];
+            WHEN 'change gone' THEN
+                DELETE FROM nurture.change_log WHERE change_id = (SELECT max(change_id) FROM nurture.change_log);
+                expected := ARRAY[format('change_log::%s', (SELECT max(audit_id) FROM nurture.audit WHERE kind = 'change'))];
+            WHEN 'rewrite' THEN
+                -- an entry goes and the whole log is sealed anew: only the digest shows it
+                DELETE FROM nurture.audit WHERE audit_id = a.audit_id;
+                DELETE FROM nurture.seal;
+                PERFORM nurture_audit_seal();
+                expected := ARRAY['truncated:6:'];
+            WHEN 'swap' THEN
+                UPDATE nurture.audit SET (outcome, reasons, inputs, object) = (a.outcome, a.reasons, a.inputs, a.object) WHERE audit_id = b.audit_id;
+                expected := (SELECT ARRAY[format('changed:%s:%s', block, b.audit_id)] FROM nurture.seal WHERE b.xid >= xid_from AND b.xid < xid_to);
+            END CASE;
+            SELECT array_agg(format('%s:%s:%s', class, block, audit_id) ORDER BY audit_id, class) INTO actual FROM findings(digests);
+            RAISE EXCEPTION 'undo' USING ERRCODE = 'ZZ001';
+        EXCEPTION WHEN SQLSTATE 'ZZ001' THEN
+            NULL;
+        END;
+        INSERT INTO found VALUES (name, 1, (cardinality(actual) >= 1
+            AND (SELECT bool_and(EXISTS (SELECT FROM unnest(actual) x WHERE x ~ ('^' || e || '$'))) FROM unnest(expected) e)
+            AND (cardinality(actual) = cardinality(expected) OR name IN ('seal', 'seal too', 'seal gone', 'leaves', 'insert', 'copy')))::int);
+        IF NOT (SELECT ok = 1 FROM found ORDER BY ctid DESC LIMIT 1) THEN
+            RAISE WARNING 'mutation % (%): expected %, got %', i, name, expected, actual[1:5];
+        END IF;
+    END LOOP;
+END $$;
+SELECT setseed(0.42);
+CALL mutate(660);
+SELECT is(sum(n), 660::numeric, 'mutations, seed 0.42') FROM found;
+SELECT is(sum(ok), sum(n), 'every mutation is found and named') FROM found;
+SELECT ok(count(DISTINCT mutation) = 33, 'of 33 classes') FROM found;
+SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'the history is good again');
+
+-- sealing refuses what does not match its leaf
+BEGIN;
+DELETE FROM nurture.seal WHERE block = 6;
+UPDATE nurture.audit SET outcome = 'queued' WHERE audit_id = (SELECT max(audit_id) FROM nurture.audit);
+SET LOCAL client_min_messages = error;
+SELECT is(nurture_audit_seal(), 0::bigint, 'a forged entry is not sealed');
+SELECT is((SELECT max(block) FROM nurture.seal), 5::bigint, 'its block stays open');
+ROLLBACK;
+
+-- another life of the database
+ALTER TABLE nurture.incarnation DISABLE TRIGGER ALL;
+BEGIN;
+UPDATE nurture.incarnation SET system_identifier = 1;
+SELECT is((SELECT count(*) FROM findings()), 0::bigint, 'a restored log is good as it came');
+ROLLBACK;
+UPDATE nurture.incarnation SET system_identifier = 1;
+INSERT INTO nurture.event_type (event_type, class) VALUES ('after_restore', 'intent');
+SELECT is((SELECT array_agg(DISTINCT incarnation ORDER BY incarnation) FROM nurture.audit), ARRAY[1, 2], 'the next append opens an incarnation');
+SELECT is((SELECT head_block FROM nurture.incarnation WHERE incarnation = 2), 6::bigint, 'that names the last seal');
+SELECT is(nurture_audit_seal(), 1::bigint, 'it is sealed');
+SELECT is_empty('SELECT * FROM nurture_audit_verify(digests => (SELECT digest FROM kept_digest))', 'and good, also by the digest from before');
+
+-- who may
+CREATE ROLE nurture_test_nobody;
+SET ROLE nurture_test_nobody;
+SELECT throws_ok('SELECT nurture_audit_verify()', '42501', NULL, 'verifying asks for SELECT on the audit trail');
+SELECT throws_ok('SELECT nurture_audit_seal()', '42501', NULL, 'sealing for SELECT on seals');
+RESET ROLE;
+DROP ROLE nurture_test_nobody;
+SELECT * FROM finish();
+\c :back
+SET client_min_messages = warning;
+DROP DATABASE nurture_audit_test;
