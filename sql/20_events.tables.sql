@@ -128,3 +128,22 @@ COMMENT ON COLUMN nurture.tag.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.tag.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.tag.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.tag');
+
+CREATE TABLE nurture.activity (
+    lead_id bigint PRIMARY KEY,
+    signals @extschema@.nurture_tally NOT NULL DEFAULT '{}',
+    topics @extschema@.nurture_tally NOT NULL DEFAULT '{}',
+    base @extschema@.nurture_tally NOT NULL DEFAULT '{}',
+    last_event_at timestamptz
+) WITH (fillfactor = 70, toast_tuple_target = 4080,
+        autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE nurture.activity
+    ALTER signals SET STORAGE EXTERNAL, ALTER signals SET STATISTICS 0,
+    ALTER topics SET STORAGE EXTERNAL, ALTER topics SET STATISTICS 0,
+    ALTER base SET STORAGE EXTERNAL, ALTER base SET STATISTICS 0;
+COMMENT ON TABLE nurture.activity IS 'How often each signal and topic occurred on each UTC day, per lead. Kept by triggers on nurture.event; nurture_rebuild makes the same bytes from the events.';
+COMMENT ON COLUMN nurture.activity.lead_id IS 'Lead.';
+COMMENT ON COLUMN nurture.activity.signals IS 'Counts by signal_id.';
+COMMENT ON COLUMN nurture.activity.topics IS 'Counts by tag_id.';
+COMMENT ON COLUMN nurture.activity.base IS 'What dropped partitions gave to signals.';
+COMMENT ON COLUMN nurture.activity.last_event_at IS 'Latest occurrence.';

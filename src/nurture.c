@@ -9,6 +9,7 @@
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "facts/vocabulary.h"
+#include "scoring/model.h"
 #include "fmgr.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
@@ -24,5 +25,6 @@ _PG_init(void)
 	nurture_owner_init();
 	nurture_rulecache_init();
 	nurture_vocabulary_init();
+	nurture_scoring_init();
 	nurture_audit_init();
 }

@@ -180,3 +180,10 @@ nurture_rulecache_get(RuleCache *cache)
 	}
 	return cache->root;
 }
+
+/* Makes the next nurture_rulecache_get load, for what no trigger announces. */
+void
+nurture_rulecache_forget(RuleCache *cache)
+{
+	cache->valid = false;
+}

@@ -38,5 +38,6 @@ typedef struct RuleCache
 extern void nurture_rulecache_init(void);
 extern void nurture_rulecache_register(RuleCache *cache);
 extern void *nurture_rulecache_get(RuleCache *cache);
+extern void nurture_rulecache_forget(RuleCache *cache);
 
 #endif							/* NURTURE_RULECACHE_H */

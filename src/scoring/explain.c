@@ -1,0 +1,316 @@
+/*
+ * explain.c
+ *	  nurture_explain, row by row, and nurture_scores over all leads.
+ *
+ * The rows of an explanation add up to the score exactly: one per rule that
+ * fired, and one per limit that took points away or added some.
+ */
+#include "base/compat.h"
+
+#include "base/clock.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "core/day.h"
+#include "facts/vocabulary.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "scoring/model_private.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+NURTURE_FUNCTION(nurture_explain);
+NURTURE_FUNCTION(nurture_scores);
+
+#define EXPLAIN_COLUMNS 10
+#define SCORES_COLUMNS 7
+#define SCORES_BATCH 1000
+
+static const char *const dimension_names[] = {"fit", "intent", "total"};
+
+static Datum
+hundredths(int64 points)
+{
+	return NumericGetDatum(int64_div_fast_to_numeric(points, 2));
+}
+
+typedef struct ExplainRow
+{
+	const char *dimension;
+	const char *kind;
+	const char *rule;
+	const char *label;
+	const char *subject;		/* NULL = none */
+	int64		occurrences;	/* -1 = none */
+	int32		last_day;		/* below NURTURE_TALLY_FIRST_DAY = none */
+	int64		raw;
+	int64		decayed;
+	int64		points;
+} ExplainRow;
+
+static void
+put_row(ReturnSetInfo *result, const ExplainRow *row)
+{
+	Datum		values[EXPLAIN_COLUMNS];
+	bool		nulls[EXPLAIN_COLUMNS] = {false};
+
+	values[0] = CStringGetTextDatum(row->dimension);
+	values[1] = CStringGetTextDatum(row->kind);
+	values[2] = CStringGetTextDatum(row->rule);
+	values[3] = CStringGetTextDatum(row->label);
+	nulls[4] = row->subject == NULL;
+	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(row->subject);
+	nulls[5] = row->occurrences < 0;
+	values[5] = Int64GetDatum(row->occurrences);
+	nulls[6] = row->last_day < NURTURE_TALLY_FIRST_DAY;
+	values[6] = DateADTGetDatum(row->last_day - NURTURE_EPOCH_OFFSET_DAYS);
+	values[7] = hundredths(row->raw);
+	values[8] = hundredths(row->decayed);
+	values[9] = hundredths(row->points);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+static const char *
+dimension_of_rule(const CompiledModel *model, int group, ScoreDimension otherwise)
+{
+	return dimension_names[group >= 0 ? model->core.groups[group].dimension : otherwise];
+}
+
+static char *
+times(uint64 n)
+{
+	if (n == 1)
+		return pstrdup("once");
+	if (n == 2)
+		return pstrdup("twice");
+	return psprintf(UINT64_FORMAT " times", n);
+}
+
+static void
+explain_rules(ReturnSetInfo *result, const CompiledModel *model, const ScoreDetail *detail)
+{
+	ExplainRow	row;
+
+	for (int i = 0; i < model->n_point_rules; i++)
+	{
+		const PointRule *rule = &model->point_rules[i];
+
+		if (detail->truths[i] != NURTURE_TRUE)
+			continue;
+		memset(&row, 0, sizeof(row));
+		row.dimension = dimension_of_rule(model, rule->group,
+										  rule->is_pattern ? SCORE_INTENT : SCORE_FIT);
+		row.kind = rule->is_pattern ? "pattern" : "fit_rule";
+		row.rule = rule->rule;
+		row.label = rule->title ? rule->title : nurture_condition_text(rule->condition);
+		row.subject = rule->subject;
+		row.occurrences = -1;
+		row.last_day = -1;
+		row.raw = row.decayed = row.points = rule->points;
+		put_row(result, &row);
+	}
+	for (int i = 0; i < model->core.nrules; i++)
+	{
+		const ScoreRuleResult *r = &detail->results[i];
+		char		day[16] = "";
+
+		if (r->occurrences == 0 && r->points == 0)
+			continue;
+		memset(&row, 0, sizeof(row));
+		row.dimension = dimension_of_rule(model, model->core.rules[i].group, SCORE_INTENT);
+		row.kind = "signal_rule";
+		row.rule = model->signal_names[i].rule;
+		if (r->last_day >= NURTURE_TALLY_FIRST_DAY)
+			nurture_day_to_iso(r->last_day, day);
+		row.label = psprintf("%s %s%s%s", model->signal_names[i].title, times(r->occurrences),
+							 day[0] ? ", last on " : "", day);
+		row.subject = model->signal_names[i].signal;
+		row.occurrences = r->occurrences;
+		row.last_day = r->last_day;
+		row.raw = r->raw_points;
+		row.decayed = r->decayed;
+		row.points = r->points;
+		put_row(result, &row);
+	}
+}
+
+static void
+explain_limit(ReturnSetInfo *result, const char *dimension, const char *rule,
+			  const ScoreLimit *limit, int64 sum, int64 adjustment)
+{
+	ExplainRow	row;
+	bool		capped = adjustment < 0;
+
+	if (adjustment == 0)
+		return;
+	memset(&row, 0, sizeof(row));
+	row.dimension = dimension;
+	row.kind = "limit";
+	row.rule = rule;
+	row.label = psprintf("%s of %s at %s",
+						 capped ? "cap" : "floor", rule,
+						 DatumGetCString(DirectFunctionCall1(numeric_out, hundredths(capped ? limit->cap : limit->floor))));
+	row.occurrences = -1;
+	row.last_day = -1;
+	row.raw = row.decayed = sum;
+	row.points = adjustment;
+	put_row(result, &row);
+}
+
+static void
+explain_limits(ReturnSetInfo *result, const CompiledModel *model, const ScoreDetail *detail)
+{
+	for (int i = 0; i < model->core.ngroups; i++)
+	{
+		const ScoreGroup *group = &model->core.groups[i];
+
+		explain_limit(result, dimension_names[group->dimension],
+					  psprintf("group %s", model->group_names[i]), &group->limit,
+					  detail->totals.group_sums[i],
+					  nurture_score_group_adjustment(&model->core, &detail->totals, i));
+	}
+	for (int d = 0; d < NURTURE_SCORE_DIMENSIONS; d++)
+		explain_limit(result, dimension_names[d], dimension_names[d], &model->core.limits[d],
+					  detail->totals.sums[d], nurture_score_adjustment(&detail->totals, d));
+}
+
+/*
+ * nurture_explain(lead_id bigint, model text, version int) returns setof
+ * record: no row for an unknown lead.
+ */
+Datum
+nurture_explain(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Subject    *subject;
+	const CompiledModel *model;
+	ScoreSummary summary;
+	ScoreDetail detail;
+	char	   *name;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	name = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	subject = nurture_subject_load(PG_GETARG_INT64(0), nurture_now_statement(), false);
+	if (subject == NULL || subject->erased_at != DT_NOBEGIN)
+		return (Datum) 0;
+	if (!PG_ARGISNULL(2))
+	{
+		if (name == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a version needs the name of its model"),
+					 errhint("Call nurture_explain(lead_id, model, version).")));
+		model = nurture_model_version(name, PG_GETARG_INT32(2));
+	}
+	else
+	{
+		text	   *audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
+
+		model = nurture_model(name, VARDATA_ANY(audience), VARSIZE_ANY_EXHDR(audience));
+	}
+	if (model == NULL)
+		return (Datum) 0;
+	detail.results = palloc0(sizeof(ScoreRuleResult) * Max(model->core.nrules, 1));
+	detail.truths = palloc0(sizeof(NurtureTruth) * Max(model->n_point_rules, 1));
+	nurture_score_detail(subject, model, &summary, &detail);
+	explain_rules(result, model, &detail);
+	explain_limits(result, model, &detail);
+	return (Datum) 0;
+}
+
+static void
+put_score(ReturnSetInfo *result, const Subject *subject, const ScoreSummary *summary)
+{
+	Datum		values[SCORES_COLUMNS];
+	bool		nulls[SCORES_COLUMNS] = {false};
+
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = CStringGetTextDatum(summary->model->model);
+	values[2] = hundredths(summary->fit);
+	values[3] = hundredths(summary->intent);
+	values[4] = hundredths(summary->total);
+	nulls[5] = summary->grade[0] == '\0';
+	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(summary->grade);
+	values[6] = NumericGetDatum(int64_div_fast_to_numeric(summary->confidence, 4));
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * nurture_scores(model text, version int) returns setof record: every lead
+ * that is neither merged nor erased, in one ordered pass.
+ */
+Datum
+nurture_scores(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	const CompiledModel *fixed = NULL;
+	TimestampTz now = nurture_now_statement();
+	MemoryContext per_lead;
+	MemoryContext old;
+	SPIPlanPtr	plan;
+	Portal		portal;
+	uint64		mask;
+	uint64		generation;
+	char	   *query;
+
+	InitMaterializedSRF(fcinfo, 0);
+	mask = nurture_models_mask(&generation);
+	if (name != NULL)
+	{
+		fixed = PG_ARGISNULL(1) ? nurture_model(name, "", 0) :
+			nurture_model_version(name, PG_GETARG_INT32(1));
+		mask = fixed->mask;
+	}
+	else if (!PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a version needs the name of its model"),
+				 errhint("Call nurture_scores(model, version).")));
+
+	query = nurture_subject_query(mask, "WHERE l.merged_into IS NULL AND l.erased_at IS NULL ORDER BY l.lead_id");
+	per_lead = AllocSetContextCreate(CurrentMemoryContext, "nurture score of one lead",
+									 ALLOCSET_DEFAULT_SIZES);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	plan = SPI_prepare(query, 0, NULL);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\"", query);
+	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, SCORES_BATCH);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			Datum		values[6 + SUBJECT_COLUMNS];
+			bool		nulls[6 + SUBJECT_COLUMNS];
+			Subject		subject;
+			ScoreSummary summary;
+			bool		scored = true;
+
+			CHECK_FOR_INTERRUPTS();
+			old = MemoryContextSwitchTo(per_lead);
+			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
+			nurture_subject_begin(&subject, now, per_lead);
+			nurture_subject_fill(&subject, values, nulls, mask);
+			if (fixed)
+				nurture_score_with(&subject, fixed, &summary);
+			else
+				scored = nurture_score_subject(&subject, NULL, &summary);
+			if (scored)
+				put_score(result, &subject, &summary);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(per_lead);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,244 @@
+/*
+ * model_cache.c
+ *	  The models of this backend: published versions at once, others when
+ *	  they are asked for.
+ */
+#include "base/compat.h"
+
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/rulecache.h"
+#include "base/settings.h"
+#include "access/parallel.h"
+#include "catalog/pg_type.h"
+#include "facts/vocabulary.h"
+#include "scoring/model_private.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+typedef struct ModelSet
+{
+	List	   *models;			/* CompiledModel *, published first */
+	uint64		mask;			/* columns of the published ones */
+	uint64		generation;		/* tells one set from the next */
+	int			horizon;		/* nurture.horizon_days it was compiled for */
+	MemoryContext context;
+} ModelSet;
+
+static void *load_models(Snapshot snapshot);
+
+static RuleCache model_cache = {
+	.name = "models",
+	.tables = {"model", "model_version", "rule_group", "fit_rule", "signal_rule",
+	"pattern", "model_limit", "band", "tier_rule", "signal", "tag"},
+	.load = load_models
+};
+
+static KeptPlan read_versions = KEPT_PLAN("SELECT m.model, v.version, m.product, m.audience_types, m.is_default, v.status = 'published' "
+										  "FROM nurture.model_version v JOIN nurture.model m ON m.model = v.model "
+										  "WHERE CASE WHEN $1 IS NULL THEN v.status = 'published' ELSE v.model = $1 AND v.version = $2 END "
+										  "ORDER BY m.model", TEXTOID, INT4OID);
+static KeptPlan read_model = KEPT_PLAN("SELECT 1 FROM nurture.model WHERE model = $1", TEXTOID);
+static KeptPlan read_codes = KEPT_PLAN0("SELECT string_agg('\"' || model || '\"', ', ' ORDER BY model) FROM nurture.model");
+
+/* Registers the cache. */
+void
+nurture_scoring_init(void)
+{
+	nurture_rulecache_register(&model_cache);
+	nurture_score_hook_init();
+}
+
+/* Reads the heads that the plan finds; compiles each. */
+static List *
+load_versions(const char *model, int version, Snapshot snapshot)
+{
+	Datum		values[2];
+	char		nulls[3] = "  ";
+	List	   *heads = NIL;
+	ListCell   *cell;
+
+	if (model == NULL)
+		nulls[0] = nulls[1] = 'n';
+	else
+		values[0] = CStringGetTextDatum(model);
+	values[1] = Int32GetDatum(version);
+	nurture_execute_snapshot(&read_versions, values, nulls, snapshot);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		CompiledModel *m = palloc0(sizeof(CompiledModel));
+		bool		isnull;
+		Datum	   *items;
+		int			n;
+
+		m->model = nurture_cell_text(i, 1);
+		m->version = DatumGetInt32(nurture_cell(i, 2, &isnull));
+		m->product = nurture_cell_text(i, 3);
+		deconstruct_array(DatumGetArrayTypeP(nurture_cell(i, 4, &isnull)), TEXTOID, -1,
+						  false, TYPALIGN_INT, &items, NULL, &n);
+		m->n_audience_types = n;
+		m->audience_types = palloc(sizeof(char *) * Max(n, 1));
+		for (int j = 0; j < n; j++)
+			m->audience_types[j] = TextDatumGetCString(items[j]);
+		m->is_default = DatumGetBool(nurture_cell(i, 5, &isnull));
+		m->published = DatumGetBool(nurture_cell(i, 6, &isnull));
+		heads = lappend(heads, m);
+	}
+	foreach(cell, heads)
+		nurture_model_compile(lfirst(cell), snapshot);
+	return heads;
+}
+
+static void *
+load_models(Snapshot snapshot)
+{
+	static uint64 generations = 0;
+	ModelSet   *set = palloc0(sizeof(ModelSet));
+	ListCell   *cell;
+
+	set->context = CurrentMemoryContext;
+	set->horizon = nurture_horizon_days;
+	set->generation = ++generations;
+	set->models = load_versions(NULL, 0, snapshot);
+	foreach(cell, set->models)
+		set->mask |= ((CompiledModel *) lfirst(cell))->mask;
+	set->mask |= UINT64CONST(1) << SUBJECT_AUDIENCE_TYPE;
+	return set;
+}
+
+static ModelSet *
+model_set(void)
+{
+	ModelSet   *set = nurture_rulecache_get(&model_cache);
+
+	if (unlikely(set->horizon != nurture_horizon_days))
+	{
+		nurture_rulecache_forget(&model_cache);
+		set = nurture_rulecache_get(&model_cache);
+	}
+	return set;
+}
+
+/* Returns the columns that published models read, and which set that is of. */
+uint64
+nurture_models_mask(uint64 *generation)
+{
+	ModelSet   *set = model_set();
+
+	*generation = set->generation;
+	return set->mask;
+}
+
+static void unknown_model(const char *model) pg_attribute_noreturn();
+
+static void
+unknown_model(const char *model)
+{
+	int			level = nurture_spi_connect();
+	Datum		value = CStringGetTextDatum(model);
+	OwnerSwitch save;
+	bool		exists;
+	char	   *codes = NULL;
+
+	nurture_owner_enter(&save);
+	nurture_execute(&read_model, &value, NULL, true);
+	exists = SPI_processed > 0;
+	if (!exists)
+	{
+		nurture_execute(&read_codes, NULL, NULL, true);
+		codes = nurture_cell_text(0, 1);
+	}
+	nurture_owner_leave(&save);
+	if (exists)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("model \"%.64s\" has no published version", model),
+				 errhint("Publish one with nurture_publish('model', '%.64s', version, reason).", model)));
+	ereport(ERROR,
+			(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+			 errmsg("unknown model \"%.64s\"", model),
+			 codes ? errhint("Models are %s.", codes) : 0));
+	nurture_spi_finish(level);	/* not reached */
+}
+
+/* Returns the model that applies, NULL when none does. */
+const CompiledModel *
+nurture_model(const char *model, const char *audience_type, size_t audience_len)
+{
+	ModelSet   *set = model_set();
+	const CompiledModel *fallback = NULL;
+	ListCell   *cell;
+
+	foreach(cell, set->models)
+	{
+		const CompiledModel *m = lfirst(cell);
+
+		if (!m->published)
+			continue;
+		if (model != NULL)
+		{
+			if (strcmp(m->model, model) == 0)
+				return m;
+			continue;
+		}
+		if (!m->is_default)
+			continue;
+		if (m->n_audience_types == 0 && fallback == NULL)
+			fallback = m;
+		for (int i = 0; i < m->n_audience_types; i++)
+		{
+			if (strlen(m->audience_types[i]) == audience_len &&
+				memcmp(m->audience_types[i], audience_type, audience_len) == 0)
+				return m;
+		}
+	}
+	if (model != NULL)
+		unknown_model(model);
+	return fallback;
+}
+
+/* Returns a version in any state. */
+const CompiledModel *
+nurture_model_version(const char *model, int version)
+{
+	ModelSet   *set = model_set();
+	ListCell   *cell;
+	MemoryContext old;
+	OwnerSwitch save;
+	Snapshot	snapshot;
+	List	   *found;
+	int			level;
+
+	foreach(cell, set->models)
+	{
+		const CompiledModel *m = lfirst(cell);
+
+		if (strcmp(m->model, model) == 0 && m->version == version)
+			return m;
+	}
+
+	/*
+	 * Compiled into the cache's own context, so that an invalidation takes it
+	 * away with the rest.
+	 */
+	snapshot = RegisterSnapshot(IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot());
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	old = MemoryContextSwitchTo(set->context);
+	found = load_versions(model, version, snapshot);
+	if (found != NIL)
+		set->models = list_concat(set->models, found);
+	MemoryContextSwitchTo(old);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&save);
+	UnregisterSnapshot(snapshot);
+	if (found == NIL)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("model \"%.64s\" has no version %d", model, version),
+				 errhint("Versions are rows of nurture.model_version.")));
+	return linitial(found);
+}

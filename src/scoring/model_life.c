@@ -1,0 +1,334 @@
+/*
+ * model_life.c
+ *	  The life of a model version: draft, check, publish.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/settings.h"
+#include "catalog/pg_type.h"
+#include "facts/vocabulary.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "scoring/model_life.h"
+#include "scoring/model_private.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+NURTURE_FUNCTION(nurture_check_model);
+
+static bool working = false;
+
+static const char *const rule_tables[] = {"rule_group", "fit_rule", "signal_rule", "pattern",
+"model_limit", "band", "tier_rule"};
+
+static KeptPlan next_version = KEPT_PLAN("INSERT INTO nurture.model_version (model, version, author) "
+										 "SELECT $1, coalesce(max(version), 0) + 1, $2 FROM nurture.model_version WHERE model = $1 RETURNING version",
+										 TEXTOID, TEXTOID);
+static KeptPlan find_version = KEPT_PLAN("SELECT status, author, (SELECT version FROM nurture.model_version p WHERE p.model = $1 AND p.status = 'published') "
+										 "FROM nurture.model_version WHERE model = $1 AND version = $2 FOR UPDATE",
+										 TEXTOID, INT4OID);
+static KeptPlan has_model = KEPT_PLAN("SELECT 1 FROM nurture.model WHERE model = $1", TEXTOID);
+static KeptPlan retire = KEPT_PLAN("UPDATE nurture.model_version SET status = 'retired', retired_at = $2 "
+								   "WHERE model = $1 AND status = 'published'", TEXTOID, TIMESTAMPTZOID);
+static KeptPlan publish = KEPT_PLAN("UPDATE nurture.model_version v SET status = 'published', published_at = $3, reason = $4, approver = $5, "
+									"content_hash = (SELECT encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), ''), 'UTF8')), 'hex') FROM ("
+									"SELECT 'rule_group ' || to_jsonb(r)::text AS line FROM nurture.rule_group r WHERE r.model = $1 AND r.version = $2 "
+									"UNION ALL SELECT 'fit_rule ' || to_jsonb(r)::text FROM nurture.fit_rule r WHERE r.model = $1 AND r.version = $2 "
+									"UNION ALL SELECT 'signal_rule ' || to_jsonb(r)::text FROM nurture.signal_rule r WHERE r.model = $1 AND r.version = $2 "
+									"UNION ALL SELECT 'pattern ' || to_jsonb(r)::text FROM nurture.pattern r WHERE r.model = $1 AND r.version = $2 "
+									"UNION ALL SELECT 'model_limit ' || to_jsonb(r)::text FROM nurture.model_limit r WHERE r.model = $1 AND r.version = $2 "
+									"UNION ALL SELECT 'band ' || to_jsonb(r)::text FROM nurture.band r WHERE r.model = $1 AND r.version = $2 "
+									"UNION ALL SELECT 'tier_rule ' || to_jsonb(r)::text FROM nurture.tier_rule r WHERE r.model = $1 AND r.version = $2) AS content) "
+									"WHERE v.model = $1 AND v.version = $2 RETURNING v.content_hash",
+									TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
+
+/* Whether nurture_publish is at work, so that the guards let it. */
+bool
+nurture_model_life_working(void)
+{
+	return working;
+}
+
+/* Who does it: the application's user when it says so, else the session's. */
+static char *
+actor_or_session(const char *actor)
+{
+	if (actor != NULL && actor[0] != '\0')
+		return pstrdup(actor);
+	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
+		return pstrdup(nurture_app_user);
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+static void
+require_model(const char *model)
+{
+	Datum		value = CStringGetTextDatum(model);
+
+	nurture_execute(&has_model, &value, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("unknown model \"%.64s\"", model),
+				 errhint("Insert it into nurture.model first.")));
+}
+
+/* Copies the rules of one version into another. */
+static void
+copy_rules(const char *model, int from, int to)
+{
+	for (int i = 0; i < lengthof(rule_tables); i++)
+	{
+		Oid			types[3] = {TEXTOID, INT4OID, INT4OID};
+		Datum		values[3];
+		char	   *sql;
+		char	   *columns;
+		Datum		table = CStringGetTextDatum(rule_tables[i]);
+		Oid			text_type = TEXTOID;
+
+		/* columns by the catalogue, so that none is forgotten when one is added */
+		if (SPI_execute_with_args("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute "
+								  "WHERE attrelid = ('nurture.' || $1)::regclass AND attnum > 0 AND NOT attisdropped "
+								  "AND attname NOT IN ('model', 'version')",
+								  1, &text_type, &table, NULL, true, 0) != SPI_OK_SELECT)
+			elog(ERROR, "could not read the columns of \"%s\"", rule_tables[i]);
+		columns = nurture_cell_text(0, 1);
+		sql = psprintf("INSERT INTO nurture.%s (model, version, %s) SELECT model, $3, %s FROM nurture.%s WHERE model = $1 AND version = $2",
+					   rule_tables[i], columns, columns, rule_tables[i]);
+		values[0] = CStringGetTextDatum(model);
+		values[1] = Int32GetDatum(from);
+		values[2] = Int32GetDatum(to);
+		if (SPI_execute_with_args(sql, 3, types, values, NULL, false, 0) != SPI_OK_INSERT)
+			elog(ERROR, "could not copy \"%s\"", rule_tables[i]);
+	}
+}
+
+/*
+ * Makes a draft, with the rules of from_version unless that is 0.  Runs with
+ * the caller's rights: who may not insert rules may not draft.
+ */
+int
+nurture_model_draft(const char *model, int from_version)
+{
+	int			level = nurture_spi_connect();
+	Datum		values[2];
+	bool		isnull;
+	int			version;
+
+	require_model(model);
+	values[0] = CStringGetTextDatum(model);
+	if (from_version > 0)
+	{
+		values[1] = Int32GetDatum(from_version);
+		nurture_execute(&find_version, values, NULL, false);
+		if (SPI_processed == 0)
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+					 errmsg("model \"%.64s\" has no version %d", model, from_version),
+					 errhint("Versions are rows of nurture.model_version.")));
+	}
+	values[1] = CStringGetTextDatum(actor_or_session(NULL));
+	nurture_execute(&next_version, values, NULL, false);
+	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
+	if (from_version > 0)
+		copy_rules(model, from_version, version);
+	nurture_spi_finish(level);
+	return version;
+}
+
+/*
+ * Publishes a draft and retires the version before it.  Returns what changed
+ * in words.  The draft is compiled first; rules that cannot be are an error.
+ */
+char *
+nurture_model_publish(const char *model, int version, const char *reason,
+					  const char *actor)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			level = nurture_spi_connect();
+	Datum		values[5];
+	char	   *status;
+	char	   *author;
+	char	   *before;
+	char	   *who = actor_or_session(actor);
+	char	   *result;
+	const CompiledModel *compiled;
+	TimestampTz now = nurture_now_statement();
+	AuditEntry	entry;
+
+	require_model(model);
+	values[0] = CStringGetTextDatum(model);
+	values[1] = Int32GetDatum(version);
+	nurture_execute(&find_version, values, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("model \"%.64s\" has no version %d", model, version),
+				 errhint("Make one with nurture_draft('model', '%.64s').", model)));
+	status = nurture_cell_text(0, 1);
+	author = nurture_cell_text(0, 2);
+	before = nurture_cell_text(0, 3);
+	if (strcmp(status, "draft") != 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_STATE),
+				 errmsg("version %d of model \"%s\" is %s already", version, model, status),
+				 errhint("Only drafts can be published.")));
+	if (nurture_two_person_rule && author != NULL && strcmp(author, who) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("version %d of model \"%s\" must be published by another person than its author", version, model),
+				 errhint("The setting nurture.two_person_rule is on.")));
+
+	compiled = nurture_model_version(model, version);
+	if (compiled->core.nrules + compiled->n_point_rules == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
+				 errmsg("version %d of model \"%s\" has no rules", version, model),
+				 errhint("See nurture_check_model('%s', %d).", model, version)));
+
+	working = true;
+	PG_TRY();
+	{
+		values[1] = TimestampTzGetDatum(now);
+		nurture_execute(&retire, values, NULL, false);
+		values[1] = Int32GetDatum(version);
+		values[2] = TimestampTzGetDatum(now);
+		values[3] = CStringGetTextDatum(reason);
+		values[4] = CStringGetTextDatum(who);
+		nurture_execute(&publish, values, NULL, false);
+	}
+	PG_FINALLY();
+	{
+		working = false;
+	}
+	PG_END_TRY();
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("version %d of model \"%s\" could not be published", version, model),
+				 errhint("The caller needs the right to update nurture.model_version.")));
+
+	memset(&entry, 0, sizeof(entry));
+	entry.kind = "publish";
+	entry.object = psprintf("model:%s:%d", model, version);
+	entry.outcome = "published";
+	entry.versions_json = psprintf("{\"model\": \"%s\", \"version\": %d, \"replaces\": %s, \"content_hash\": \"%s\"}",
+								   model, version, before ? before : "null", nurture_cell_text(0, 1));
+	entry.reason = reason;
+	entry.actor = who;
+	nurture_audit_append(&entry, 1);
+
+	result = MemoryContextStrdup(context,
+								 before ? psprintf("model %s: version %d published, version %s retired", model, version, before) :
+								 psprintf("model %s: version %d published", model, version));
+	nurture_spi_finish(level);
+	return result;
+}
+
+static void
+finding(ReturnSetInfo *result, const char *text, const char *severity, const char *path)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	values[0] = CStringGetTextDatum(text);
+	values[1] = CStringGetTextDatum(severity);
+	nulls[2] = path == NULL;
+	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(path);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Most and least points that the rules of a dimension can give. */
+static void
+reachable(const CompiledModel *m, ScoreDimension dimension, double *least, double *most)
+{
+	*least = *most = 0;
+	for (int i = 0; i < m->n_point_rules; i++)
+	{
+		const PointRule *rule = &m->point_rules[i];
+		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension :
+			rule->is_pattern ? SCORE_INTENT : SCORE_FIT;
+
+		if (d == dimension && rule->points > 0)
+			*most += rule->points;
+		if (d == dimension && rule->points < 0)
+			*least += rule->points;
+	}
+	for (int i = 0; i < m->core.nrules; i++)
+	{
+		const ScoreSignalRule *rule = &m->core.rules[i];
+		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension : SCORE_INTENT;
+
+		if (d != dimension)
+			continue;
+		if (rule->points > 0)
+			*most += rule->cap != NURTURE_SCORE_NO_CAP ? rule->cap :
+				rule->count_max > 0 ? (double) rule->count_max * rule->points : 1e15;
+		else
+			*least -= 1e15;
+	}
+	if (m->core.limits[dimension].cap != NURTURE_SCORE_NO_CAP)
+		*most = Min(*most, (double) m->core.limits[dimension].cap);
+	if (m->core.limits[dimension].floor != NURTURE_SCORE_NO_FLOOR)
+		*most = Max(*most, (double) m->core.limits[dimension].floor);
+}
+
+/*
+ * nurture_check_model(model text, version int) returns setof (finding,
+ * severity, path): what is wrong with a version.  Rules that cannot be
+ * compiled do not get so far: the guards refuse them when they are written.
+ */
+Datum
+nurture_check_model(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int			version = PG_GETARG_INT32(1);
+	const CompiledModel *compiled;
+	static const char *const names[] = {"fit", "intent"};
+
+	InitMaterializedSRF(fcinfo, 0);
+	compiled = nurture_model_version(model, version);
+	if (compiled->core.nrules + compiled->n_point_rules == 0)
+		finding(result, "the version has no rules", "error", NULL);
+	for (int d = SCORE_FIT; d <= SCORE_INTENT; d++)
+	{
+		const ModelBands *bands = &compiled->bands[d];
+		double		least;
+		double		most;
+
+		reachable(compiled, d, &least, &most);
+		if (bands->n == 0)
+			finding(result, psprintf("dimension %s has no bands", names[d]), "warning", psprintf("band/%s", names[d]));
+		for (int i = 0; i < bands->n; i++)
+		{
+			if (bands->min_points[i] > most)
+				finding(result, psprintf("band %c cannot be reached", bands->band[i]), "error",
+						psprintf("band/%s/%c", names[d], bands->band[i]));
+			if (i > 0 && bands->band[i] < bands->band[i - 1])
+				finding(result, psprintf("band %c needs more points than band %c", bands->band[i - 1], bands->band[i]),
+						"error", psprintf("band/%s/%c", names[d], bands->band[i]));
+		}
+	}
+	for (int i = 0; i < compiled->core.nrules; i++)
+	{
+		const ScoreSignalRule *rule = &compiled->core.rules[i];
+		bool		weightless = !rule->ever;
+
+		for (int age = 0; weightless && age < rule->nfactor; age++)
+			weightless = rule->factor[age] == 0;
+		if (weightless || rule->points == 0)
+			finding(result, "the rule can never give points", "warning",
+					psprintf("signal_rule/%s", compiled->signal_names[i].rule));
+	}
+	if (compiled->n_tiers == 0)
+		finding(result, "the version has no tier rules", "warning", NULL);
+	return (Datum) 0;
+}

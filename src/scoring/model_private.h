@@ -1,0 +1,27 @@
+/*
+ * model_private.h
+ *	  What the files of the scoring room share about models.
+ */
+#ifndef NURTURE_MODEL_PRIVATE_H
+#define NURTURE_MODEL_PRIVATE_H
+
+#include "scoring/model.h"
+#include "utils/snapshot.h"
+
+extern void nurture_model_compile(CompiledModel *m, Snapshot snapshot);
+extern int32 *nurture_model_curve(const char *owner, const char *curve,
+								  int days, const char *steps_json, int horizon);
+
+/* What explaining needs beside the summary. */
+typedef struct ScoreDetail
+{
+	ScoreTotals totals;
+	ScoreRuleResult *results;	/* per signal rule; NULL = not wanted */
+	NurtureTruth *truths;		/* per point rule; NULL = not wanted */
+} ScoreDetail;
+
+extern void nurture_score_hook_init(void);
+extern void nurture_score_detail(Subject *subject, const CompiledModel *model,
+								 ScoreSummary *out, ScoreDetail *detail);
+
+#endif							/* NURTURE_MODEL_PRIVATE_H */

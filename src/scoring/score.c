@@ -1,0 +1,351 @@
+/*
+ * score.c
+ *	  nurture_score and its kin: the score of one lead, now.
+ *
+ * One query reads facts and activity with the caller's rights; the rest is
+ * arithmetic in the core.  The plan is kept and names only the columns that
+ * published models read.
+ */
+#include "base/compat.h"
+
+#include "base/clock.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "scoring/model_private.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+NURTURE_FUNCTION(nurture_score);
+NURTURE_FUNCTION(nurture_fit);
+NURTURE_FUNCTION(nurture_intent);
+NURTURE_FUNCTION(nurture_grade);
+NURTURE_FUNCTION(nurture_score_row);
+
+#define MAX_MERGE_CHAIN 64
+#define MAX_GROUPS_ON_STACK 64
+
+static const char worst_band[NURTURE_SCORE_DIMENSIONS] = {'D', '4', 'D'};
+
+static void overflow(const CompiledModel *model) pg_attribute_noreturn();
+
+static void
+overflow(const CompiledModel *model)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("points of model \"%s\" version %d are out of range",
+					model->model, model->version)));
+}
+
+static char
+band_of(const CompiledModel *model, ScoreDimension dimension, int64 points)
+{
+	const ModelBands *bands = &model->bands[dimension];
+	int			place = nurture_score_band(bands->min_points, bands->n, points);
+
+	return place >= 0 ? bands->band[place] : worst_band[dimension];
+}
+
+/* Scores a subject by a model and keeps what explaining needs. */
+void
+nurture_score_detail(Subject *subject, const CompiledModel *model,
+					 ScoreSummary *out, ScoreDetail *detail)
+{
+	CondSource	source;
+	int64		group_sums[MAX_GROUPS_ON_STACK];
+	int64		known = 0;
+	bool		ok = true;
+
+	nurture_subject_source(subject, &source);
+	nurture_score_begin(&model->core, &detail->totals,
+						model->core.ngroups <= MAX_GROUPS_ON_STACK && detail->results == NULL ?
+						group_sums : palloc(sizeof(int64) * model->core.ngroups));
+	for (int i = 0; i < model->n_point_rules; i++)
+	{
+		const PointRule *rule = &model->point_rules[i];
+		NurtureTruth truth = nurture_cond_eval(rule->condition, &source);
+
+		if (detail->truths)
+			detail->truths[i] = truth;
+		if (!rule->is_pattern && truth != NURTURE_UNKNOWN)
+			known += Abs(rule->points);
+		if (truth == NURTURE_TRUE)
+			ok &= nurture_score_add(&model->core, &detail->totals,
+									rule->is_pattern ? SCORE_INTENT : SCORE_FIT,
+									rule->group, rule->points) == SCORE_OK;
+	}
+	ok &= nurture_score_signals(&model->core, &subject->signals, subject->today,
+								&detail->totals, detail->results) == SCORE_OK;
+	ok &= nurture_score_finish(&model->core, &detail->totals) == SCORE_OK;
+	if (!ok)
+		overflow(model);
+
+	out->model = model;
+	out->fit = detail->totals.points[SCORE_FIT];
+	out->intent = detail->totals.points[SCORE_INTENT];
+	out->total = detail->totals.points[SCORE_TOTAL];
+	out->confidence = model->fit_weight == 0 ? 10000 :
+		(int) (known * 10000 / model->fit_weight);
+	out->grade[0] = '\0';
+	if (model->bands[SCORE_FIT].n > 0 || model->bands[SCORE_INTENT].n > 0)
+	{
+		out->grade[0] = band_of(model, SCORE_FIT, out->fit);
+		out->grade[1] = band_of(model, SCORE_INTENT, out->intent);
+		out->grade[2] = '\0';
+	}
+}
+
+/* Scores a subject by a model. */
+void
+nurture_score_with(Subject *subject, const CompiledModel *model, ScoreSummary *out)
+{
+	ScoreDetail detail;
+
+	detail.results = NULL;
+	detail.truths = NULL;
+	nurture_score_detail(subject, model, out, &detail);
+}
+
+/* Scores a subject by the model that applies; false when none does. */
+bool
+nurture_score_subject(Subject *subject, const char *model, ScoreSummary *out)
+{
+	const CompiledModel *m;
+	text	   *audience = NULL;
+
+	if (!subject->nulls[SUBJECT_AUDIENCE_TYPE])
+		audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
+	m = nurture_model(model, audience ? VARDATA_ANY(audience) : "",
+					  audience ? VARSIZE_ANY_EXHDR(audience) : 0);
+	if (m == NULL)
+		return false;
+	nurture_score_with(subject, m, out);
+	return true;
+}
+
+/* Points of one dimension for a condition about the score. */
+static bool
+points_for_condition(Subject *subject, int dimension, int64 *points)
+{
+	static int	depth = 0;
+	ScoreSummary summary;
+	bool		scored = false;
+
+	/* a model that asks for its own score would never end */
+	if (depth > 0)
+		return false;
+	depth++;
+	PG_TRY();
+	{
+		scored = nurture_score_subject(subject, NULL, &summary);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
+	if (!scored)
+		return false;
+	*points = dimension == SCORE_FIT ? summary.fit :
+		dimension == SCORE_INTENT ? summary.intent : summary.total;
+	return true;
+}
+
+/* Makes the score known to conditions; from nurture_scoring_init. */
+void
+nurture_score_hook_init(void)
+{
+	nurture_subject_points = points_for_condition;
+}
+
+/*
+ * Reads and scores one lead with the caller's rights.  False when the lead is
+ * not there, not visible or erased, or no model applies.
+ */
+static bool
+score_lead(int64 lead_id, const char *model, ScoreSummary *out)
+{
+	static KeptPlan find = {NULL, {INT8OID}, NULL, false};
+	static uint64 of_generation = 0;
+	static uint64 mask = 0;
+	uint64		generation;
+	uint64		wanted = nurture_models_mask(&generation);
+	bool		scored = false;
+
+	if (unlikely(of_generation != generation && (find.query == NULL || wanted != mask)))
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		char	   *query = nurture_subject_query(wanted, "WHERE l.lead_id OPERATOR(pg_catalog.=) $1");
+
+		MemoryContextSwitchTo(old);
+		if (find.plan)
+			SPI_freeplan(find.plan);
+		find.plan = NULL;
+		if (find.query)
+			pfree(unconstify(char *, find.query));
+		find.query = query;
+		mask = wanted;
+	}
+	of_generation = generation;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	for (int hop = 0; hop < MAX_MERGE_CHAIN; hop++)
+	{
+		Datum		argument = Int64GetDatum(lead_id);
+		Datum		values[6 + SUBJECT_COLUMNS];
+		bool		nulls[6 + SUBJECT_COLUMNS];
+		Subject		subject;
+
+		nurture_execute(&find, &argument, NULL, true);
+		if (SPI_processed == 0)
+			break;
+		heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls);
+		if (!nulls[1])			/* merged into another */
+		{
+			lead_id = DatumGetInt64(values[1]);
+			SPI_freetuptable(SPI_tuptable);
+			continue;
+		}
+		if (!nulls[2])			/* erased */
+			break;
+		nurture_subject_begin(&subject, nurture_now_statement(), CurrentMemoryContext);
+		nurture_subject_fill(&subject, values, nulls, mask);
+		scored = nurture_score_subject(&subject, model, out);
+		break;
+	}
+	SPI_finish();
+	return scored;
+}
+
+static bool
+score_arguments(FunctionCallInfo fcinfo, ScoreSummary *out)
+{
+	char	   *model = NULL;
+
+	if (PG_ARGISNULL(0))
+		return false;
+	if (PG_NARGS() > 1)
+	{
+		if (PG_ARGISNULL(1))
+			return false;
+		model = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	}
+	return score_lead(PG_GETARG_INT64(0), model, out);
+}
+
+static Datum
+hundredths(int64 points)
+{
+	return NumericGetDatum(int64_div_fast_to_numeric(points, 2));
+}
+
+/* nurture_score(lead_id bigint [, model text]) returns numeric */
+Datum
+nurture_score(PG_FUNCTION_ARGS)
+{
+	ScoreSummary summary;
+
+	if (!score_arguments(fcinfo, &summary))
+		PG_RETURN_NULL();
+	return hundredths(summary.total);
+}
+
+/* nurture_fit(lead_id bigint [, model text]) returns numeric */
+Datum
+nurture_fit(PG_FUNCTION_ARGS)
+{
+	ScoreSummary summary;
+
+	if (!score_arguments(fcinfo, &summary))
+		PG_RETURN_NULL();
+	return hundredths(summary.fit);
+}
+
+/* nurture_intent(lead_id bigint [, model text]) returns numeric */
+Datum
+nurture_intent(PG_FUNCTION_ARGS)
+{
+	ScoreSummary summary;
+
+	if (!score_arguments(fcinfo, &summary))
+		PG_RETURN_NULL();
+	return hundredths(summary.intent);
+}
+
+/* nurture_grade(lead_id bigint [, model text]) returns text */
+Datum
+nurture_grade(PG_FUNCTION_ARGS)
+{
+	ScoreSummary summary;
+
+	if (!score_arguments(fcinfo, &summary) || summary.grade[0] == '\0')
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(summary.grade));
+}
+
+/*
+ * nurture_score_row(lead_id, signals, topics, model, fact columns ...) returns
+ * record: the score of a lead whose columns a view has read.  Facts are in
+ * the order of SubjectColumn.
+ */
+#define ROW_FIRST_FACT 4
+
+Datum
+nurture_score_row(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc = fcinfo->flinfo->fn_extra;
+	Subject		subject;
+	ScoreSummary summary;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	Datum		row[6 + SUBJECT_COLUMNS];
+	bool		row_nulls[6 + SUBJECT_COLUMNS];
+	char	   *model;
+	HeapTuple	tuple;
+
+	if (desc == NULL)
+	{
+		MemoryContext old;
+
+		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 6 ||
+			PG_NARGS() != ROW_FIRST_FACT + SUBJECT_COLUMNS)
+			elog(ERROR, "nurture_score_row is declared otherwise than it is built");
+		old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		desc = BlessTupleDesc(CreateTupleDescCopy(desc));
+		MemoryContextSwitchTo(old);
+		fcinfo->flinfo->fn_extra = desc;
+	}
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	row[0] = PG_GETARG_DATUM(0);
+	row_nulls[0] = false;
+	row_nulls[1] = row_nulls[2] = row_nulls[5] = true;
+	row[3] = PG_GETARG_DATUM(1);
+	row_nulls[3] = PG_ARGISNULL(1);
+	row[4] = PG_GETARG_DATUM(2);
+	row_nulls[4] = PG_ARGISNULL(2);
+	for (int i = 0; i < SUBJECT_COLUMNS; i++)
+	{
+		row[6 + i] = PG_GETARG_DATUM(ROW_FIRST_FACT + i);
+		row_nulls[6 + i] = PG_ARGISNULL(ROW_FIRST_FACT + i);
+	}
+	nurture_subject_begin(&subject, nurture_now_statement(), CurrentMemoryContext);
+	nurture_subject_fill(&subject, row, row_nulls, SUBJECT_ALL_COLUMNS);
+	model = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	if (!nurture_score_subject(&subject, model, &summary))
+		PG_RETURN_NULL();
+
+	values[0] = CStringGetTextDatum(summary.model->model);
+	values[1] = hundredths(summary.fit);
+	values[2] = hundredths(summary.intent);
+	values[3] = hundredths(summary.total);
+	nulls[4] = summary.grade[0] == '\0';
+	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(summary.grade);
+	values[5] = NumericGetDatum(int64_div_fast_to_numeric(summary.confidence, 4));
+	tuple = heap_form_tuple(desc, values, nulls);
+	return HeapTupleGetDatum(tuple);
+}
