@@ -1,0 +1,114 @@
+# Audit under load: many writers with aborts and savepoints while blocks are
+# closed; then a dump restored elsewhere, a promotion and a prepared
+# transaction.  Every committed entry is sealed once, and no block changes.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init(allows_streaming => 1);
+$node->append_conf('postgresql.conf',
+	"max_connections = 50\nmax_prepared_transactions = 5\nfsync = off\n");
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE crm');
+$node->safe_psql('crm', 'CREATE EXTENSION nurture');
+$node->safe_psql('crm', "SELECT nurture_install('minimal')");
+
+sub verify
+{
+	my ($server, $database, $digest) = @_;
+	my $digests = defined $digest ? "digests => '$digest'" : '';
+	return $server->safe_psql($database,
+		"SELECT * FROM nurture_audit_verify($digests)");
+}
+
+# each transaction makes one entry that stays and one that goes; a third of
+# them roll back whole
+my $script = $node->basedir . '/writer.sql';
+append_to_file($script, <<'SQL');
+\set id random(1, 2000000000)
+\set end random(1, 3)
+BEGIN;
+INSERT INTO nurture.event_type (event_type, class) VALUES ('t' || :id || '_' || :client_id, 'intent') ON CONFLICT DO NOTHING;
+SAVEPOINT s;
+INSERT INTO nurture.event_type (event_type, class) VALUES ('s' || :id || '_' || :client_id, 'intent') ON CONFLICT DO NOTHING;
+ROLLBACK TO s;
+\if :end = 1
+ROLLBACK;
+\else
+COMMIT;
+\endif
+SQL
+my $sealer = $node->basedir . '/sealer.sql';
+append_to_file($sealer, <<'SQL');
+CREATE TABLE IF NOT EXISTS seen (block bigint, hash bytea);
+SELECT nurture_audit_seal();
+INSERT INTO seen SELECT block, hash FROM nurture.seal ORDER BY block DESC LIMIT 1;
+\sleep 20 ms
+SQL
+$node->safe_psql('crm', 'CREATE TABLE seen (block bigint, hash bytea)');
+my $writers = IPC::Run::start(
+	[ 'pgbench', '-n', '-c', '24', '-j', '2', '-t', '60', '-f', $script,
+		'-h', $node->host, '-p', $node->port, 'crm' ],
+	'>', \my $out, '2>', \my $err);
+my $sealers = IPC::Run::start(
+	[ 'pgbench', '-n', '-c', '2', '-t', '60', '-f', $sealer,
+		'-h', $node->host, '-p', $node->port, 'crm' ],
+	'>', \my $out2, '2>', \my $err2);
+ok($writers->finish, 'writers') or diag($err);
+ok($sealers->finish, 'sealers') or diag($err2);
+$node->safe_psql('crm', 'SELECT nurture_audit_seal()');
+
+is(verify($node, 'crm'), '', 'the log is good');
+is($node->safe_psql('crm', 'SELECT count(*) = (SELECT max(tree_size) FROM nurture.seal) FROM nurture.audit'),
+	't', 'every committed entry is sealed once');
+cmp_ok($node->safe_psql('crm', 'SELECT count(*) FROM nurture.seal WHERE entries > 0'),
+	'>', 3, 'in several blocks');
+is($node->safe_psql('crm', 'SELECT count(*) FROM seen s JOIN nurture.seal b USING (block) WHERE s.hash <> b.hash'),
+	'0', 'no block changed after it was closed');
+is($node->safe_psql('crm', q{SELECT count(*) FROM nurture.audit WHERE inputs LIKE '%"event_type": "s%' AND outcome = 'event_type' AND reason IS NULL}),
+	'0', 'nothing is on record of what was rolled back');
+
+# a prepared transaction holds its block open, and is not forgotten
+$node->safe_psql('crm', q{BEGIN; INSERT INTO nurture.event_type (event_type, class) VALUES ('prepared', 'intent'); PREPARE TRANSACTION 'p'});
+$node->safe_psql('crm', q{INSERT INTO nurture.event_type (event_type, class) VALUES ('after_prepared', 'intent')});
+is($node->safe_psql('crm', 'SELECT nurture_audit_seal()'), '0', 'a prepared transaction keeps the horizon');
+my $digest = $node->safe_psql('crm', 'SELECT nurture_audit_digest()');
+
+# restored into another database: another incarnation
+my $dump = $node->basedir . '/crm.dump';
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-h', $node->host, '-p', $node->port, 'crm' ], 'dump');
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->command_ok([ 'pg_restore', '-h', $node->host, '-p', $node->port, '-d', 'other', $dump ], 'restore');
+is(verify($node, 'other', $digest), '', 'the restored log is good');
+$node->safe_psql('other', q{INSERT INTO nurture.event_type (event_type, class) VALUES ('restored', 'intent')});
+$node->safe_psql('crm', q{COMMIT PREPARED 'p'});
+$node->safe_psql('other', 'SELECT nurture_audit_seal()');
+is(verify($node, 'other', $digest), '', 'and after it went on');
+is($node->safe_psql('other', 'SELECT count(DISTINCT incarnation), count(*) = (SELECT max(tree_size) FROM nurture.seal) FROM nurture.audit'),
+	'2|t', 'in an incarnation of its own, all sealed');
+
+# promoted: a transaction prepared before commits after
+my $backup = 'b';
+$node->backup($backup);
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, $backup, has_streaming => 1);
+$standby->start;
+$node->safe_psql('crm', q{BEGIN; INSERT INTO nurture.event_type (event_type, class) VALUES ('prepared2', 'intent'); PREPARE TRANSACTION 'q'});
+$node->safe_psql('crm', q{INSERT INTO nurture.event_type (event_type, class) VALUES ('before_promotion', 'intent')});
+$node->wait_for_catchup($standby);
+$node->stop('immediate');
+$standby->promote;
+$standby->safe_psql('crm', q{INSERT INTO nurture.event_type (event_type, class) VALUES ('after_promotion', 'intent')});
+$standby->safe_psql('crm', 'SELECT nurture_audit_seal()');
+is(verify($standby, 'crm', $digest), '', 'the log is good after promotion');
+$standby->safe_psql('crm', q{COMMIT PREPARED 'q'});
+$standby->safe_psql('crm', 'SELECT nurture_audit_seal()');
+is(verify($standby, 'crm', $digest), '', 'and after a transaction from before it committed');
+is($standby->safe_psql('crm', 'SELECT max(incarnation), count(*) = (SELECT max(tree_size) FROM nurture.seal) FROM nurture.audit'),
+	'2|t', 'in an incarnation of its own, all sealed');
+$standby->stop;
+
+done_testing();
