@@ -44,7 +44,7 @@ KEPT_PLAN("SELECT k.lead_id, k.key FROM nurture.subject_key k"
 static KeptPlan add_keys =
 KEPT_PLAN("INSERT INTO nurture.subject_key (lead_id, key)"
 		  " SELECT n.lead_id, n.key FROM"
-		  " pg_catalog.unnest($1, $2) AS n (lead_id, key)"
+		  " ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS n (lead_id, key)"
 		  " ON CONFLICT DO NOTHING", INT8ARRAYOID, BYTEAARRAYOID);
 
 /* the rows come as a named tuplestore, the way transition tables do */
