@@ -217,7 +217,7 @@ typedef struct CondOperand
 	bool		truth;			/* of a BOOL */
 	int32_t		day;			/* of a DAY, since 1970-01-01 */
 	int64_t		number;			/* of a NUMBER, as nurture_cond_number */
-	CondText text;				/* of a TEXT or DAY; NUMBER: as written */
+	CondText	text;			/* of a TEXT or DAY; NUMBER: as written */
 } CondOperand;
 
 /* One term, with everything the document says about it. */
@@ -282,7 +282,7 @@ typedef enum CondValueKind
 typedef struct CondValue
 {
 	CondValueKind kind;
-	CondText text;				/* of TEXT */
+	CondText	text;			/* of TEXT */
 	int64_t		number;			/* of NUMBER, as nurture_cond_number makes it */
 	bool		truth;			/* of BOOL */
 	int32_t		day;			/* of DAY, since 1970-01-01 */

@@ -22,7 +22,7 @@ nurture_day_from_civil(int year, int month, int dom)
 	int			era = (y >= 0 ? y : y - 399) / 400;
 	int			yoe = y - era * 400;
 	int			doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 +
-		dom - 1;
+	dom - 1;
 	int			doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
 
 	return (int32_t) (era * DAYS_PER_ERA + doe - ERA_OFFSET);

@@ -227,10 +227,10 @@ nurture_score_rule(const ScoreSignalRule *rule, const Tally *tally,
 				   int32_t today, ScoreRuleResult *result)
 {
 	const unsigned char *end = tally->entries +
-		(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
+	(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
 	const unsigned char *first = tally->entries + (size_t)
-		nurture_tally_search(tally, rule->signal, 0) *
-		NURTURE_TALLY_ENTRY_SIZE;
+	nurture_tally_search(tally, rule->signal, 0) *
+	NURTURE_TALLY_ENTRY_SIZE;
 	const unsigned char *p = first;
 
 	while (p < end && key_at(p) == rule->signal)
@@ -273,7 +273,7 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 	const unsigned char *first = tally->entries;
 	const unsigned char *p = first;
 	const unsigned char *end = first +
-		(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
+	(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
 	const ScoreSignalRule *rule = model->rules;
 	const ScoreSignalRule *last = rule + model->nrules;
 

@@ -305,7 +305,10 @@ read_text(Reader *r, TallyEntry *entries, size_t *n, uint16_t *roll_day,
 				earliest = e;
 			if (entries)
 			{
-				entries[(*n)++] = (TallyEntry) {e.key, e.day, e.count};
+				entries[(*n)++] = (TallyEntry)
+				{
+					e.key, e.day, e.count
+				};
 				if (e.day == NURTURE_TALLY_EVER)
 					entries[(*n)++] = (TallyEntry)
 				{

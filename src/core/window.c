@@ -168,7 +168,7 @@ nurture_window_add(const WindowCalendar *calendar, int64_t start,
 {
 	int64_t		instant = start;
 	int64_t		limit = start +
-		(int64_t) NURTURE_WINDOW_MAX_DAYS * NURTURE_WINDOW_DAY;
+	(int64_t) NURTURE_WINDOW_MAX_DAYS * NURTURE_WINDOW_DAY;
 
 	if (amount <= 0)
 	{

@@ -89,8 +89,10 @@ extern void nurture_scoring_init(void);
  */
 extern const CompiledModel *nurture_model(const char *model,
 										  const char *audience_type, size_t audience_len);
+
 /* A version in any state; raises NU003 when there is none. */
 extern const CompiledModel *nurture_model_version(const char *model, int version);
+
 /* Columns that any published model reads. */
 extern uint64 nurture_models_mask(uint64 *generation);
 

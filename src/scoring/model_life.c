@@ -93,7 +93,10 @@ copy_rules(const char *model, int from, int to)
 		Datum		table = CStringGetTextDatum(rule_tables[i]);
 		Oid			text_type = TEXTOID;
 
-		/* columns by the catalogue, so that none is forgotten when one is added */
+		/*
+		 * columns by the catalogue, so that none is forgotten when one is
+		 * added
+		 */
 		if (SPI_execute_with_args("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute "
 								  "WHERE attrelid = ('nurture.' || $1)::regclass AND attnum > 0 AND NOT attisdropped "
 								  "AND attname NOT IN ('model', 'version')",
@@ -147,7 +150,7 @@ nurture_model_draft(const char *model, int from_version)
  * Publishes a draft and retires the version before it.  Returns what changed
  * in words.  The draft is compiled first; rules that cannot be are an error.
  */
-char *
+char	   *
 nurture_model_publish(const char *model, int version, const char *reason,
 					  const char *actor)
 {
@@ -254,7 +257,7 @@ reachable(const CompiledModel *m, ScoreDimension dimension, double *least, doubl
 	{
 		const PointRule *rule = &m->point_rules[i];
 		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension :
-			rule->is_pattern ? SCORE_INTENT : SCORE_FIT;
+		rule->is_pattern ? SCORE_INTENT : SCORE_FIT;
 
 		if (d == dimension && rule->points > 0)
 			*most += rule->points;

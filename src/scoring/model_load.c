@@ -113,6 +113,7 @@ read_steps(const char *json, CurveStep **steps, int *nsteps)
 				return false;
 			/* codes of nurture_cond_number: twice the millionths, odd = more */
 			text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(part[j]->val.numeric)));
+
 			if (!nurture_cond_number(text, strlen(text), &numbers[j]))
 				return false;
 		}
@@ -130,7 +131,7 @@ read_steps(const char *json, CurveStep **steps, int *nsteps)
  * Compiles the curve of a signal rule into factors, raising when it cannot
  * be; NULL for curve none.
  */
-int32 *
+int32	   *
 nurture_model_curve(const char *owner, const char *curve, int days,
 					const char *steps_json, int horizon)
 {

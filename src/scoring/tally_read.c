@@ -151,7 +151,7 @@ nurture_tally_unnest(PG_FUNCTION_ARGS)
 	{
 		Tally		t;
 		uint32		i;
-	} Walk;
+	}			Walk;
 	FuncCallContext *call;
 	Walk	   *walk;
 	TallyEntry	e;

@@ -91,10 +91,10 @@ score(const Tally *t, int32_t today)
 			key = UINT16_MAX;
 		rules[i] = (ScoreSignalRule)
 		{
-			.signal = key, .ever = i % 3 == 0, .group = -1,
-				.per_day_max = (uint32_t) (i % 2), .count_max =
-				(uint32_t) (i % 4), .nfactor = 800, .factor = factors,
-				.points = 100 - 50 * i, .floor = INT64_MIN, .cap = 90000
+			.signal = key,.ever = i % 3 == 0,.group = -1,
+				.per_day_max = (uint32_t) (i % 2),.count_max =
+				(uint32_t) (i % 4),.nfactor = 800,.factor = factors,
+				.points = 100 - 50 * i,.floor = INT64_MIN,.cap = 90000
 		};
 	}
 	require(nurture_score_check(&model, NULL) == SCORE_OK);

@@ -49,7 +49,7 @@ typedef enum FactKind
 typedef struct Fact
 {
 	FactKind	kind;
-	Text text;
+	Text		text;
 	int64_t		tiny;			/* of a NUMBER: ten-millionths */
 	bool		truth;
 	int			day;
@@ -82,7 +82,7 @@ typedef enum NodeKind
 typedef struct Value
 {
 	char		type;			/* 't', 'n', 'b' */
-	Text text;
+	Text		text;
 	int64_t		tiny;			/* of a number: ten-millionths, times 10 */
 	bool		truth;
 } Value;

@@ -121,7 +121,10 @@ test_others(void)
 	for (int age = 0; age < 50; age++)
 		CHECK(factors[age] == (age <= 7 ? 1000000 : age <= 30 ? 500000 :
 							   age <= 40 ? 100 : 0));
-	steps[0] = (CurveStep) {0, NURTURE_CURVE_MAX_PERCENT};
+	steps[0] = (CurveStep)
+	{
+		0, NURTURE_CURVE_MAX_PERCENT
+	};
 	CHECK(compile_steps(steps, 1, 1, &where) == CURVE_OK);
 	CHECK(factors[0] == NURTURE_CURVE_MAX_FACTOR);
 }
@@ -159,7 +162,10 @@ test_errors(void)
 	steps[0].days = -1;
 	CHECK(compile_steps(steps, 2, 30, &where) == CURVE_STEP_DAYS_NEGATIVE);
 	CHECK(where == 0);
-	steps[0] = (CurveStep) {3, -1};
+	steps[0] = (CurveStep)
+	{
+		3, -1
+	};
 	CHECK(compile_steps(steps, 2, 30, &where) == CURVE_BAD_PERCENT);
 	steps[0].percent = NURTURE_CURVE_MAX_PERCENT + 1;
 	CHECK(compile_steps(steps, 2, 30, &where) == CURVE_BAD_PERCENT);

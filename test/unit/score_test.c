@@ -230,7 +230,7 @@ test_against_naive(void)
 		for (int i = (int) random_below(4); i > 0; i--)
 		{
 			ScoreDimension dimension = random_below(2) ? SCORE_FIT :
-				SCORE_INTENT;
+			SCORE_INTENT;
 			int			group = (int) random_below((uint32_t) model.ngroups +
 												   1) - 1;
 			int64_t		points = random_between(-2000, 4000);
@@ -384,10 +384,13 @@ test_large(void)
 		for (int i = 0; i < n; i++)
 		{
 			uint32_t	count = 1 + (uint32_t)
-				((random_bits() >> 32 >> (32 - bits)) % UINT32_MAX);
+			((random_bits() >> 32 >> (32 - bits)) % UINT32_MAX);
 
 			table[i] = (int32_t) random_below(NURTURE_CURVE_MAX_FACTOR + 1);
-			entries[i] = (TallyEntry) {1, (uint16_t) (TODAY - i), count};
+			entries[i] = (TallyEntry)
+			{
+				1, (uint16_t) (TODAY - i), count
+			};
 			occurrences += count;
 			weight += (Wide) count * table[i];
 		}
@@ -422,8 +425,8 @@ test_rounding(void)
 {
 	int32_t		half[2] = {500000, 500000};
 	ScoreSignalRule rule = {
-		.signal = 1, .group = NURTURE_SCORE_NO_GROUP, .factor = half,
-		.nfactor = 2, .floor = NURTURE_SCORE_NO_FLOOR,
+		.signal = 1,.group = NURTURE_SCORE_NO_GROUP,.factor = half,
+		.nfactor = 2,.floor = NURTURE_SCORE_NO_FLOOR,
 		.cap = NURTURE_SCORE_NO_CAP
 	};
 	Event		events[2] = {{1, TODAY}, {1, TODAY - 1}};

@@ -479,7 +479,7 @@ test_build(void)
 			uint32_t	k = random_below(KEYS);
 			uint32_t	d = 2 + random_below(DAYS - 2);
 			uint32_t	count = random_below(500) ? 1 + random_below(9) :
-				UINT32_MAX - random_below(5);
+			UINT32_MAX - random_below(5);
 
 			entries[i] = (TallyEntry)
 			{
@@ -500,7 +500,10 @@ test_build(void)
 		CHECK(same(&b, &want));
 	}
 	for (size_t i = 0; i < 3000; i++)
-		entries[i] = (TallyEntry) {(uint16_t) (3000 - i), 9, 1};
+		entries[i] = (TallyEntry)
+	{
+		(uint16_t) (3000 - i), 9, 1
+	};
 	nurture_tally_sort(entries, 3000);
 	for (size_t i = 0; i < 3000; i++)
 		CHECK(entries[i].key == i + 1);
@@ -741,12 +744,21 @@ test_refusals(void)
 	memcpy(a.data + 4, a.data + 12, 8);
 	CHECK(nurture_tally_check(a.data, a.len, &v) == TALLY_BAD_ORDER);
 
-	e[0] = (TallyEntry) {1, 5, 0};
+	e[0] = (TallyEntry)
+	{
+		1, 5, 0
+	};
 	CHECK(nurture_tally_build(e, 1, 0, out.data, &out.len) ==
 		  TALLY_BAD_COUNT);
-	e[0] = (TallyEntry) {1, NURTURE_TALLY_EVER, 1};
+	e[0] = (TallyEntry)
+	{
+		1, NURTURE_TALLY_EVER, 1
+	};
 	CHECK(nurture_tally_build(e, 1, 0, out.data, &out.len) == TALLY_BAD_DAY);
-	e[1] = (TallyEntry) {2, NURTURE_TALLY_FOLDED_DAYS, 1};
+	e[1] = (TallyEntry)
+	{
+		2, NURTURE_TALLY_FOLDED_DAYS, 1
+	};
 	CHECK(nurture_tally_build(e, 2, 0, out.data, &out.len) == TALLY_BAD_DAY);
 	e[1].key = 1;
 	CHECK(nurture_tally_build(e, 2, 0, out.data, &out.len) == TALLY_OK);

@@ -201,7 +201,7 @@ oracle_works(const WindowCalendar *calendar, int64_t instant)
 {
 	int64_t		until;
 	int64_t		wall = instant +
-		calendar->offset(calendar->ctx, instant, &until);
+	calendar->offset(calendar->ctx, instant, &until);
 	int64_t		day = 0;
 	int64_t		second;
 	int			weekday = 4;
@@ -239,7 +239,7 @@ test_random(void)
 		Wall		wall = {1, {INT64_MIN}, {0}};
 		WindowCalendar calendar;
 		int64_t		start = utc(2026, 1, 1, 0, 0) +
-			60 * (int64_t) random_below(20 * 1440);
+		60 * (int64_t) random_below(20 * 1440);
 		int64_t		span = 60 * (int64_t) random_below(12 * 1440);
 		int64_t		count = 0;
 
