@@ -1,6 +1,6 @@
 -- Presets: every code is there once, numbers stay, owners' numbers follow.
 BEGIN;
-SELECT plan(9);
+SELECT plan(15);
 
 SELECT is((SELECT count(*) FROM nurture.event_type), (SELECT count(*) FROM nurture.signal), 'one signal per event type');
 SELECT is_empty('SELECT signal FROM nurture.signal WHERE signal <> event_type', 'and of the same name');
@@ -18,6 +18,21 @@ INSERT INTO nurture.tag (dimension, value) VALUES ('product', 'presets_own');
 SELECT cmp_ok((SELECT signal_id::int FROM nurture.signal WHERE signal = 'presets_own'), '>=', 1000, 'signals of the owner have numbers from 1000 on');
 SELECT cmp_ok((SELECT tag_id FROM nurture.tag WHERE value = 'presets_own'), '>=', 10000, 'tags from 10000 on');
 SELECT is((SELECT value FROM nurture.tag WHERE dimension = 'therapeutic_area' AND value = 'cardiovascular_diseases'), 'cardiovascular_diseases', 'therapeutic areas are there');
+
+-- The default model: published, sound, and with the numbers that were agreed.
+SELECT is_empty($$SELECT * FROM nurture_check_model('default', 1)$$, 'the default model has no findings');
+SELECT results_eq($$SELECT version, status FROM nurture.model_version WHERE model = 'default'$$, $$VALUES (1, 'published')$$, 'and is published once, after two seeds');
+INSERT INTO nurture.lead (lead_id, email, audience_type, role, specialty, therapeutic_area, country, organization_type) VALUES
+    (2, NULL, 'investigator', 'principal_investigator', 'oncology', 'neoplasms', 'FR', 'hospital'),
+    (3, NULL, 'hcp', 'nurse', NULL, 'eye_diseases', 'BR', 'clinic'),
+    (4, NULL, 'patient', NULL, NULL, NULL, 'FR', NULL);
+SELECT results_eq($$SELECT lead_id, nurture_fit(lead_id) FROM nurture.lead WHERE lead_id BETWEEN 2 AND 4 ORDER BY 1$$,
+    $$VALUES (2::bigint, 100.00), (3, 51.00), (4, 10.00)$$, 'fit adds up to 100 for who it is made for');
+SELECT is_empty($$SELECT FROM nurture.signal_rule JOIN nurture.signal s USING (signal) JOIN nurture.event_type USING (event_type) WHERE class = 'safety'$$, 'no model scores safety');
+SELECT results_eq($$SELECT signal, points, curve_days, per_day_max FROM nurture.signal_rule WHERE model = 'default' AND signal IN ('demo_requested', 'webinar_attended', 'email_clicked', 'meeting_no_show') ORDER BY 1$$,
+    $$VALUES ('demo_requested', 40.00, 30, 1), ('email_clicked', 3.00, 30, 2), ('meeting_no_show', -5.00, 30, NULL), ('webinar_attended', 15.00, 90, 1)$$, 'points of some signals');
+SELECT results_eq($$SELECT string_agg(band || ' ' || min_points, ', ' ORDER BY band) FROM nurture.band WHERE model = 'default' GROUP BY dimension ORDER BY 1$$,
+    $$VALUES ('1 50.00, 2 30.00, 3 10.00, 4 0.00'), ('A 60.00, B 40.00, C 20.00, D 0.00')$$, 'bands');
 
 SELECT * FROM finish();
 ROLLBACK;
