@@ -1,0 +1,37 @@
+\echo
+\echo '-- Story 1: clinical evidence downloaded, evidence follow-up, webinar.'
+\set ECHO queries
+SELECT * FROM nurture_ingest('[
+  {"lead_id": 30001, "event_type": "clinical_evidence_downloaded", "source": "web", "source_key": "d-1",
+   "asset_id": "efficacy-phase3", "tags": ["topic:efficacy"]},
+  {"lead_id": 30001, "event_type": "clinical_evidence_downloaded", "source": "web", "source_key": "d-1",
+   "asset_id": "efficacy-phase3", "tags": ["topic:efficacy"]}]');
+
+SELECT track, state, step_no AS step, next_due_at FROM nurture.enrollment WHERE lead_id = 30001;
+
+CALL demo.live(24);
+
+SELECT decided_at::date AS day, track, step_no AS step, asset_id, status FROM nurture.message WHERE lead_id = 30001 ORDER BY message_id;
+
+INSERT INTO nurture.event (lead_id, event_type, asset_id, tags, source)
+VALUES (30001, 'webinar_registered', 'evidence-webinar', '{topic:efficacy}', 'web');
+CALL demo.live(2);
+INSERT INTO nurture.event (lead_id, event_type, asset_id, tags, source)
+VALUES (30001, 'webinar_attended', 'evidence-webinar', '{topic:efficacy}', 'webinar');
+
+SELECT nurture_score(30001) AS score, nurture_grade(30001) AS grade, l.stage, l.tier, l.cause
+FROM nurture.lead_stage l WHERE lead_id = 30001;
+
+SELECT dimension, label, occurrences, points FROM nurture_explain(30001) ORDER BY dimension, points DESC, rule;
+\set ECHO none
+SELECT demo.check('a repeated download counts once',
+    (SELECT count(*) = 1 FROM nurture.event WHERE lead_id = 30001 AND event_type = 'clinical_evidence_downloaded'));
+SELECT demo.check('the download was followed by evidence, then by an invitation to the webinar',
+    (SELECT array_position(array_agg(offer ORDER BY message_id), 'webinar') > 1
+     FROM nurture.message m
+     JOIN LATERAL (SELECT value AS offer FROM nurture.asset_tag t WHERE t.asset_id = m.asset_id AND t.version = m.version AND dimension = 'offer') o ON true
+     WHERE lead_id = 30001 AND status <> 'refused'));
+SELECT demo.check('the explanation adds up', nurture_score(30001) = (SELECT sum(points) FROM nurture_explain(30001)));
+INSERT INTO demo.finding (what, said)
+SELECT 'Evidence story', format('%s messages: %s; score %s, grade %s', count(*), string_agg(asset_id, ', ' ORDER BY message_id), nurture_score(30001), nurture_grade(30001))
+FROM nurture.message WHERE lead_id = 30001 AND status <> 'refused';
