@@ -20,7 +20,7 @@ CREATE FUNCTION nurture_audit_verify("from" timestamptz DEFAULT NULL, "to" times
     RETURNS TABLE (severity text, class text, block bigint, audit_id bigint, detail text)
     LANGUAGE c VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_audit_verify';
-COMMENT ON FUNCTION nurture_audit_verify(timestamptz, timestamptz, jsonb) IS 'What is wrong with the audit trail; no row when it is as it was written. Classes: changed, retimed, leaf, missing, added, moved, forged, subject, forged_seal, missing_seal, incarnation, change_log, truncated, digest. The time range chooses the blocks whose entries are compared; digests are what nurture_audit_digest() returned earlier, kept elsewhere. Asks for SELECT on nurture.audit.';
+COMMENT ON FUNCTION nurture_audit_verify(timestamptz, timestamptz, jsonb) IS 'What is wrong with the audit trail; no row when it is as it was written. Classes: changed, retimed, leaf, missing, added, moved, forged, subject, forged_seal, missing_seal, incarnation, change_log, message, truncated, digest. The time range chooses the blocks whose entries are compared; digests are what nurture_audit_digest() returned earlier, kept elsewhere. Asks for SELECT on nurture.audit.';
 
 CREATE FUNCTION nurture_audit_digest() RETURNS jsonb
     LANGUAGE c STABLE PARALLEL UNSAFE
@@ -43,7 +43,7 @@ CREATE FUNCTION nurture_why(lead_id bigint, message_id bigint)
     RETURNS TABLE (at timestamptz, trigger jsonb, rule text, version text, passed boolean, fact text)
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_why';
-COMMENT ON FUNCTION nurture_why(bigint, bigint) IS 'Why a message was decided as it was: every rule that was asked, with the fact it was asked about, as the audit trail holds it.';
+COMMENT ON FUNCTION nurture_why(bigint, bigint) IS 'Why a message was decided as it was: every rule that was asked, with the fact it was asked about, as the audit trail holds it; then what became of it.';
 
 CREATE FUNCTION nurture_decisions(lead_id bigint, "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
     RETURNS TABLE (audit_id bigint, at timestamptz, kind text, object text, outcome text, reasons text[], trigger jsonb, versions jsonb, inputs text,

@@ -41,5 +41,6 @@ extern void nurture_verify_lead(Verify *v, const EntryScan *scan,
 								int64 block);
 extern void nurture_verify_block(Verify *v, const AuditSeal *seal);
 extern void nurture_verify_open(Verify *v);
+extern void nurture_verify_tables(Verify *v);
 
 #endif							/* NURTURE_AUDIT_FINDING_H */

@@ -26,17 +26,18 @@ NURTURE_FUNCTION(nurture_audit_digest);
 NURTURE_FUNCTION(nurture_audit_proof);
 NURTURE_FUNCTION(nurture_audit_consistency);
 
+/* decisions with each rule; what happened to the message later, with reasons */
 static KeptPlan find_why =
 KEPT_PLAN("SELECT a.at, a.trigger,"
 		  " coalesce(r.value ->> 'rule', pg_catalog.array_to_string(a.reasons, ', '), a.outcome),"
 		  " r.value ->> 'version', (r.value ->> 'passed')::boolean,"
-		  " r.value ->> 'fact'"
+		  " CASE WHEN a.kind = 'message' THEN r.value ->> 'fact' ELSE a.inputs END"
 		  " FROM nurture.audit a LEFT JOIN LATERAL"
-		  " pg_catalog.jsonb_array_elements(a.inputs::pg_catalog.jsonb -> 'rules')"
+		  " pg_catalog.jsonb_array_elements("
+		  "  CASE WHEN a.kind = 'message' THEN a.inputs::pg_catalog.jsonb -> 'rules' END)"
 		  " WITH ORDINALITY r (value, n) ON true"
-		  " WHERE a.lead_ref = $1 AND a.kind = 'message'"
-		  " AND a.object = 'message:' || $2 ORDER BY a.audit_id, r.n",
-		  INT8OID, INT8OID);
+		  " WHERE a.lead_ref = $1 AND a.object = 'message:' || $2"
+		  " ORDER BY a.audit_id, r.n", INT8OID, INT8OID);
 
 static KeptPlan find_decisions =
 KEPT_PLAN("SELECT a.audit_id, a.at, a.kind, a.object, a.outcome, a.reasons,"

@@ -40,29 +40,6 @@ KEPT_PLAN("SELECT coalesce(pg_catalog.max(i.incarnation), 0)"
 		  " FROM nurture.incarnation i"
 		  " WHERE i.incarnation OPERATOR(pg_catalog.>=) $1", INT4OID);
 
-static KeptPlan check_incarnations =
-KEPT_PLAN("SELECT i.incarnation FROM nurture.incarnation i"
-		  " LEFT JOIN nurture.seal s"
-		  "  ON s.block OPERATOR(pg_catalog.=) i.head_block"
-		  " WHERE i.head_block IS NOT NULL AND i.incarnation OPERATOR(pg_catalog.>=) $1"
-		  " AND s.hash IS DISTINCT FROM i.head_hash"
-		  " ORDER BY i.incarnation", INT4OID);
-
-static KeptPlan check_changes =
-KEPT_PLAN_SCAN("SELECT a.audit_id, c.change_id,"
-			   " CASE WHEN a.audit_id IS NULL THEN 'has no audit entry'"
-			   " WHEN c.change_id IS NULL THEN 'is not in the change log'"
-			   " ELSE 'is not the one on record' END"
-			   " FROM nurture.change_log c FULL JOIN"
-			   " (SELECT e.audit_id, e.object, e.outcome, e.inputs"
-			   "  FROM nurture.audit e WHERE e.kind = 'change') a"
-			   " ON a.object = 'change:' || c.change_id"
-			   " WHERE $1 AND (a.audit_id IS NULL OR c.change_id IS NULL"
-			   " OR a.outcome IS DISTINCT FROM c.table_name"
-			   " OR a.inputs IS DISTINCT FROM pg_catalog.jsonb_strip_nulls("
-			   "  pg_catalog.jsonb_build_object('old', c.old_row, 'new', c.new_row))::text)"
-			   " ORDER BY 2, 1", BOOLOID);
-
 static KeptPlan read_digests =
 KEPT_PLAN("SELECT (d OPERATOR(pg_catalog.->>) 'block')::bigint,"
 		  " d OPERATOR(pg_catalog.->>) 'hash', pg_catalog.encode(s.hash, 'hex')"
@@ -266,44 +243,6 @@ check_digests(Verify *v, Jsonb *digests)
 	}
 }
 
-/* Compares the change log and the incarnations with what is sealed. */
-static void
-check_tables(Verify *v)
-{
-	Datum		values[1];
-
-	values[0] = BoolGetDatum(true);
-	(void) nurture_execute_snapshot(&check_changes, values, NULL, v->snapshot);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		no_entry;
-		bool		no_change;
-		Datum		entry = nurture_cell(row, 1, &no_entry);
-		Datum		change = nurture_cell(row, 2, &no_change);
-		char	   *what = nurture_cell_text(row, 3);
-
-		if (no_change)
-			nurture_finding(v, "change_log", 0, DatumGetInt64(entry),
-							"the change of this entry %s", what);
-		else
-			nurture_finding(v, "change_log", 0,
-							no_entry ? 0 : DatumGetInt64(entry),
-							"change " INT64_FORMAT " %s",
-							DatumGetInt64(change), what);
-	}
-	values[0] = Int32GetDatum(1);
-	(void) nurture_execute_snapshot(&check_incarnations, values, NULL,
-									v->snapshot);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		null;
-
-		nurture_finding(v, "incarnation", 0, 0,
-						"the seal that incarnation %d began with is not there",
-						DatumGetInt32(nurture_cell(row, 1, &null)));
-	}
-}
-
 static int
 compare_findings(const void *a, const void *b)
 {
@@ -378,7 +317,7 @@ verify_all(Verify *v, Jsonb *digests)
 	v->xid_to = palloc0(sizeof(uint64) * (v->incarnations + 1));
 	check_seals(v);
 	nurture_verify_open(v);
-	check_tables(v);
+	nurture_verify_tables(v);
 	if (digests != NULL)
 		check_digests(v, digests);
 	join_moved(v);
