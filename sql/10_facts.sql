@@ -12,3 +12,8 @@ CREATE FUNCTION nurture_invalidate() RETURNS trigger
     AS 'MODULE_PATHNAME', 'nurture_invalidate';
 COMMENT ON FUNCTION nurture_invalidate() IS 'Trigger: announces a change of a configuration table to the rule caches of every backend.';
 
+
+CREATE FUNCTION nurture_lead_id(external_ref text) RETURNS bigint
+    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'nurture_lead_id';
+COMMENT ON FUNCTION nurture_lead_id(text) IS 'The lead with this identifier of the CRM, its survivor when it was merged; NULL when there is none or more than one.';

@@ -147,3 +147,15 @@ COMMENT ON COLUMN nurture.activity.signals IS 'Counts by signal_id.';
 COMMENT ON COLUMN nurture.activity.topics IS 'Counts by tag_id.';
 COMMENT ON COLUMN nurture.activity.base IS 'What dropped partitions gave to signals.';
 COMMENT ON COLUMN nurture.activity.last_event_at IS 'Latest occurrence.';
+
+CREATE TRIGGER nurture_annotate BEFORE INSERT ON nurture.event
+    FOR EACH ROW WHEN (NEW.asset_id IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_event_annotate();
+CREATE TRIGGER nurture_count_insert AFTER INSERT ON nurture.event
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_event_count();
+CREATE TRIGGER nurture_count_update AFTER UPDATE ON nurture.event
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_event_count();
+CREATE TRIGGER nurture_count_delete AFTER DELETE ON nurture.event
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_event_count();

@@ -14,3 +14,8 @@ CREATE FUNCTION nurture_config_table(configuration regclass) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_config_table';
 COMMENT ON FUNCTION nurture_config_table(regclass) IS 'Attaches the triggers that every configuration table has; used by nurture_install. The caller needs the rights that CREATE TRIGGER asks for.';
+
+CREATE FUNCTION nurture_partition_ahead(months integer DEFAULT 3) RETURNS integer
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_partition_ahead';
+COMMENT ON FUNCTION nurture_partition_ahead(integer) IS 'Makes the monthly partitions of nurture.event and nurture.audit for this month and so many months ahead; returns how many were made.';

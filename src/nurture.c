@@ -9,8 +9,10 @@
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "facts/vocabulary.h"
-#include "scoring/model.h"
 #include "fmgr.h"
+#include "scoring/event_row.h"
+#include "scoring/model.h"
+#include "scoring/signal_match.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
 
@@ -26,5 +28,7 @@ _PG_init(void)
 	nurture_rulecache_init();
 	nurture_vocabulary_init();
 	nurture_scoring_init();
+	nurture_signal_match_init();
+	nurture_event_annotate_init();
 	nurture_audit_init();
 }

@@ -1,0 +1,16 @@
+-- Events: what leads do. Trigger functions and ingestion.
+
+CREATE FUNCTION nurture_event_annotate() RETURNS trigger
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'nurture_event_annotate';
+COMMENT ON FUNCTION nurture_event_annotate() IS 'Trigger: writes the tags of the event''s asset version into the row, so that later re-tagging changes no history.';
+
+CREATE FUNCTION nurture_event_count() RETURNS trigger
+    LANGUAGE c VOLATILE
+    AS 'MODULE_PATHNAME', 'nurture_event_count';
+COMMENT ON FUNCTION nurture_event_count() IS 'Trigger: counts inserted, corrected and deleted events into nurture.activity, one upsert per statement, and starts what the events cause.';
+
+CREATE FUNCTION nurture_rebuild(lead_id bigint DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_rebuild';
+COMMENT ON FUNCTION nurture_rebuild(bigint) IS 'Counts the kept events of one lead, or of all leads, again; returns how many leads have activity. The result is what the triggers would have left, byte by byte.';

@@ -1,0 +1,58 @@
+/*
+ * lead.c
+ *	  Finding leads by their identifiers.
+ */
+#include "base/compat.h"
+
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "facts/lead.h"
+#include "utils/builtins.h"
+
+NURTURE_FUNCTION(nurture_lead_id);
+
+static KeptPlan lead_by_id = KEPT_PLAN(
+									   "SELECT true FROM nurture.lead WHERE lead_id = $1", INT8OID);
+
+/* merged leads lead to their survivor, however often it was merged itself */
+static KeptPlan lead_by_ref = KEPT_PLAN(
+										"WITH RECURSIVE up AS ("
+										" SELECT lead_id, merged_into, 0 AS depth FROM nurture.lead WHERE external_ref = $1"
+										" UNION ALL"
+										" SELECT l.lead_id, l.merged_into, up.depth + 1"
+										" FROM up JOIN nurture.lead l ON l.lead_id = up.merged_into WHERE up.depth < 64)"
+										" SELECT DISTINCT lead_id FROM up WHERE merged_into IS NULL LIMIT 2", TEXTOID);
+
+/* Tells whether there is such a lead. */
+bool
+nurture_lead_exists(int64 lead_id)
+{
+	Datum		parameter = Int64GetDatum(lead_id);
+
+	(void) nurture_execute_latest(&lead_by_id, &parameter, NULL, false);
+	return SPI_processed > 0;
+}
+
+/*
+ * nurture_lead_id(external_ref text) returns bigint
+ *
+ * The lead with this identifier of the CRM, its survivor when it was merged;
+ * NULL when there is none, or more than one: nothing is guessed.
+ */
+Datum
+nurture_lead_id(PG_FUNCTION_ARGS)
+{
+	Datum		parameter = PG_GETARG_DATUM(0);
+	Datum		lead_id = (Datum) 0;
+	bool		isnull = true;
+	int			level = nurture_spi_connect();
+
+	(void) nurture_execute(&lead_by_ref, &parameter, NULL, true);
+	if (SPI_processed == 1)
+		lead_id = nurture_cell(0, 1, &isnull);
+	lead_id = Int64GetDatum(isnull ? 0 : DatumGetInt64(lead_id));
+	nurture_spi_finish(level);
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(lead_id);
+}

@@ -1,0 +1,442 @@
+/*
+ * activity.c
+ *	  Writes gathered counts to nurture.activity.
+ *
+ * Inserting only ever adds, so it is one upsert whose right side needs no
+ * look at the row before: it waits for whoever holds the row and adds to what
+ * they left.  Taking away has to see the row: saturated and folded counts
+ * cannot be taken from, and then the lead is counted again from its events.
+ *
+ * Everything here reads with the latest snapshot, at any isolation level:
+ * counts are facts about the table, not part of the transaction's view.
+ * A row that is changed by others between snapshot and lock still raises
+ * 40001 above READ COMMITTED.
+ */
+#include "base/compat.h"
+
+#include "base/clock.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "scoring/activity.h"
+#include "scoring/activity_private.h"
+#include "scoring/tally_type.h"
+#include "utils/array.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/*
+ * The look at nurture.lead is a sub-select so that it stays one probe per
+ * row in the order of the arrays, which is the order of locking.
+ */
+static KeptPlan upsert_many = KEPT_PLAN(
+										"INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at)"
+										" SELECT u.lead_id, u.signals, u.topics, u.last_event_at"
+										" FROM unnest($1, $2, $3, $4) AS u(lead_id, signals, topics, last_event_at)"
+										" WHERE (SELECT true FROM nurture.lead l WHERE l.lead_id = u.lead_id)"
+										" ON CONFLICT (lead_id) DO UPDATE SET"
+										" signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
+										" topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
+										" last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
+										" RETURNING a.lead_id, greatest("
+										"@extschema@.nurture_tally_rolled(a.signals),"
+										" @extschema@.nurture_tally_rolled(a.topics))",
+										INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
+static KeptPlan upsert_one = KEPT_PLAN(
+									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at)"
+									   " SELECT $1, $2, $3, $4"
+									   " WHERE (SELECT true FROM nurture.lead l WHERE l.lead_id = $1)"
+									   " ON CONFLICT (lead_id) DO UPDATE SET"
+									   " signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
+									   " topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
+									   " last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
+									   " RETURNING a.lead_id, greatest("
+									   "@extschema@.nurture_tally_rolled(a.signals),"
+									   " @extschema@.nurture_tally_rolled(a.topics))",
+									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
+static KeptPlan lock_rows = KEPT_PLAN(
+									  "SELECT lead_id, signals, topics, last_event_at"
+									  " FROM nurture.activity WHERE lead_id = ANY ($1)"
+									  " ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
+static KeptPlan last_events = KEPT_PLAN(
+										"SELECT u.lead_id, (SELECT max(e.occurred_at) FROM nurture.event e"
+										" WHERE e.lead_id = u.lead_id)"
+										" FROM unnest($1) AS u(lead_id)", INT8ARRAYOID);
+static KeptPlan write_rows = KEPT_PLAN(
+									   "UPDATE nurture.activity a SET signals = u.signals, topics = u.topics,"
+									   " last_event_at = u.last_event_at"
+									   " FROM unnest($1, $2, $3, $4) AS u(lead_id, signals, topics, last_event_at)"
+									   " WHERE a.lead_id = u.lead_id",
+									   INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
+
+/* Makes room for so many rows. */
+ActivityRows *
+nurture_activity_rows(int room)
+{
+	ActivityRows *rows = palloc(sizeof(ActivityRows));
+
+	rows->n = 0;
+	rows->room = room;
+	rows->lead_ids = palloc(room * sizeof(Datum));
+	rows->signals = palloc(room * sizeof(Datum));
+	rows->topics = palloc(room * sizeof(Datum));
+	rows->last = palloc(room * sizeof(Datum));
+	rows->last_null = palloc(room * sizeof(bool));
+	return rows;
+}
+
+/* Appends a row; DT_NOBEGIN stands for no last event. */
+void
+nurture_activity_put(ActivityRows *rows, int64 lead_id, Datum signals,
+					 Datum topics, TimestampTz last_event_at)
+{
+	int			i = rows->n++;
+
+	Assert(i < rows->room);
+	rows->lead_ids[i] = Int64GetDatum(lead_id);
+	rows->signals[i] = signals;
+	rows->topics[i] = topics;
+	rows->last[i] = TimestampTzGetDatum(last_event_at);
+	rows->last_null[i] = last_event_at == DT_NOBEGIN;
+}
+
+/* Sets the types that are known only once the tables are there. */
+static void
+set_tally_types(KeptPlan *kept, bool arrays)
+{
+	Oid			type = nurture_tally_type_oid();
+
+	if (arrays)
+		type = get_array_type(type);
+	if (kept->argtypes[1] == type)
+		return;
+	if (kept->plan != NULL)
+	{
+		SPI_freeplan(kept->plan);
+		kept->plan = NULL;
+	}
+	kept->argtypes[1] = type;
+	kept->argtypes[2] = type;
+}
+
+/* Runs a query whose parameters are the arrays of lead_id, signals, topics and last_event_at. */
+void
+nurture_activity_execute(KeptPlan *kept, ActivityRows *rows)
+{
+	Oid			type = nurture_tally_type_oid();
+	int			dim = rows->n;
+	int			lower = 1;
+	Datum		parameters[4];
+
+	set_tally_types(kept, true);
+	parameters[0] = PointerGetDatum(construct_array(rows->lead_ids, rows->n,
+													INT8OID, 8,
+													FLOAT8PASSBYVAL,
+													TYPALIGN_DOUBLE));
+	parameters[1] = PointerGetDatum(construct_array(rows->signals, rows->n,
+													type, -1, false,
+													TYPALIGN_INT));
+	parameters[2] = PointerGetDatum(construct_array(rows->topics, rows->n,
+													type, -1, false,
+													TYPALIGN_INT));
+	parameters[3] = PointerGetDatum(construct_md_array(rows->last,
+													   rows->last_null, 1,
+													   &dim, &lower,
+													   TIMESTAMPTZOID, 8,
+													   FLOAT8PASSBYVAL,
+													   TYPALIGN_DOUBLE));
+	(void) nurture_execute_latest(kept, parameters, NULL, true);
+}
+
+/* Writes rows that are there and locked. */
+void
+nurture_activity_write(ActivityRows *rows)
+{
+	if (rows->n > 0)
+		nurture_activity_execute(&write_rows, rows);
+}
+
+/* Returns lead ids as an array. */
+Datum
+nurture_lead_array(const int64 *leads, int n)
+{
+	Datum	   *lead_ids = palloc(Max(n, 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		lead_ids[i] = Int64GetDatum(leads[i]);
+	return PointerGetDatum(construct_array(lead_ids, n, INT8OID, 8,
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* Appends a lead. */
+void
+nurture_list_lead(LeadList *list, int64 lead_id)
+{
+	if (list->n == list->room)
+	{
+		list->room = Max(list->room * 2, 64);
+		list->leads = list->leads == NULL ?
+			MemoryContextAlloc(list->context, list->room * sizeof(int64)) :
+			repalloc_huge(list->leads, list->room * sizeof(int64));
+	}
+	list->leads[list->n++] = lead_id;
+}
+
+/* Returns the roll day of a returned row, or a day before all others. */
+static int32
+returned_roll_day(uint64 row)
+{
+	bool		isnull;
+	Datum		day = nurture_cell(row, 2, &isnull);
+
+	return isnull ? PG_INT32_MIN :
+		DatumGetDateADT(day) + NURTURE_EPOCH_OFFSET_DAYS;
+}
+
+/*
+ * Adds some leads.  Those with counts on days that are folded already are
+ * listed: only their events know how many distinct days that makes.
+ */
+static bool
+add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
+{
+	bool		isnull;
+
+	if (n == 1)
+	{
+		Datum		parameters[4];
+
+		set_tally_types(&upsert_one, false);
+		parameters[0] = Int64GetDatum(leads[0]->lead_id);
+		parameters[1] = leads[0]->signals;
+		parameters[2] = leads[0]->topics;
+		parameters[3] = TimestampTzGetDatum(leads[0]->last_event_at);
+		(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
+	}
+	else
+	{
+		ActivityRows *rows = nurture_activity_rows(n);
+
+		for (int i = 0; i < n; i++)
+			nurture_activity_put(rows, leads[i]->lead_id, leads[i]->signals,
+								 leads[i]->topics, leads[i]->last_event_at);
+		nurture_activity_execute(&upsert_many, rows);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (i >= SPI_processed ||
+			DatumGetInt64(nurture_cell(i, 1, &isnull)) != leads[i]->lead_id)
+		{
+			*unknown_lead = leads[i]->lead_id;
+			return false;
+		}
+		if (unlikely(leads[i]->first_day < returned_roll_day(i)))
+			nurture_list_lead(late, leads[i]->lead_id);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return true;
+}
+
+/* Adds a delta to activity; false names a lead that does not exist. */
+bool
+nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead)
+{
+	uint32		nleads;
+	DeltaLead **leads = nurture_delta_finish(plus, &nleads);
+	LeadList	late = {CurrentMemoryContext, NULL, 0, 0};
+	MemoryContext context;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "nurture activity",
+									ALLOCSET_DEFAULT_SIZES);
+	for (uint32 i = 0; i < nleads; i += ACTIVITY_CHUNK)
+	{
+		MemoryContext old;
+		bool		known;
+
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(context);
+		known = add_chunk(leads + i, Min(nleads - i, ACTIVITY_CHUNK), &late,
+						  unknown_lead);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		if (!known)
+			return false;
+	}
+	MemoryContextDelete(context);
+	if (late.n > 0)
+		(void) nurture_activity_rebuild(late.leads, late.n);
+	return true;
+}
+
+/* What a change does to one lead. */
+typedef struct LeadChange
+{
+	int64		lead_id;
+	const DeltaLead *plus;		/* NULL = nothing */
+	const DeltaLead *minus;		/* likewise */
+} LeadChange;
+
+/* Returns the leads of both deltas, ascending. */
+static LeadChange *
+pair_leads(ActivityDelta *plus, ActivityDelta *minus, uint32 *nchanges)
+{
+	uint32		nplus = 0;
+	uint32		nminus = 0;
+	DeltaLead **p = plus ? nurture_delta_finish(plus, &nplus) : NULL;
+	DeltaLead **m = minus ? nurture_delta_finish(minus, &nminus) : NULL;
+	LeadChange *changes;
+	uint32		n = 0;
+	uint32		i = 0;
+	uint32		j = 0;
+
+	changes = MemoryContextAllocHuge(CurrentMemoryContext,
+									 ((size_t) nplus + nminus) * sizeof(LeadChange) + 1);
+	while (i < nplus || j < nminus)
+	{
+		LeadChange *change = &changes[n++];
+		bool		take_plus = i < nplus &&
+		(j >= nminus || p[i]->lead_id <= m[j]->lead_id);
+		bool		take_minus = j < nminus &&
+		(i >= nplus || m[j]->lead_id <= p[i]->lead_id);
+
+		change->plus = take_plus ? p[i++] : NULL;
+		change->minus = take_minus ? m[j++] : NULL;
+		change->lead_id = change->plus ? change->plus->lead_id :
+			change->minus->lead_id;
+	}
+	*nchanges = n;
+	return changes;
+}
+
+/* Computes a tally after a change; false when the events have to tell. */
+static bool
+changed_tally(Datum *tally, Datum minus, Datum plus, int32 first_day)
+{
+	if (minus != (Datum) 0 && !nurture_tally_is_empty(minus) &&
+		nurture_tally_minus(*tally, minus, tally) != TALLY_OK)
+		return false;
+	if (plus != (Datum) 0)
+	{
+		if (first_day < nurture_tally_of(*tally, NULL).roll_day)
+			return false;
+		*tally = nurture_tally_plus(*tally, plus);
+	}
+	return true;
+}
+
+/*
+ * Computes a lead's row after a change.  *stale_last tells that the latest
+ * event may have gone.
+ */
+static bool
+changed_row(const LeadChange *change, ActivityRows *rows, uint64 row,
+			bool *stale_last)
+{
+	const DeltaLead *plus = change->plus;
+	const DeltaLead *minus = change->minus;
+	bool		isnull;
+	Datum		signals = nurture_cell(row, 2, &isnull);
+	Datum		topics = nurture_cell(row, 3, &isnull);
+	Datum		last = nurture_cell(row, 4, &isnull);
+	TimestampTz last_event_at = isnull ? DT_NOBEGIN : DatumGetTimestampTz(last);
+
+	if (!changed_tally(&signals, minus ? minus->signals : (Datum) 0,
+					   plus ? plus->signals : (Datum) 0,
+					   plus ? plus->first_day : PG_INT32_MAX) ||
+		!changed_tally(&topics, minus ? minus->topics : (Datum) 0,
+					   plus ? plus->topics : (Datum) 0,
+					   plus ? plus->first_day : PG_INT32_MAX))
+		return false;
+	*stale_last = minus != NULL && minus->last_event_at >= last_event_at;
+	if (plus != NULL && plus->last_event_at > last_event_at)
+	{
+		last_event_at = plus->last_event_at;
+		*stale_last = false;
+	}
+	nurture_activity_put(rows, change->lead_id, signals, topics,
+						 last_event_at);
+	return true;
+}
+
+/* Looks up the latest event of rows whose latest event may have gone. */
+static void
+refresh_last_events(ActivityRows *rows, const int *stale, int nstale)
+{
+	int64	   *leads = palloc(nstale * sizeof(int64));
+	Datum		parameter;
+
+	for (int i = 0; i < nstale; i++)
+		leads[i] = DatumGetInt64(rows->lead_ids[stale[i]]);
+	parameter = nurture_lead_array(leads, nstale);
+	(void) nurture_execute_latest(&last_events, &parameter, NULL, false);
+	for (int i = 0; i < nstale && i < SPI_processed; i++)
+		rows->last[stale[i]] = nurture_cell(i, 2, &rows->last_null[stale[i]]);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+change_chunk(const LeadChange *changes, int n, LeadList *again)
+{
+	ActivityRows *rows = nurture_activity_rows(n);
+	int64	   *leads = palloc(n * sizeof(int64));
+	int		   *stale = palloc(n * sizeof(int));
+	int			nstale = 0;
+	uint64		row = 0;
+	Datum		parameter;
+	SPITupleTable *locked;
+
+	for (int i = 0; i < n; i++)
+		leads[i] = changes[i].lead_id;
+	parameter = nurture_lead_array(leads, n);
+	(void) nurture_execute_latest(&lock_rows, &parameter, NULL, true);
+	locked = SPI_tuptable;
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+		bool		stale_last;
+
+		if (row < SPI_processed &&
+			DatumGetInt64(nurture_cell(row, 1, &isnull)) == leads[i] &&
+			changed_row(&changes[i], rows, row, &stale_last))
+		{
+			if (stale_last)
+				stale[nstale++] = rows->n - 1;
+		}
+		else
+			nurture_list_lead(again, leads[i]);
+		if (row < SPI_processed &&
+			DatumGetInt64(nurture_cell(row, 1, &isnull)) == leads[i])
+			row++;
+	}
+	if (nstale > 0)
+		refresh_last_events(rows, stale, nstale);
+	nurture_activity_write(rows);
+	SPI_freetuptable(locked);
+}
+
+/* Takes one delta away and adds another. */
+void
+nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus)
+{
+	uint32		nchanges;
+	LeadChange *changes = pair_leads(plus, minus, &nchanges);
+	LeadList	again = {CurrentMemoryContext, NULL, 0, 0};
+	MemoryContext context;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "nurture activity",
+									ALLOCSET_DEFAULT_SIZES);
+	for (uint32 i = 0; i < nchanges; i += ACTIVITY_CHUNK)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		CHECK_FOR_INTERRUPTS();
+		change_chunk(changes + i, Min(nchanges - i, ACTIVITY_CHUNK), &again);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
+	if (again.n > 0)
+		(void) nurture_activity_rebuild(again.leads, again.n);
+}

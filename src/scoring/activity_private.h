@@ -1,0 +1,41 @@
+/*
+ * activity_private.h
+ *	  Shared by the files that write nurture.activity.
+ */
+#ifndef NURTURE_ACTIVITY_PRIVATE_H
+#define NURTURE_ACTIVITY_PRIVATE_H
+
+#include "base/plans.h"
+#include "scoring/activity.h"
+
+/* Rows on their way into the array parameters of one statement. */
+typedef struct ActivityRows
+{
+	int			n;
+	int			room;
+	Datum	   *lead_ids;
+	Datum	   *signals;
+	Datum	   *topics;
+	Datum	   *last;			/* last_event_at */
+	bool	   *last_null;
+} ActivityRows;
+
+/* A growing list of leads, in a memory context of its own choice. */
+typedef struct LeadList
+{
+	MemoryContext context;
+	int64	   *leads;
+	int			n;
+	int			room;
+} LeadList;
+
+extern ActivityRows *nurture_activity_rows(int room);
+extern void nurture_activity_put(ActivityRows *rows, int64 lead_id,
+								 Datum signals, Datum topics,
+								 TimestampTz last_event_at);
+extern void nurture_activity_execute(KeptPlan *kept, ActivityRows *rows);
+extern void nurture_activity_write(ActivityRows *rows);
+extern Datum nurture_lead_array(const int64 *leads, int n);
+extern void nurture_list_lead(LeadList *list, int64 lead_id);
+
+#endif							/* NURTURE_ACTIVITY_PRIVATE_H */
