@@ -165,3 +165,41 @@ ALTER TABLE nurture.incarnation ENABLE ALWAYS TRIGGER nurture_append_only;
 ALTER TABLE nurture.incarnation ENABLE ALWAYS TRIGGER nurture_append_only_all;
 ALTER TABLE nurture.change_log ENABLE ALWAYS TRIGGER nurture_append_only;
 ALTER TABLE nurture.change_log ENABLE ALWAYS TRIGGER nurture_append_only_all;
+
+CREATE VIEW nurture_bi.audit_lag WITH (security_invoker) AS
+    SELECT
+        s.block,
+        s.closed_at,
+        pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.closed_at AS silent_for,
+        u.entries AS unsealed,
+        u.oldest AS oldest_unsealed,
+        h.pid AS held_back_by_pid,
+        h.xact_start AS held_back_since,
+        p.gid AS held_back_by_prepared
+    FROM (VALUES (1)) one
+    LEFT JOIN LATERAL (
+        SELECT l.block, l.closed_at, l.incarnation, l.xid_to FROM nurture.seal l ORDER BY l.block DESC LIMIT 1
+    ) s ON true
+    LEFT JOIN LATERAL (
+        SELECT pg_catalog.count(*) AS entries, pg_catalog.min(a.at) AS oldest
+        FROM nurture.audit a
+        WHERE (a.incarnation OPERATOR(pg_catalog.=) s.incarnation AND a.xid OPERATOR(pg_catalog.>=) s.xid_to)
+            OR a.incarnation OPERATOR(pg_catalog.>) s.incarnation
+            OR s.block IS NULL
+    ) u ON true
+    LEFT JOIN LATERAL (
+        SELECT b.pid, b.xact_start FROM pg_catalog.pg_stat_activity b
+        WHERE b.backend_xid IS NOT NULL ORDER BY pg_catalog.age(b.backend_xid) DESC LIMIT 1
+    ) h ON true
+    LEFT JOIN LATERAL (
+        SELECT x.gid FROM pg_catalog.pg_prepared_xacts x ORDER BY pg_catalog.age(x.transaction) DESC LIMIT 1
+    ) p ON true;
+COMMENT ON VIEW nurture_bi.audit_lag IS 'How far sealing is behind, and what holds it back: the oldest transaction that writes, or a prepared one.';
+COMMENT ON COLUMN nurture_bi.audit_lag.block IS 'Last seal.';
+COMMENT ON COLUMN nurture_bi.audit_lag.closed_at IS 'When it was closed.';
+COMMENT ON COLUMN nurture_bi.audit_lag.silent_for IS 'How long ago; minutes mean that the tick does not run.';
+COMMENT ON COLUMN nurture_bi.audit_lag.unsealed IS 'Entries that no seal covers yet.';
+COMMENT ON COLUMN nurture_bi.audit_lag.oldest_unsealed IS 'When the oldest of them was written.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by_pid IS 'Session with the oldest writing transaction.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_since IS 'When that transaction began.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by_prepared IS 'Oldest prepared transaction.';

@@ -84,6 +84,12 @@ nurture_log_change(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" must be fired AFTER ROW",
 						"nurture_log_change")));
+	/* on a table of their own, anybody could write the log as its owner */
+	if (RelationGetNamespace(data->tg_relation) != nurture_schema_oid(false))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("table \"%s\" is not a configuration table of nurture",
+						table)));
 	if (!nurture_deriving())
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))

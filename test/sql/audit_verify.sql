@@ -118,7 +118,7 @@ CREATE TABLE kept_digest AS SELECT nurture_audit_digest() AS digest;
 CREATE FUNCTION findings(digests jsonb DEFAULT NULL) RETURNS TABLE (class text, block bigint, audit_id bigint)
     LANGUAGE sql AS $$ SELECT class, block, audit_id FROM nurture_audit_verify(digests => digests) $$;
 
-SELECT plan(34);
+SELECT plan(38);
 
 -- sealing
 SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'a good history has no findings');
@@ -144,7 +144,10 @@ INSERT INTO nurture.event_type (event_type, class) VALUES ('open', 'intent');
 SELECT is(nurture_audit_seal(), 0::bigint, 'entries of a running transaction are not sealed');
 SELECT is_empty('SELECT nurture_audit_verify()', 'and are no finding');
 SELECT is_empty($$SELECT nurture_audit_proof((SELECT max(audit_id) FROM nurture.audit))$$, 'and cannot be proved yet');
+SELECT results_eq('SELECT block, unsealed, held_back_by_pid IS NOT NULL FROM nurture_bi.audit_lag', 'VALUES (6::bigint, 1::bigint, true)', 'the lag and who holds it back');
 ROLLBACK;
+
+SELECT is((SELECT unsealed FROM nurture_bi.audit_lag), 0::bigint, 'no lag');
 
 -- reading
 SELECT results_eq('SELECT rule, version, passed, fact, trigger ->> ''kind'' FROM nurture_why(7, 207)',
@@ -392,10 +395,17 @@ SELECT is_empty('SELECT * FROM nurture_audit_verify(digests => (SELECT digest FR
 
 -- who may
 CREATE ROLE nurture_test_nobody;
+GRANT CREATE ON SCHEMA public TO nurture_test_nobody;
 SET ROLE nurture_test_nobody;
+CREATE TABLE frequency_cap (cap text);
+CREATE TRIGGER forge AFTER INSERT ON frequency_cap FOR EACH ROW EXECUTE FUNCTION nurture_log_change();
+SELECT throws_ok('INSERT INTO frequency_cap VALUES (''x'')', '42501', NULL, 'nobody logs changes of a table of their own');
+SELECT throws_ok('SELECT * FROM nurture_why(7, 207)', '42501', NULL, 'reading asks for SELECT on the audit trail');
+DROP TABLE frequency_cap;
 SELECT throws_ok('SELECT nurture_audit_verify()', '42501', NULL, 'verifying asks for SELECT on the audit trail');
 SELECT throws_ok('SELECT nurture_audit_seal()', '42501', NULL, 'sealing for SELECT on seals');
 RESET ROLE;
+REVOKE CREATE ON SCHEMA public FROM nurture_test_nobody;
 DROP ROLE nurture_test_nobody;
 SELECT * FROM finish();
 \c :back

@@ -83,6 +83,10 @@ $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, '-h', $node->host, '-p', $nod
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->command_ok([ 'pg_restore', '-h', $node->host, '-p', $node->port, '-d', 'other', $dump ], 'restore');
 is(verify($node, 'other', $digest), '', 'the restored log is good');
+my $guards = q{SELECT string_agg(format('%s %s %s', tgrelid::regclass, tgname, tgenabled), ',' ORDER BY tgrelid::regclass::text, tgname)
+	FROM pg_trigger WHERE tgfoid = 'nurture_append_only'::regproc};
+is($node->safe_psql('other', $guards), $node->safe_psql('crm', $guards), 'and as well guarded');
+unlike($node->safe_psql('other', $guards), qr/ [^A](,|$)/, 'always');
 $node->safe_psql('other', q{INSERT INTO nurture.event_type (event_type, class) VALUES ('restored', 'intent')});
 $node->safe_psql('crm', q{COMMIT PREPARED 'p'});
 $node->safe_psql('other', 'SELECT nurture_audit_seal()');
