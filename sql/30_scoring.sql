@@ -1,8 +1,57 @@
 -- Scoring: the score is a pure function of facts, activity, model version and
 -- date, in integers of hundredths; nothing has to be refreshed.
 
+CREATE FUNCTION nurture_score_part(
+    part integer,
+    mask bigint,
+    lead_id bigint,
+    merged_into bigint,
+    erased_at timestamptz,
+    signals nurture_tally,
+    topics nurture_tally,
+    audience_type text,
+    audience_verified_at timestamptz,
+    role text,
+    specialty text,
+    therapeutic_area text,
+    country text,
+    region text,
+    postal_code text,
+    organization_type text,
+    source text,
+    campaign text,
+    language text,
+    time_zone text,
+    owner text,
+    is_test boolean,
+    created_at timestamptz,
+    updated_at timestamptz,
+    email_known boolean,
+    phone_known boolean,
+    account_id bigint,
+    attributes jsonb,
+    account_name text,
+    account_organization_type text,
+    account_country text,
+    account_region text,
+    account_domain text,
+    account_owner text,
+    account_activity_score numeric,
+    account_spike numeric,
+    account_active_leads integer,
+    account_attributes jsonb
+) RETURNS numeric
+    LANGUAGE c STABLE PARALLEL SAFE COST 100
+    AS 'MODULE_PATHNAME', 'nurture_score_part';
+COMMENT ON FUNCTION nurture_score_part(integer, bigint, bigint, bigint, timestamptz, nurture_tally, nurture_tally, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, jsonb) IS 'Fit (0), intent (1) or total (2) of a lead whose columns the query has read; what nurture_score_support puts in the place of nurture_score.';
+
+CREATE FUNCTION nurture_score_support(internal) RETURNS internal
+    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'nurture_score_support';
+COMMENT ON FUNCTION nurture_score_support(internal) IS 'Planner support: plans the query behind nurture_score with the query that calls it.';
+
 CREATE FUNCTION nurture_score(lead_id bigint) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE PARALLEL SAFE COST 200 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_score';
 COMMENT ON FUNCTION nurture_score(bigint) IS 'Score of a lead now, fit + intent, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
@@ -12,7 +61,7 @@ CREATE FUNCTION nurture_score(lead_id bigint, model text) RETURNS numeric
 COMMENT ON FUNCTION nurture_score(bigint, text) IS 'Score of a lead now, fit + intent, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_fit(lead_id bigint) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE PARALLEL SAFE COST 200 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_fit';
 COMMENT ON FUNCTION nurture_fit(bigint) IS 'Points of a lead for who it is, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
@@ -22,7 +71,7 @@ CREATE FUNCTION nurture_fit(lead_id bigint, model text) RETURNS numeric
 COMMENT ON FUNCTION nurture_fit(bigint, text) IS 'Points of a lead for who it is, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_intent(lead_id bigint) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE PARALLEL SAFE COST 200 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_intent';
 COMMENT ON FUNCTION nurture_intent(bigint) IS 'Points of a lead for what it does, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 

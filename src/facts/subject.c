@@ -170,6 +170,13 @@ column_of_fact(int fact)
 		SUBJECT_ACCOUNT_ATTRIBUTES : SUBJECT_ATTRIBUTES;
 }
 
+/* Returns the expression of a column; l is the lead, c its account. */
+const char *
+nurture_subject_expression(SubjectColumn column)
+{
+	return subject_columns[column].expression;
+}
+
 static void
 add_to_mask(void *arg, const CondTerm *term)
 {

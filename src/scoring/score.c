@@ -23,6 +23,7 @@ NURTURE_FUNCTION(nurture_fit);
 NURTURE_FUNCTION(nurture_intent);
 NURTURE_FUNCTION(nurture_grade);
 NURTURE_FUNCTION(nurture_score_row);
+NURTURE_FUNCTION(nurture_score_part);
 
 #define MAX_MERGE_CHAIN 64
 #define MAX_GROUPS_ON_STACK 64
@@ -241,6 +242,64 @@ static Datum
 hundredths(int64 points)
 {
 	return NumericGetDatum(int64_div_fast_to_numeric(points, 2));
+}
+
+static Datum
+part_of(const ScoreSummary *summary, int part)
+{
+	return hundredths(part == SCORE_FIT ? summary->fit :
+					  part == SCORE_INTENT ? summary->intent : summary->total);
+}
+
+/*
+ * nurture_score_part(part int, mask bigint, lead_id, merged_into, erased_at,
+ * signals, topics, fact columns ...) returns numeric: fit, intent or total of
+ * a lead whose columns the query around it has read (inline.c).
+ *
+ * Should the models have come to read more columns than the query selected,
+ * while it runs, the lead is read again.
+ */
+#define PART_FIRST_FACT 7
+
+Datum
+nurture_score_part(PG_FUNCTION_ARGS)
+{
+	uint64		mask = (uint64) PG_GETARG_INT64(1);
+	uint64		generation;
+	Subject		subject;
+	ScoreSummary summary;
+	Datum		row[6 + SUBJECT_COLUMNS];
+	bool		nulls[6 + SUBJECT_COLUMNS];
+	int			place = 6;
+
+	if (!PG_ARGISNULL(4))		/* erased */
+		PG_RETURN_NULL();
+	if (!PG_ARGISNULL(3) || (nurture_models_mask(&generation) & ~mask) != 0)
+	{
+		if (!score_lead(PG_GETARG_INT64(PG_ARGISNULL(3) ? 2 : 3), NULL, &summary))
+			PG_RETURN_NULL();
+		return part_of(&summary, PG_GETARG_INT32(0));
+	}
+	row[0] = PG_GETARG_DATUM(2);
+	nulls[0] = false;
+	nulls[1] = nulls[2] = nulls[5] = true;
+	row[3] = PG_GETARG_DATUM(5);
+	nulls[3] = PG_ARGISNULL(5);
+	row[4] = PG_GETARG_DATUM(6);
+	nulls[4] = PG_ARGISNULL(6);
+	for (int i = 0; i < SUBJECT_COLUMNS; i++)
+	{
+		if (mask & (UINT64CONST(1) << i))
+		{
+			row[place] = PG_GETARG_DATUM(PART_FIRST_FACT + i);
+			nulls[place++] = PG_ARGISNULL(PART_FIRST_FACT + i);
+		}
+	}
+	nurture_subject_begin(&subject, nurture_now_statement(), CurrentMemoryContext);
+	nurture_subject_fill(&subject, row, nulls, mask);
+	if (!nurture_score_subject(&subject, NULL, &summary))
+		PG_RETURN_NULL();
+	return part_of(&summary, PG_GETARG_INT32(0));
 }
 
 /* nurture_score(lead_id bigint [, model text]) returns numeric */
