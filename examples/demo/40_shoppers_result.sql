@@ -20,7 +20,8 @@ SELECT nurture_score(:visitor, 'shoppers') AS score,
 \set ECHO none
 SELECT demo.check('the explanation adds up to the score for every 25th visitor', bool_and(nurture_score(j.lead_id, 'shoppers') = e.points))
 FROM demo.judged j, LATERAL (SELECT coalesce(sum(points), 0) AS points FROM nurture_explain(j.lead_id, 'shoppers')) e
-WHERE j.lead_id % 25 = 0;
+WHERE j.lead_id % 25 = 0 \gset
+\echo :check
 
 -- The same points by plain arithmetic over the file: every visitor agrees.
 SELECT demo.check('all ' || count(*) || ' scores are what plain SQL over the file gives', bool_and(j.total = expected))
@@ -35,7 +36,16 @@ JOIN (SELECT session_no AS lead_id,
                        + CASE WHEN round(product_seconds) >= 600 THEN 4 ELSE 0 END
                        + CASE WHEN round(product_seconds / greatest(product, 1)) >= 15 THEN 6 ELSE 0 END
                        + CASE WHEN round(product_seconds / greatest(product, 1)) >= 30 THEN 4 ELSE 0 END) AS expected
-      FROM demo.session) plain USING (lead_id);
+      FROM demo.session) plain USING (lead_id) \gset
+\echo :check
+
+CREATE TABLE demo.counted AS SELECT lead_id, signals FROM nurture.activity;
+SELECT nurture_rebuild() AS rebuilt \gset
+SELECT demo.check('counting all ' || (SELECT count(*) FROM nurture.event) || ' events anew for ' || :rebuilt || ' leads gives the same activity',
+    count(*) = :rebuilt AND bool_and(a.signals = c.signals))
+FROM nurture.activity a JOIN demo.counted c USING (lead_id) \gset
+\echo :check
+DROP TABLE demo.counted;
 
 \echo
 \echo '-- Deciles of the score in November and December, months nobody looked at'
@@ -61,11 +71,13 @@ GROUP BY part ORDER BY part;
 
 SELECT demo.auc(array_agg(total), array_agg(good)) AS later_auc
 FROM demo.judged WHERE part = 'Nov to Dec' \gset
-SELECT demo.check('on later months the score ranks buyers better than chance by far (AUC ' || :later_auc || ' > 0.65)', :later_auc > 0.65);
+SELECT demo.check('on later months the score ranks buyers better than chance by far (AUC ' || :later_auc || ' > 0.65)', :later_auc > 0.65) \gset
+\echo :check
 SELECT count(*) = 0 AS untouched FROM nurture.fit_rule WHERE model = 'shoppers' AND (attribute ~* 'revenue|page_?values') \gset
 SELECT demo.check('neither the outcome nor what leaks it is in any lead, event or rule',
     :'untouched' AND NOT EXISTS (SELECT FROM nurture.lead, jsonb_object_keys(attributes) k WHERE k ~* 'revenue|values|rates')
-    AND NOT EXISTS (SELECT FROM nurture.event, jsonb_object_keys(properties) k WHERE k ~* 'revenue|values|rates'));
+    AND NOT EXISTS (SELECT FROM nurture.event, jsonb_object_keys(properties) k WHERE k ~* 'revenue|values|rates')) \gset
+\echo :check
 INSERT INTO demo.finding (what, said)
 SELECT '12,330 real web sessions',
        format('%s leads, %s events; AUC %s on months the points never saw, top fifth %s %% buyers, bottom fifth %s %%',

@@ -103,10 +103,12 @@ SELECT demo.auc(array_agg(nurture_fit(lead_id, 'b2b')), array_agg(good)) AS fit_
 FROM demo.outcome WHERE data = 'b2b' AND part = 'first of its kind' \gset
 SELECT sum(copies - 1) AS duplicates
 FROM (SELECT count(*) AS copies FROM demo.opportunity o GROUP BY to_jsonb(o) - 'opportunity_no') same \gset
-SELECT demo.check('fit ranks won deals better than chance by far (AUC ' || :fit_auc || ' > 0.7)', :fit_auc > 0.7);
+SELECT demo.check('fit ranks won deals better than chance by far (AUC ' || :fit_auc || ' > 0.7)', :fit_auc > 0.7) \gset
+\echo :check
 SELECT demo.check('duplicates counted by facts are the duplicates of the file',
     (SELECT sum(copies - 1) FROM (SELECT count(*) AS copies FROM nurture.lead JOIN demo.outcome USING (lead_id)
-                                  WHERE data = 'b2b' GROUP BY attributes, good) same) = :duplicates);
+                                  WHERE data = 'b2b' GROUP BY attributes, good) same) = :duplicates) \gset
+\echo :check
 INSERT INTO demo.finding (what, said)
 SELECT '448 real opportunities',
        format('AUC of fit %s, each kind of row once; %s exact duplicates; %s of %s facts unknown', :fit_auc, :duplicates,

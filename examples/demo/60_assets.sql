@@ -74,4 +74,5 @@ CALL demo.library(:'library');
 SELECT status, count(*) AS asset_versions FROM nurture.asset_version GROUP BY status;
 \set ECHO none
 SELECT demo.check('every asset of the library is approved',
-    (SELECT count(*) FROM nurture.asset_version v JOIN demo.asset USING (asset_id) WHERE status = 'approved') = (SELECT count(*) FROM demo.asset));
+    (SELECT count(*) FROM nurture.asset_version v JOIN demo.asset USING (asset_id) WHERE status = 'approved') = (SELECT count(*) FROM demo.asset)) \gset
+\echo :check

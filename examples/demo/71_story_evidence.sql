@@ -25,13 +25,16 @@ FROM nurture.lead_stage l WHERE lead_id = 30001;
 SELECT dimension, label, occurrences, points FROM nurture_explain(30001) ORDER BY dimension, points DESC, rule;
 \set ECHO none
 SELECT demo.check('a repeated download counts once',
-    (SELECT count(*) = 1 FROM nurture.event WHERE lead_id = 30001 AND event_type = 'clinical_evidence_downloaded'));
+    (SELECT count(*) = 1 FROM nurture.event WHERE lead_id = 30001 AND event_type = 'clinical_evidence_downloaded')) \gset
+\echo :check
 SELECT demo.check('the download was followed by evidence, then by an invitation to the webinar',
     (SELECT array_position(array_agg(offer ORDER BY message_id), 'webinar') > 1
      FROM nurture.message m
      JOIN LATERAL (SELECT value AS offer FROM nurture.asset_tag t WHERE t.asset_id = m.asset_id AND t.version = m.version AND dimension = 'offer') o ON true
-     WHERE lead_id = 30001 AND status <> 'refused'));
-SELECT demo.check('the explanation adds up', nurture_score(30001) = (SELECT sum(points) FROM nurture_explain(30001)));
+     WHERE lead_id = 30001 AND status <> 'refused')) \gset
+\echo :check
+SELECT demo.check('the explanation adds up', nurture_score(30001) = (SELECT sum(points) FROM nurture_explain(30001))) \gset
+\echo :check
 INSERT INTO demo.finding (what, said)
 SELECT 'Evidence story', format('%s messages: %s; score %s, grade %s', count(*), string_agg(asset_id, ', ' ORDER BY message_id), nurture_score(30001), nurture_grade(30001))
 FROM nurture.message WHERE lead_id = 30001 AND status <> 'refused';
