@@ -42,7 +42,7 @@ static KeptPlan has_consent = KEPT_PLAN("WITH c AS (SELECT state, expires_at FRO
 static KeptPlan has_handoff = KEPT_PLAN("SELECT 1 FROM nurture.handoff WHERE lead_id OPERATOR(pg_catalog.=) $1 "
 										"AND (product OPERATOR(pg_catalog.=) $2 OR $2 OPERATOR(pg_catalog.=) '*'::text) "
 										"AND (state OPERATOR(pg_catalog.=) ANY ($3) OR ('open'::text OPERATOR(pg_catalog.=) ANY ($3) "
-										"AND state OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'offered', 'accepted', 'working']::text[]))) LIMIT 1",
+										"AND state OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'offered', 'accepted', 'working', 'met']::text[]))) LIMIT 1",
 										INT8OID, TEXTOID, TEXTARRAYOID);
 
 static int32 interest_factor[INTEREST_HORIZON_DAYS];
