@@ -1,6 +1,6 @@
 -- Audit: the change log, append-only tables, what an entry records.
 BEGIN;
-SELECT plan(22);
+SELECT plan(24);
 
 SELECT isnt_empty($$SELECT FROM nurture.change_log WHERE reason = 'preset'$$, 'loading a preset is logged, and why');
 SELECT is_empty($$SELECT change_id FROM nurture.change_log c WHERE NOT EXISTS
@@ -43,11 +43,24 @@ SELECT results_eq($$SELECT at, simulated FROM nurture.audit ORDER BY audit_id DE
     $$VALUES ('2030-01-02 03:04:05+00'::timestamptz, true)$$, 'an entry under a set clock says so');
 SET LOCAL nurture.clock = '';
 
+-- nobody can be somebody else on record
+SET LOCAL SESSION AUTHORIZATION nurture_test_editor;
+UPDATE nurture.event_type SET title = 'By another' WHERE event_type = 'audit_probe';
+RESET SESSION AUTHORIZATION;
+SELECT results_eq($$SELECT "session_user", effective_role FROM nurture.audit ORDER BY audit_id DESC LIMIT 1$$,
+    $$VALUES (session_user::text COLLATE "default", 'nurture_test_editor')$$, 'the login role stays after SET SESSION AUTHORIZATION');
+CREATE FUNCTION pg_temp.by_editor() RETURNS void LANGUAGE sql SECURITY DEFINER AS
+    $$UPDATE nurture.event_type SET title = 'By function' WHERE event_type = 'audit_probe'$$;
+ALTER FUNCTION pg_temp.by_editor() OWNER TO nurture_test_editor;
+SELECT pg_temp.by_editor();
+SELECT results_eq($$SELECT "session_user", effective_role FROM nurture.audit ORDER BY audit_id DESC LIMIT 1$$,
+    $$VALUES (session_user::text COLLATE "default", 'nurture_test_editor')$$, 'and in a security-definer function');
+
 -- rolled back with what it records
 SAVEPOINT s;
 DELETE FROM nurture.event_type WHERE event_type = 'audit_probe';
 ROLLBACK TO s;
-SELECT is((SELECT operation FROM nurture.change_log ORDER BY change_id DESC LIMIT 1), 'INSERT', 'nothing stays of a rolled back change');
+SELECT is((SELECT operation FROM nurture.change_log ORDER BY change_id DESC LIMIT 1), 'UPDATE', 'nothing stays of a rolled back change');
 
 -- append-only, for a superuser and in replica mode too
 SELECT throws_ok($$UPDATE nurture.audit SET outcome = 'x'$$, 'NU008', NULL, 'no UPDATE of the audit trail');

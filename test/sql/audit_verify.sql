@@ -97,7 +97,7 @@ BEGIN
         INSERT INTO nurture.subject_key SELECT l, sha256(int8send(l)) FROM generate_series(1, 20) l ON CONFLICT DO NOTHING;
         INSERT INTO nurture.audit SELECT (leafed).* FROM (
             SELECT jsonb_populate_record(e, jsonb_build_object('leaf', leaf(e)::text)) AS leafed FROM (
-                SELECT ROW(nextval('nurture.audit_audit_id_seq'), clock_timestamp(), 1, pg_current_xact_id(),
+                SELECT ROW(nextval('nurture.audit_audit_id_seq'), clock_timestamp() + CASE WHEN round % 3 = 0 THEN interval '1 month' ELSE '0' END, 1, pg_current_xact_id(),
                     hmac(k.key, int8send(k.lead_id)), k.lead_id, 'message', 'message:' || round * 100 + k.lead_id, 'refused',
                     ARRAY['consent_missing', NULL, 'quiet_hours'], '{"kind": "event", "n": 1.50}',
                     '{"b": "v2", "a": [1, 2]}',
@@ -113,12 +113,17 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
+SELECT nurture_partition_ahead(2) > 0 AS made \gset
 CALL history(24);
 CREATE TABLE kept_digest AS SELECT nurture_audit_digest() AS digest;
 CREATE FUNCTION findings(digests jsonb DEFAULT NULL) RETURNS TABLE (class text, block bigint, audit_id bigint)
     LANGUAGE sql AS $$ SELECT class, block, audit_id FROM nurture_audit_verify(digests => digests) $$;
 
-SELECT plan(38);
+SELECT plan(40);
+
+SELECT cmp_ok((SELECT count(DISTINCT tableoid) FROM nurture.audit), '>', 1::bigint, 'entries lie in several partitions');
+SELECT is_empty($$SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'nurture.audit'::regclass
+    AND (SELECT count(*) FROM pg_trigger WHERE tgrelid = inhrelid AND tgname LIKE 'nurture_append_only%') <> 2$$, 'each with its guards');
 
 -- sealing
 SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'a good history has no findings');
@@ -227,7 +232,7 @@ BEGIN
                 UPDATE nurture.audit SET at = at + interval '1 microsecond' WHERE audit_id = a.audit_id;
                 expected := ARRAY[format('(changed|retimed):%s:%s', home, a.audit_id)];
             WHEN 'retime' THEN
-                UPDATE nurture.audit SET at = at + (random() - 0.5) * interval '10 years' WHERE audit_id = a.audit_id;
+                UPDATE nurture.audit SET at = at + CASE WHEN random() < 0.5 THEN 1 ELSE -1 END * (1 + random()) * interval '10 years' WHERE audit_id = a.audit_id;
                 expected := ARRAY[format('retimed:%s:%s', home, a.audit_id)];
             WHEN 'simulated' THEN
                 UPDATE nurture.audit SET simulated = NOT simulated WHERE audit_id = a.audit_id;
