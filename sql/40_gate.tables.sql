@@ -354,3 +354,88 @@ COMMENT ON COLUMN nurture.review.opened_at IS 'When it was opened.';
 COMMENT ON COLUMN nurture.review.closed_at IS 'When it was ruled.';
 COMMENT ON COLUMN nurture.review.closed_by IS 'By whom.';
 
+CREATE INDEX lead_normal_email ON nurture.lead (@extschema@.nurture_normal_email(email)) WHERE email IS NOT NULL;
+CREATE INDEX lead_normal_phone ON nurture.lead (@extschema@.nurture_normal_phone(phone)) WHERE phone IS NOT NULL;
+
+-- Guards fire whatever session_replication_role says; a restore and a logical
+-- apply worker are let through by the functions.
+CREATE TRIGGER nurture_gate_insert AFTER INSERT ON nurture.lead
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_lead();
+CREATE TRIGGER nurture_gate_update AFTER UPDATE ON nurture.lead
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_lead();
+ALTER TABLE nurture.lead
+    ENABLE ALWAYS TRIGGER nurture_gate_insert,
+    ENABLE ALWAYS TRIGGER nurture_gate_update;
+
+CREATE TRIGGER nurture_gate_keep BEFORE DELETE ON nurture.gate
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_gate_keep();
+CREATE TRIGGER nurture_gate_keep_all BEFORE TRUNCATE ON nurture.gate
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_keep();
+ALTER TABLE nurture.gate
+    ENABLE ALWAYS TRIGGER nurture_gate_keep,
+    ENABLE ALWAYS TRIGGER nurture_gate_keep_all;
+
+CREATE TRIGGER nurture_consent_changed AFTER INSERT ON nurture.consent_event
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_consent_changed();
+CREATE TRIGGER nurture_guard BEFORE UPDATE OR DELETE ON nurture.consent_event
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_message_guard();
+CREATE TRIGGER nurture_guard_all BEFORE TRUNCATE ON nurture.consent_event
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_message_guard();
+ALTER TABLE nurture.consent_event
+    ENABLE ALWAYS TRIGGER nurture_consent_changed,
+    ENABLE ALWAYS TRIGGER nurture_guard,
+    ENABLE ALWAYS TRIGGER nurture_guard_all;
+
+CREATE TRIGGER "~nurture_gate" BEFORE INSERT ON nurture.message
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_gate_message();
+CREATE TRIGGER nurture_gate_record AFTER INSERT ON nurture.message
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_record();
+CREATE TRIGGER nurture_guard BEFORE UPDATE OR DELETE ON nurture.message
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_message_guard();
+CREATE TRIGGER nurture_guard_all BEFORE TRUNCATE ON nurture.message
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_message_guard();
+ALTER TABLE nurture.message
+    ENABLE ALWAYS TRIGGER "~nurture_gate",
+    ENABLE ALWAYS TRIGGER nurture_gate_record,
+    ENABLE ALWAYS TRIGGER nurture_guard,
+    ENABLE ALWAYS TRIGGER nurture_guard_all;
+
+CREATE VIEW nurture_bi.refusals WITH (security_invoker = true) AS
+    SELECT m.lead_id,
+           m.message_id,
+           m.decided_at,
+           m.status,
+           m.channel,
+           m.message_class,
+           m.asset_id,
+           m.version,
+           m.track,
+           why.reason,
+           why.place,
+           r.class,
+           r.text,
+           r.remedy
+    FROM nurture.lead AS l
+    JOIN nurture.message AS m ON m.lead_id = l.lead_id
+    CROSS JOIN LATERAL unnest(m.reasons) WITH ORDINALITY AS why (reason, place)
+    LEFT JOIN nurture.reason AS r ON r.reason = why.reason
+    WHERE m.status IN ('refused', 'held');
+COMMENT ON VIEW nurture_bi.refusals IS 'Messages that were refused or are held, one row per reason.';
+COMMENT ON COLUMN nurture_bi.refusals.lead_id IS 'Lead.';
+COMMENT ON COLUMN nurture_bi.refusals.message_id IS 'Message.';
+COMMENT ON COLUMN nurture_bi.refusals.decided_at IS 'When the gate decided.';
+COMMENT ON COLUMN nurture_bi.refusals.status IS 'refused or held.';
+COMMENT ON COLUMN nurture_bi.refusals.channel IS 'Channel.';
+COMMENT ON COLUMN nurture_bi.refusals.message_class IS 'Message class.';
+COMMENT ON COLUMN nurture_bi.refusals.asset_id IS 'Asset.';
+COMMENT ON COLUMN nurture_bi.refusals.version IS 'Its version.';
+COMMENT ON COLUMN nurture_bi.refusals.track IS 'Track.';
+COMMENT ON COLUMN nurture_bi.refusals.reason IS 'Code of the reason.';
+COMMENT ON COLUMN nurture_bi.refusals.place IS 'Its place among the reasons of the message.';
+COMMENT ON COLUMN nurture_bi.refusals.class IS 'Class of the reason.';
+COMMENT ON COLUMN nurture_bi.refusals.text IS 'What it means.';
+COMMENT ON COLUMN nurture_bi.refusals.remedy IS 'What can be done about it.';

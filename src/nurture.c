@@ -10,6 +10,7 @@
 #include "base/settings.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
+#include "gate/gate.h"
 #include "scoring/event_row.h"
 #include "scoring/model.h"
 #include "scoring/signal_match.h"
@@ -31,4 +32,5 @@ _PG_init(void)
 	nurture_signal_match_init();
 	nurture_event_annotate_init();
 	nurture_audit_init();
+	nurture_gate_init();
 }

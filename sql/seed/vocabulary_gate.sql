@@ -1,0 +1,33 @@
+-- Vocabulary of the gate: reasons, which every preset has.
+
+INSERT INTO nurture.reason (reason, class, text, remedy) VALUES
+    ('lead_unknown', 'lead', 'There is no such lead.', 'Insert the lead first.'),
+    ('lead_erased', 'lead', 'The lead was erased.', NULL),
+    ('lead_merged', 'lead', 'The lead was merged into another.', NULL),
+    ('lead_disqualified', 'lead', 'The lead is disqualified.', 'Have the disqualification reviewed.'),
+    ('asset_unknown', 'content', 'There is no such asset version.', 'Name an asset and version of nurture.asset_version.'),
+    ('asset_not_approved', 'content', 'The asset version is not approved.', 'Have it approved, or name another version.'),
+    ('asset_not_in_force', 'content', 'The asset version is not yet or no longer valid.', 'Use a version that is in force.'),
+    ('asset_withdrawn', 'content', 'The asset version was withdrawn after the message had been queued.', 'Use another asset.'),
+    ('asset_suspended', 'content', 'The asset version was suspended after the message had been queued.', 'Use another asset.'),
+    ('asset_superseded', 'content', 'Another version took the place of the one that had been queued.', 'Queue the new version.'),
+    ('asset_expired', 'content', 'The asset version expired after the message had been queued.', 'Use a version that is in force.'),
+    ('block_not_in_force', 'content', 'A block the asset is made with has no version in force.', 'Have a version of the block approved.'),
+    ('channel_not_supported', 'content', 'The asset is not made for this channel.', 'Choose another channel or asset.'),
+    ('market', 'content', 'The asset is not approved for the country of the lead, or the country is unknown.', 'Choose an asset that is approved for the market.'),
+    ('audience', 'content', 'The asset is not approved for this audience.', 'Choose an asset for the audience of the lead.'),
+    ('language', 'content', 'The asset is not in the language of the lead, or the language is unknown.', 'Choose an asset in the language of the lead.'),
+    ('class_not_allowed_in_stage', 'policy', 'Messages of this class are not sent in the lifecycle stage of the lead.', 'See nurture.stage.message_classes.'),
+    ('class_prohibited', 'consent', 'Messages of this class are prohibited for this audience and country.', 'See nurture.consent_policy.'),
+    ('no_consent_policy', 'consent', 'No rule says which consent would be needed.', 'Add the row of nurture.consent_policy that the law asks for.'),
+    ('audience_not_verified', 'consent', 'The professional role of the lead is not verified.', 'Verify it and set audience_verified_at.'),
+    ('consent_denied', 'consent', 'The lead refused, withdrew or objected.', 'Only the lead can lift it, by an explicit grant of the same scope.'),
+    ('consent_missing', 'consent', 'The consent that is needed was not given.', 'Ask the lead.'),
+    ('consent_expired', 'consent', 'The consent has run out.', 'Ask the lead to renew it.'),
+    ('suppressed', 'suppression', 'The lead, its account, address or domain is suppressed.', 'See nurture_unsuppress.'),
+    ('no_contact_point', 'suppression', 'There is no address for this channel.', 'Ask the lead, or choose another channel.'),
+    ('stopped', 'stop', 'A stop rule ended nurturing.', 'See nurture.stop_effect for what lifts it.'),
+    ('paused', 'stop', 'The lead is paused.', 'See nurture_resume.'),
+    ('frequency_cap', 'policy', 'More messages than the contact policy allows.', 'It is sent when the policy allows, or choose to send less.'),
+    ('duplicate', 'uniqueness', 'The lead had this, or an asset of the same family, already.', 'Choose an asset of another family.')
+ON CONFLICT DO NOTHING;

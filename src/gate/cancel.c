@@ -1,0 +1,196 @@
+/*
+ * cancel.c
+ *	  Cancels messages that something which has just been recorded forbids.
+ *
+ * Always found with the latest snapshot: above READ COMMITTED a message that
+ * committed after the transaction's own snapshot would stay queued, because
+ * the sender's share lock on an asset version, say, leaves no row version that
+ * would raise 40001.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "gate/gate_private.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+int64		nurture_cancelled_messages = 0;
+
+#define CANCEL_SET \
+	"UPDATE nurture.message AS m SET" \
+	" status = CASE WHEN m.status OPERATOR(pg_catalog.=) 'taken'::pg_catalog.text" \
+	" THEN m.status ELSE 'cancelled'::pg_catalog.text END," \
+	" cancel_requested = m.status OPERATOR(pg_catalog.=) 'taken'::pg_catalog.text," \
+	" reasons = pg_catalog.array_append(COALESCE(m.reasons," \
+	" '{}'::pg_catalog.text[]), $1)" \
+	" WHERE m.status OPERATOR(pg_catalog.=) ANY" \
+	" ('{queued,held,taken}'::pg_catalog.text[]) AND NOT m.cancel_requested"
+#define CANCEL_RETURN \
+	" RETURNING m.lead_id, m.message_id, m.status"
+
+static KeptPlan cancel_lead =
+KEPT_PLAN(CANCEL_SET " AND m.lead_id OPERATOR(pg_catalog.=) $2"
+		  " AND (m.message_class OPERATOR(pg_catalog.=) ANY ($3)"
+		  " OR m.purpose OPERATOR(pg_catalog.=) $4)"
+		  " AND ($5 OPERATOR(pg_catalog.=) '*'::pg_catalog.text"
+		  " OR m.channel OPERATOR(pg_catalog.=) $5)"
+		  " AND ($6 IS NULL OR m.channel OPERATOR(pg_catalog.=) ANY ($6)"
+		  " OR '*'::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($6))"
+		  " AND ($7 OPERATOR(pg_catalog.=) '*'::pg_catalog.text OR EXISTS"
+		  " (SELECT FROM nurture.asset_tag AS t"
+		  " WHERE t.asset_id OPERATOR(pg_catalog.=) m.asset_id"
+		  " AND t.version OPERATOR(pg_catalog.=) m.version"
+		  " AND t.dimension OPERATOR(pg_catalog.=) 'topic'::pg_catalog.text"
+		  " AND t.value OPERATOR(pg_catalog.=) $7))"
+		  " AND ($8 OPERATOR(pg_catalog.=) '*'::pg_catalog.text OR EXISTS"
+		  " (SELECT FROM nurture.asset_tag AS t"
+		  " WHERE t.asset_id OPERATOR(pg_catalog.=) m.asset_id"
+		  " AND t.version OPERATOR(pg_catalog.=) m.version"
+		  " AND t.dimension OPERATOR(pg_catalog.=) 'product'::pg_catalog.text"
+		  " AND t.value OPERATOR(pg_catalog.=) $8))" CANCEL_RETURN,
+		  TEXTOID, INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTARRAYOID,
+		  TEXTOID, TEXTOID);
+
+static KeptPlan cancel_asset =
+KEPT_PLAN(CANCEL_SET " AND m.asset_id OPERATOR(pg_catalog.=) $2"
+		  " AND m.version OPERATOR(pg_catalog.=) $3" CANCEL_RETURN,
+		  TEXTOID, TEXTOID, INT4OID);
+
+/* Appends an audit entry per message of the last result; returns how many. */
+static int64
+record_cancelled(const char *reason, const char *cause)
+{
+	int64		n = SPI_processed;
+	AuditEntry *entries;
+	const char **reasons;
+
+	if (n == 0)
+		return 0;
+	entries = palloc0(sizeof(AuditEntry) * n);
+	reasons = palloc(sizeof(char *));
+	reasons[0] = reason;
+	for (int64 row = 0; row < n; row++)
+	{
+		AuditEntry *entry = &entries[row];
+		bool		null;
+
+		entry->has_lead = true;
+		entry->lead_id = DatumGetInt64(nurture_cell(row, 1, &null));
+		entry->kind = "cancel";
+		entry->object = psprintf("message:" INT64_FORMAT,
+								 DatumGetInt64(nurture_cell(row, 2, &null)));
+		entry->outcome = strcmp(nurture_cell_text(row, 3), "taken") == 0 ?
+			"cancel_requested" : "cancelled";
+		entry->reasons = reasons;
+		entry->nreasons = 1;
+		entry->inputs = cause;
+	}
+	nurture_audit_append(entries, n);
+	nurture_cancelled_messages += n;
+	return n;
+}
+
+static int64
+run_cancel(KeptPlan *plan, Datum *values, const char *nulls,
+		   const char *reason, const char *cause)
+{
+	int			guarded = nurture_message_open();
+
+	PG_TRY();
+	{
+		(void) nurture_execute_latest(plan, values, nulls, true);
+	}
+	PG_FINALLY();
+	{
+		nurture_message_close(guarded);
+	}
+	PG_END_TRY();
+	/* messages a statement of ours has in memory may no longer count */
+	nurture_gate_epoch++;
+	return record_cancelled(reason, cause);
+}
+
+/*
+ * Cancels what a scope covers of one lead, whose gate row has been updated.
+ * Connected to SPI, as the owner.  Returns how many.
+ */
+int64
+nurture_gate_cancel(const CancelScope *scope)
+{
+	Datum		classes[5];
+	int			nclasses = 0;
+	Datum		values[8];
+	char		nulls[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+
+	for (int bit = 1; bit <= CLASS_OPERATIONAL; bit <<= 1)
+	{
+		if (scope->classes & bit)
+			classes[nclasses++] =
+				CStringGetTextDatum(nurture_gate_class_name(bit));
+	}
+	values[0] = CStringGetTextDatum(scope->reason);
+	values[1] = Int64GetDatum(scope->lead_id);
+	values[2] = PointerGetDatum(construct_array(classes, nclasses, TEXTOID, -1,
+												false, TYPALIGN_INT));
+	if (scope->purpose != NULL)
+		values[3] = CStringGetTextDatum(scope->purpose);
+	else
+		nulls[3] = 'n';
+	values[4] = CStringGetTextDatum(scope->channel);
+	if (scope->channels != NULL)
+		values[5] = PointerGetDatum(scope->channels);
+	else
+		nulls[5] = 'n';
+	values[6] = CStringGetTextDatum(scope->topic);
+	values[7] = CStringGetTextDatum(scope->product);
+	return run_cancel(&cancel_lead, values, nulls, scope->reason,
+					  scope->cause);
+}
+
+/* Cancels the messages of an asset version; see gate.h. */
+int64
+nurture_gate_cancel_for_asset(const char *asset_id, int32 version,
+							  const char *reason)
+{
+	OwnerSwitch owner;
+	int			level;
+	Datum		values[3];
+	int64		n;
+
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	values[0] = CStringGetTextDatum(reason);
+	values[1] = CStringGetTextDatum(asset_id);
+	values[2] = Int32GetDatum(version);
+	n = run_cancel(&cancel_asset, values, NULL, reason,
+				   psprintf("asset:%s:%d", asset_id, version));
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	return n;
+}
+
+/* Cancels the messages of a lead; see gate.h. */
+int64
+nurture_gate_cancel_for_lead(int64 lead_id, bool promotional_only,
+							 const char *reason)
+{
+	CancelScope scope = {
+		.lead_id = lead_id,
+		.classes = promotional_only ? CLASS_MARKETING : CLASS_ALL,
+		.channel = "*",.topic = "*",.product = "*",.reason = reason
+	};
+	OwnerSwitch owner;
+	int			level;
+	int64		n;
+
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	nurture_gate_lock(lead_id);
+	n = nurture_gate_cancel(&scope);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	return n;
+}

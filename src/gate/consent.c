@@ -1,0 +1,369 @@
+/*
+ * consent.c
+ *	  Consent: what leads said, and the state that follows from it.
+ *
+ * The state of a scope follows from its events in the order in which they
+ * happened, whatever the order in which we learned them.  A denial of one
+ * scope and a grant of another stand side by side; that the denial wins is
+ * decided where consent is asked for (decide.c), so no order of arrival can
+ * loosen it.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/trigger.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "funcapi.h"
+#include "gate/consent_fold.h"
+#include "gate/gate_private.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+NURTURE_FUNCTION(nurture_consent_changed);
+
+/* bits of nurture.gate.denied */
+#define DENIED_OTHER_PURPOSE	16	/* bits further up */
+
+static KeptPlan read_events =
+KEPT_PLAN(CONSENT_FOLD_COLUMNS " FROM nurture.consent_event AS e"
+		  " WHERE e.lead_id OPERATOR(pg_catalog.=) $1" CONSENT_FOLD_ORDER,
+		  INT8OID);
+
+static KeptPlan write_state =
+KEPT_PLAN("INSERT INTO nurture.consent AS c (lead_id, channel, purpose, topic,"
+		  " product, state, since, expires_at, legal_basis, consent_event_id)"
+		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+		  " ON CONFLICT (lead_id, channel, purpose, topic, product) DO UPDATE"
+		  " SET state = EXCLUDED.state, since = EXCLUDED.since,"
+		  " expires_at = EXCLUDED.expires_at,"
+		  " legal_basis = EXCLUDED.legal_basis,"
+		  " consent_event_id = EXCLUDED.consent_event_id"
+		  " WHERE (c.state, c.since, c.consent_event_id) IS DISTINCT FROM"
+		  " (EXCLUDED.state, EXCLUDED.since, EXCLUDED.consent_event_id)",
+		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID);
+
+static KeptPlan delete_state =
+KEPT_PLAN("DELETE FROM nurture.consent AS c"
+		  " WHERE c.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND c.channel OPERATOR(pg_catalog.=) $2"
+		  " AND c.purpose OPERATOR(pg_catalog.=) $3"
+		  " AND c.topic OPERATOR(pg_catalog.=) $4"
+		  " AND c.product OPERATOR(pg_catalog.=) $5",
+		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID);
+
+static KeptPlan write_denied =
+KEPT_PLAN("UPDATE nurture.gate AS g SET denied = $2"
+		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND g.denied OPERATOR(pg_catalog.<>) $2", INT8OID, INT4OID);
+
+/* An event of the statement. */
+typedef struct NewEvent
+{
+	int64		lead_id;
+	int64		id;
+	ConsentState kind;
+	char	   *channel;
+	char	   *purpose;
+	char	   *topic;
+	char	   *product;
+	char	   *source;			/* NULL = not told */
+	char	   *actor;			/* likewise */
+} NewEvent;
+
+static int
+compare_events(const void *a, const void *b)
+{
+	const NewEvent *x = a;
+	const NewEvent *y = b;
+
+	if (x->lead_id != y->lead_id)
+		return x->lead_id < y->lead_id ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static char *
+slot_text(TupleTableSlot *slot, TupleDesc desc, const char *column)
+{
+	bool		null;
+	Datum		value = slot_getattr(slot, SPI_fnumber(desc, column), &null);
+
+	return null ? NULL : TextDatumGetCString(value);
+}
+
+/* Collects the events of the statement, ascending by lead. */
+static NewEvent *
+collect_events(TriggerData *data, int *count)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	NewEvent   *events = NULL;
+	int			n = 0;
+	int			max = 0;
+
+	tuplestore_rescan(data->tg_newtable);
+	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
+	{
+		NewEvent   *event;
+		bool		null;
+
+		if (n == max)
+		{
+			max = max ? max * 2 : 16;
+			events = events ?
+				repalloc_huge(events, sizeof(NewEvent) * max) :
+				palloc(sizeof(NewEvent) * max);
+		}
+		event = &events[n++];
+		event->lead_id = DatumGetInt64(slot_getattr(slot, SPI_fnumber(desc, "lead_id"), &null));
+		event->id = DatumGetInt64(slot_getattr(slot, SPI_fnumber(desc, "consent_event_id"), &null));
+		event->kind = nurture_consent_state(slot_text(slot, desc, "kind"));
+		event->channel = slot_text(slot, desc, "channel");
+		event->purpose = slot_text(slot, desc, "purpose");
+		event->topic = slot_text(slot, desc, "topic");
+		event->product = slot_text(slot, desc, "product");
+		event->source = slot_text(slot, desc, "source");
+		event->actor = slot_text(slot, desc, "actor");
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	if (n > 1)
+		qsort(events, n, sizeof(NewEvent), compare_events);
+	*count = n;
+	return events;
+}
+
+/* Returns the bits of nurture.gate.denied that a denied scope sets. */
+static int32
+denied_bits(const ConsentScope *scope)
+{
+	static const char *const channels[] = {"*", "email", "phone", "sms",
+	"push", "post", "in_person"};
+	int32		bit = 1 << lengthof(channels);
+
+	if (strcmp(scope->topic, "*") != 0 || strcmp(scope->product, "*") != 0)
+		return scope->state == CONSENT_OBJECTED ? 1 : 0;
+	for (int i = 0; i < lengthof(channels); i++)
+	{
+		if (strcmp(scope->channel, channels[i]) == 0)
+			bit = 1 << i;
+	}
+	if (scope->state == CONSENT_OBJECTED)
+		bit = 1;
+	if (strcmp(scope->purpose, "*") == 0)
+		return bit | (bit << DENIED_OTHER_PURPOSE);
+	return strcmp(scope->purpose, "marketing") == 0 ? bit :
+		bit << DENIED_OTHER_PURPOSE;
+}
+
+/* Writes the state of each scope of a lead; returns the scopes. */
+static ConsentScope *
+write_states(int64 lead_id, int *nscopes)
+{
+	Datum		values[10];
+	ConsentScope *scopes;
+	int32		denied = 0;
+
+	values[0] = Int64GetDatum(lead_id);
+	(void) nurture_execute(&read_events, values, NULL, false);
+	scopes = nurture_consent_fold(nscopes, DT_NOEND);
+	for (int i = 0; i < *nscopes; i++)
+	{
+		ConsentScope *scope = &scopes[i];
+		char		nulls[10] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+
+		values[1] = CStringGetTextDatum(scope->channel);
+		values[2] = CStringGetTextDatum(scope->purpose);
+		values[3] = CStringGetTextDatum(scope->topic);
+		values[4] = CStringGetTextDatum(scope->product);
+		if (scope->state == CONSENT_NONE)
+		{
+			(void) nurture_execute(&delete_state, values, NULL, false);
+			continue;
+		}
+		values[5] = CStringGetTextDatum(nurture_consent_state_name(scope->state));
+		values[6] = TimestampTzGetDatum(scope->since);
+		values[7] = TimestampTzGetDatum(scope->expires_at);
+		if (scope->expires_at == DT_NOEND)
+			nulls[7] = 'n';
+		if (scope->legal_basis != NULL)
+			values[8] = CStringGetTextDatum(scope->legal_basis);
+		else
+			nulls[8] = 'n';
+		values[9] = Int64GetDatum(scope->consent_event_id);
+		(void) nurture_execute(&write_state, values, nulls, false);
+		if (nurture_consent_forbids(scope->state))
+			denied |= denied_bits(scope);
+	}
+	values[1] = Int32GetDatum(denied);
+	(void) nurture_execute(&write_denied, values, NULL, false);
+	return scopes;
+}
+
+static const ConsentScope *
+scope_of(const NewEvent *event, const ConsentScope *scopes, int nscopes)
+{
+	for (int i = 0; i < nscopes; i++)
+	{
+		if (strcmp(scopes[i].channel, event->channel) == 0 &&
+			strcmp(scopes[i].purpose, event->purpose) == 0 &&
+			strcmp(scopes[i].topic, event->topic) == 0 &&
+			strcmp(scopes[i].product, event->product) == 0)
+			return &scopes[i];
+	}
+	return NULL;
+}
+
+/* Cancels what a scope that is denied now covers. */
+static void
+cancel_denied(int64 lead_id, const ConsentScope *scope)
+{
+	CancelScope cancel = {
+		.lead_id = lead_id,.channel = scope->channel,
+		.purpose = scope->purpose,.topic = scope->topic,
+		.product = scope->product,.reason = "consent_denied"
+	};
+
+	if (strcmp(scope->purpose, "*") == 0)
+		cancel.classes = CLASS_ALL;
+	else if (strcmp(scope->purpose, "marketing") == 0)
+		cancel.classes = CLASS_MARKETING;
+	if (scope->state == CONSENT_OBJECTED)
+		cancel.channel = cancel.topic = cancel.product = "*";
+	cancel.cause = psprintf("consent:%s:%s:%s",
+							nurture_consent_state_name(scope->state),
+							scope->channel, scope->purpose);
+	(void) nurture_gate_cancel(&cancel);
+}
+
+/*
+ * Tells whether an explicit grant for marketing was among the events, and no
+ * denial of all channels is left.
+ */
+static bool
+lifts_stops(const NewEvent *events, int nevents, const ConsentScope *scopes,
+			int nscopes)
+{
+	bool		granted = false;
+
+	for (int i = 0; i < nevents; i++)
+	{
+		if (nurture_consent_permits(events[i].kind) &&
+			(strcmp(events[i].purpose, "marketing") == 0 ||
+			 strcmp(events[i].purpose, "*") == 0))
+			granted = true;
+	}
+	for (int i = 0; granted && i < nscopes; i++)
+	{
+		if (nurture_consent_forbids(scopes[i].state) &&
+			(scopes[i].state == CONSENT_OBJECTED ||
+			 strcmp(scopes[i].channel, "*") == 0))
+			granted = false;
+	}
+	return granted;
+}
+
+/* Appends an entry per event. */
+static void
+record_events(const NewEvent *events, int n)
+{
+	AuditEntry *entries = palloc0(sizeof(AuditEntry) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		const NewEvent *event = &events[i];
+
+		entries[i].has_lead = true;
+		entries[i].lead_id = event->lead_id;
+		entries[i].kind = "consent";
+		entries[i].object = psprintf("consent:" INT64_FORMAT, event->id);
+		entries[i].outcome = nurture_consent_state_name(event->kind);
+		entries[i].inputs = psprintf("channel %s, purpose %s, topic %s, product %s",
+									 event->channel, event->purpose,
+									 event->topic, event->product);
+		entries[i].actor = event->actor;
+		if (event->source != NULL)
+		{
+			StringInfoData json;
+
+			initStringInfo(&json);
+			appendStringInfoString(&json, "{\"source\":");
+			escape_json(&json, event->source);
+			appendStringInfoChar(&json, '}');
+			entries[i].trigger_json = json.data;
+		}
+	}
+	nurture_audit_append(entries, n);
+}
+
+/*
+ * Trigger of nurture.consent_event, after each INSERT statement: gate rows of
+ * all its leads first, then states, then messages and stops, then the audit.
+ */
+Datum
+nurture_consent_changed(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_consent_changed");
+	OwnerSwitch owner;
+	int			level;
+	NewEvent   *events;
+	int			n;
+	int			nleads = 0;
+	int		   *begin;
+	ConsentScope **scopes;
+	int		   *nscopes;
+
+	if (!nurture_deriving())
+		return PointerGetDatum(NULL);
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	events = collect_events(data, &n);
+	begin = palloc(sizeof(int) * (n + 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (i > 0 && events[i].lead_id == events[i - 1].lead_id)
+			continue;
+		begin[nleads++] = i;
+		nurture_gate_lock(events[i].lead_id);
+	}
+	begin[nleads] = n;
+	scopes = palloc(sizeof(ConsentScope *) * Max(nleads, 1));
+	nscopes = palloc(sizeof(int) * Max(nleads, 1));
+	for (int i = 0; i < nleads; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		scopes[i] = write_states(events[begin[i]].lead_id, &nscopes[i]);
+	}
+	for (int i = 0; i < nleads; i++)
+	{
+		for (int j = begin[i]; j < begin[i + 1]; j++)
+		{
+			const ConsentScope *scope = scope_of(&events[j], scopes[i],
+												 nscopes[i]);
+
+			if (scope != NULL && nurture_consent_forbids(scope->state))
+				cancel_denied(events[j].lead_id, scope);
+		}
+	}
+	record_events(events, n);
+	for (int i = 0; i < nleads; i++)
+	{
+		if (lifts_stops(&events[begin[i]], begin[i + 1] - begin[i], scopes[i],
+						nscopes[i]))
+			(void) nurture_gate_lift(events[begin[i]].lead_id,
+									 "explicit_grant", NULL);
+	}
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	return PointerGetDatum(NULL);
+}

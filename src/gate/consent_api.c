@@ -1,0 +1,283 @@
+/*
+ * consent_api.c
+ *	  Functions by which consent is recorded and asked, and events that tell
+ *	  of it.
+ *
+ * They insert into nurture.consent_event with the caller's rights; the
+ * trigger there does the rest with the owner's.
+ */
+#include "base/compat.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "facts/reaction.h"
+#include "facts/vocabulary.h"
+#include "funcapi.h"
+#include "gate/consent_fold.h"
+#include "gate/gate_private.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+NURTURE_FUNCTION(nurture_consent);
+NURTURE_FUNCTION(nurture_opt_in);
+NURTURE_FUNCTION(nurture_opt_out);
+NURTURE_FUNCTION(nurture_consent_at);
+
+#define CONSENT_ARGS	14		/* of nurture_consent */
+
+static KeptPlan add_event =
+KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose,"
+		  " topic, source, evidence, occurred_at, expires_at, legal_basis,"
+		  " notice_id, notice_version, contact_point, actor)"
+		  " VALUES ($1, $2, $3, COALESCE($4, 'marketing'), COALESCE($5, '*'),"
+		  " $6, $7, COALESCE($8, @extschema@.nurture_now()), $9, $10, $11, $12,"
+		  " $13, $14) RETURNING consent_event_id",
+		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+		  TEXTOID);
+
+static KeptPlan events_at =
+KEPT_PLAN(CONSENT_FOLD_COLUMNS " FROM nurture.consent_event AS e"
+		  " WHERE e.lead_id = $1 AND e.occurred_at <= $2"
+		  " AND e.recorded_at <= $3" CONSENT_FOLD_ORDER,
+		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+/* Raises unless the kind is one. */
+static void
+check_kind(const char *kind)
+{
+	if (nurture_consent_state(kind) == CONSENT_NONE)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("unknown kind of consent \"%s\"", kind),
+				 errhint("Kinds are requested, given, confirmed, refused, withdrawn, objected, expired, renewed and entered_in_error.")));
+}
+
+/* Inserts an event with the caller's rights; connected to SPI. */
+static int64
+insert_event(Datum *values, const char *nulls)
+{
+	bool		null;
+
+	(void) nurture_execute(&add_event, values, nulls, false);
+	return DatumGetInt64(nurture_cell(0, 1, &null));
+}
+
+/*
+ * nurture_consent(lead_id bigint, kind text, channel text, purpose text,
+ * topic text, source text, evidence jsonb, occurred_at timestamptz,
+ * expires_at timestamptz, legal_basis text, notice_id text, notice_version
+ * text, contact_point text, actor text) returns bigint
+ */
+Datum
+nurture_consent(PG_FUNCTION_ARGS)
+{
+	Datum		values[CONSENT_ARGS];
+	char		nulls[CONSENT_ARGS];
+	int			level;
+	int64		id;
+
+	for (int i = 0; i < CONSENT_ARGS; i++)
+	{
+		values[i] = PG_GETARG_DATUM(i);
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	}
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead, kind and channel of consent must be given")));
+	check_kind(TextDatumGetCString(values[1]));
+	level = nurture_spi_connect();
+	id = insert_event(values, nulls);
+	nurture_spi_finish(level);
+	PG_RETURN_INT64(id);
+}
+
+/* Inserts an event of a kind; NULL texts take their defaults. */
+static int64
+say(int64 lead_id, const char *kind, const char *channel, Datum source,
+	bool source_null, Datum evidence, bool evidence_null)
+{
+	Datum		values[CONSENT_ARGS] = {0};
+	char		nulls[CONSENT_ARGS];
+
+	memset(nulls, 'n', sizeof(nulls));
+	values[0] = Int64GetDatum(lead_id);
+	values[1] = CStringGetTextDatum(kind);
+	values[2] = CStringGetTextDatum(channel);
+	nulls[0] = nulls[1] = nulls[2] = ' ';
+	values[5] = source;
+	nulls[5] = source_null ? 'n' : ' ';
+	values[6] = evidence;
+	nulls[6] = evidence_null ? 'n' : ' ';
+	return insert_event(values, nulls);
+}
+
+/*
+ * nurture_opt_in(lead_id bigint, channel text, source text, evidence jsonb)
+ * returns bigint: the lead gives consent for marketing.
+ */
+Datum
+nurture_opt_in(PG_FUNCTION_ARGS)
+{
+	int			level;
+	int64		id;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	level = nurture_spi_connect();
+	id = say(PG_GETARG_INT64(0), "given",
+			 text_to_cstring(PG_GETARG_TEXT_PP(1)),
+			 PG_GETARG_DATUM(2), PG_ARGISNULL(2),
+			 PG_GETARG_DATUM(3), PG_ARGISNULL(3));
+	nurture_spi_finish(level);
+	PG_RETURN_INT64(id);
+}
+
+/*
+ * nurture_opt_out(lead_id bigint, channel text, source text) returns bigint:
+ * the lead withdraws consent for marketing.  Returns how many messages that
+ * cancelled.  May be repeated.
+ */
+Datum
+nurture_opt_out(PG_FUNCTION_ARGS)
+{
+	int			level;
+	int64		before;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	level = nurture_spi_connect();
+	before = nurture_cancelled_messages;
+	(void) say(PG_GETARG_INT64(0), "withdrawn",
+			   PG_ARGISNULL(1) ? "*" : text_to_cstring(PG_GETARG_TEXT_PP(1)),
+			   PG_GETARG_DATUM(2), PG_ARGISNULL(2), (Datum) 0, true);
+	nurture_spi_finish(level);
+	PG_RETURN_INT64(nurture_cancelled_messages - before);
+}
+
+/*
+ * nurture_consent_at(lead_id bigint, at timestamptz, known_at timestamptz)
+ * returns setof record: the state at an instant, from what was known at
+ * another.
+ */
+Datum
+nurture_consent_at(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		args[3];
+	ConsentScope *scopes;
+	int			nscopes;
+	int			level;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		return (Datum) 0;
+	args[0] = PG_GETARG_DATUM(0);
+	args[1] = PG_GETARG_DATUM(1);
+	args[2] = PG_ARGISNULL(2) ? TimestampTzGetDatum(DT_NOEND) :
+		PG_GETARG_DATUM(2);
+	level = nurture_spi_connect();
+	(void) nurture_execute(&events_at, args, NULL, true);
+	scopes = nurture_consent_fold(&nscopes, PG_GETARG_TIMESTAMPTZ(1));
+	for (int i = 0; i < nscopes; i++)
+	{
+		Datum		values[8] = {0};
+		bool		nulls[8] = {false};
+
+		if (scopes[i].state == CONSENT_NONE)
+			continue;
+		values[0] = CStringGetTextDatum(scopes[i].channel);
+		values[1] = CStringGetTextDatum(scopes[i].purpose);
+		values[2] = CStringGetTextDatum(scopes[i].topic);
+		values[3] = CStringGetTextDatum(scopes[i].product);
+		values[4] = CStringGetTextDatum(nurture_consent_state_name(scopes[i].state));
+		values[5] = TimestampTzGetDatum(scopes[i].since);
+		values[6] = TimestampTzGetDatum(scopes[i].expires_at);
+		nulls[6] = scopes[i].expires_at == DT_NOEND;
+		values[7] = Int64GetDatum(scopes[i].consent_event_id);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	nurture_spi_finish(level);
+	return (Datum) 0;
+}
+
+/* What an event type says about consent; NULL when nothing. */
+static const char *
+event_says(const char *event_type)
+{
+	if (strcmp(event_type, "opted_out") == 0 ||
+		strcmp(event_type, "unsubscribed") == 0)
+		return "withdrawn";
+	return strcmp(event_type, "complained") == 0 ? "objected" : NULL;
+}
+
+static bool
+wants_consent(int signal_id)
+{
+	const char *signal = signal_id > 0 ? nurture_signal_code(signal_id) : NULL;
+
+	return signal != NULL && event_says(signal) != NULL;
+}
+
+/*
+ * Records what events say: an unsubscription is from the channel it came by,
+ * an opt-out or complaint is about all of them.
+ */
+static void
+react_consent(const SubjectEvent *const *events, int nevents)
+{
+	OwnerSwitch owner;
+	int			level;
+
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	/* gates first, ascending, as every statement about many leads does */
+	for (int i = 0; i < nevents; i++)
+	{
+		if (event_says(events[i]->event_type) != NULL &&
+			(i == 0 || events[i]->lead_id != events[i - 1]->lead_id))
+			nurture_gate_lock(events[i]->lead_id);
+	}
+	for (int i = 0; i < nevents; i++)
+	{
+		const SubjectEvent *event = events[i];
+		const char *kind = event_says(event->event_type);
+		const char *channel = "*";
+		Datum		values[CONSENT_ARGS] = {0};
+		char		nulls[CONSENT_ARGS];
+		char	   *evidence;
+
+		if (kind == NULL)
+			continue;
+		if (strcmp(event->event_type, "unsubscribed") == 0)
+			channel = event->channel ? event->channel : "email";
+		memset(nulls, 'n', sizeof(nulls));
+		evidence = psprintf("{\"event_id\": " INT64_FORMAT "}", event->event_id);
+		values[0] = Int64GetDatum(event->lead_id);
+		values[1] = CStringGetTextDatum(kind);
+		values[2] = CStringGetTextDatum(channel);
+		values[5] = CStringGetTextDatum("event");
+		values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum(evidence));
+		values[7] = TimestampTzGetDatum(event->occurred_at);
+		nulls[0] = nulls[1] = nulls[2] = nulls[5] = nulls[6] = nulls[7] = ' ';
+		(void) insert_event(values, nulls);
+	}
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+}
+
+/* Registers the reactor. */
+void
+nurture_consent_init(void)
+{
+	static Reactor reactor = {
+		.name = "consent",.order = REACT_CONSENT,.history_too = true,
+		.wants = wants_consent,.react = react_consent
+	};
+
+	nurture_reactor_register(&reactor);
+}

@@ -1,0 +1,221 @@
+/*
+ * contact.c
+ *	  Asking the gate without sending: the verdict, and the explanation of
+ *	  every rule.
+ */
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "gate/gate_private.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+NURTURE_FUNCTION(nurture_may_contact);
+NURTURE_FUNCTION(nurture_explain_contact);
+
+static KeptPlan see_lead =
+KEPT_PLAN("SELECT 1 FROM nurture.lead AS l WHERE l.lead_id = $1", INT8OID);
+
+static const char *const verdict_names[] = {
+	[GATE_ALLOW] = "allow",[GATE_DEFER] = "defer",
+	[GATE_REVIEW] = "review",[GATE_REFUSE] = "refuse"
+};
+
+/* Returns the name of a verdict. */
+const char *
+nurture_gate_verdict_name(GateVerdict verdict)
+{
+	return verdict_names[verdict];
+}
+
+/*
+ * Decides as the gate would, writing nothing.  The result lives in the
+ * current memory context.
+ */
+static GateDecision *
+ask_gate(int64 lead_id, const char *channel, const char *purpose,
+		 const char *asset_id, int32 version, TimestampTz at, bool remedies,
+		 const GateRules **rules)
+{
+	MemoryContext context = CurrentMemoryContext;
+	GateDecision *decision = palloc(sizeof(GateDecision));
+	GateLead	lead = {0};
+	GateAsset	asset = {0};
+	GateAsk		ask = {0};
+	OwnerSwitch owner;
+	int			level;
+
+	*rules = nurture_gate_rules();
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	MemoryContextSwitchTo(context);
+	lead.context = context;
+	lead.asked = lead_id;
+	ask.channel = channel;
+	ask.purpose = purpose;
+	ask.now = at;
+	ask.not_before = DT_NOBEGIN;
+	ask.no_asset = asset_id == NULL;
+	ask.remedies = remedies;
+	nurture_gate_read(&lead, *rules, false, at);
+	if (asset_id != NULL)
+		nurture_gate_asset(asset_id, version, false, at, &asset);
+	nurture_gate_suppressions(&lead, *rules, &ask);
+	nurture_gate_decide(*rules, &lead, &asset, &ask, decision);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	MemoryContextSwitchTo(context);
+	return decision;
+}
+
+/* Asks the gate for another room; see gate.h. */
+GateAnswer
+nurture_gate_may_contact(int64 lead_id, const char *channel,
+						 const char *purpose, const char *asset_id,
+						 int32 version, TimestampTz at)
+{
+	const GateRules *rules;
+	GateDecision *decision = ask_gate(lead_id, channel, purpose, asset_id,
+									  version, at, false, &rules);
+	GateAnswer	answer;
+
+	answer.verdict = decision->verdict;
+	answer.not_before = decision->not_before;
+	answer.nreasons = 0;
+	answer.reasons = palloc(sizeof(char *) * Max(decision->nfindings, 1));
+	for (int i = 0; i < decision->nfindings; i++)
+	{
+		const char *reason = decision->findings[i].reason;
+		bool		known = reason == NULL;
+
+		for (int j = 0; !known && j < answer.nreasons; j++)
+			known = strcmp(answer.reasons[j], reason) == 0;
+		if (!known)
+			answer.reasons[answer.nreasons++] = reason;
+	}
+	return answer;
+}
+
+/* Raises unless the caller may see the lead. */
+static void
+check_visible(int64 lead_id)
+{
+	Datum		values[1];
+	int			level = nurture_spi_connect();
+
+	values[0] = Int64GetDatum(lead_id);
+	(void) nurture_execute(&see_lead, values, NULL, true);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
+				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
+	nurture_spi_finish(level);
+}
+
+/* Reads the arguments that both functions have. */
+static GateDecision *
+ask_from_sql(FunctionCallInfo fcinfo, bool remedies, const GateRules **rules)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("lead and channel must be given")));
+	check_visible(PG_GETARG_INT64(0));
+	return ask_gate(PG_GETARG_INT64(0),
+					text_to_cstring(PG_GETARG_TEXT_PP(1)),
+					PG_ARGISNULL(2) ? NULL :
+					text_to_cstring(PG_GETARG_TEXT_PP(2)),
+					PG_ARGISNULL(3) ? NULL :
+					text_to_cstring(PG_GETARG_TEXT_PP(3)),
+					0,
+					PG_ARGISNULL(4) ? nurture_now_wall() :
+					PG_GETARG_TIMESTAMPTZ(4), remedies, rules);
+}
+
+/*
+ * nurture_may_contact(lead_id bigint, channel text, purpose text, asset_id
+ * text, at timestamptz) returns (verdict text, reasons text[], not_before
+ * timestamptz)
+ */
+Datum
+nurture_may_contact(PG_FUNCTION_ARGS)
+{
+	const GateRules *rules;
+	GateDecision *decision;
+	TupleDesc	desc;
+	Datum		values[3];
+	bool		nulls[3] = {false, false, false};
+	Datum		items[GATE_MAX_RULES];
+	int			n = 0;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "nurture_may_contact must return a row");
+	desc = BlessTupleDesc(desc);
+	decision = ask_from_sql(fcinfo, false, &rules);
+	for (int i = 0; i < decision->nfindings; i++)
+	{
+		const char *reason = decision->findings[i].reason;
+		bool		known = reason == NULL;
+
+		for (int j = 0; !known && j < i; j++)
+			known = decision->findings[j].reason != NULL &&
+				strcmp(decision->findings[j].reason, reason) == 0;
+		if (!known)
+			items[n++] = CStringGetTextDatum(reason);
+	}
+	values[0] = CStringGetTextDatum(nurture_gate_verdict_name(decision->verdict));
+	values[1] = PointerGetDatum(construct_array(items, n, TEXTOID, -1, false,
+												TYPALIGN_INT));
+	values[2] = TimestampTzGetDatum(decision->not_before);
+	nulls[2] = decision->verdict >= GATE_REVIEW;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/*
+ * nurture_explain_contact(same) returns setof (rule text, passed boolean, fact
+ * text, passes_from timestamptz, remedy text): every rule.
+ */
+Datum
+nurture_explain_contact(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const GateRules *rules;
+	GateDecision *decision;
+
+	InitMaterializedSRF(fcinfo, 0);
+	decision = ask_from_sql(fcinfo, true, &rules);
+	for (int i = 0; i < decision->nfindings; i++)
+	{
+		const GateFinding *finding = &decision->findings[i];
+		const char *remedy = finding->remedy;
+		Datum		values[5] = {0};
+		bool		nulls[5] = {false};
+
+		if (remedy == NULL && finding->reason != NULL)
+		{
+			const GateReason *reason = nurture_gate_reason(rules,
+														   finding->reason);
+
+			remedy = reason ? reason->remedy : NULL;
+		}
+		values[0] = CStringGetTextDatum(finding->rule);
+		values[1] = BoolGetDatum(finding->reason == NULL);
+		nulls[2] = finding->fact == NULL;
+		if (finding->fact != NULL)
+			values[2] = CStringGetTextDatum(finding->fact);
+		nulls[3] = TIMESTAMP_IS_NOBEGIN(finding->passes_from);
+		values[3] = TimestampTzGetDatum(finding->passes_from);
+		nulls[4] = remedy == NULL;
+		if (remedy != NULL)
+			values[4] = CStringGetTextDatum(remedy);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

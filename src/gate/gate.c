@@ -1,0 +1,16 @@
+/*
+ * gate.c
+ *	  Brings the gate room up in a backend.
+ */
+#include "base/compat.h"
+
+#include "gate/gate_private.h"
+
+/* Registers caches and reactors. */
+void
+nurture_gate_init(void)
+{
+	nurture_gate_rules_init();
+	nurture_consent_init();
+	nurture_stop_init();
+}

@@ -1,0 +1,354 @@
+/*
+ * gate_private.h
+ *	  Private to the gate room: what a decision is made from, and its outcome.
+ */
+#ifndef NURTURE_GATE_PRIVATE_H
+#define NURTURE_GATE_PRIVATE_H
+
+#include "base/compat.h"
+#include "base/plans.h"
+#include "core/condition.h"
+#include "datatype/timestamp.h"
+#include "gate/gate.h"
+#include "lib/stringinfo.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+
+#define GATE_HASH_LEN			32
+#define GATE_MAX_MERGES			32	/* leads merged into one another */
+#define GATE_MAX_RULES			64	/* rules asked about one message */
+
+/* Message classes as bits. */
+#define CLASS_PROMOTIONAL		0x01
+#define CLASS_DISEASE_AWARENESS 0x02
+#define CLASS_MEDICAL			0x04
+#define CLASS_PATIENT_SUPPORT	0x08
+#define CLASS_OPERATIONAL		0x10
+#define CLASS_MARKETING			(CLASS_PROMOTIONAL | CLASS_DISEASE_AWARENESS)
+#define CLASS_ALL				0x1F
+
+/* What a row of nurture.consent_policy asks for. */
+typedef enum ConsentRule
+{
+	CONSENT_OPT_IN,
+	CONSENT_DOUBLE_OPT_IN,
+	CONSENT_SOFT_OPT_IN,
+	CONSENT_IMPLIED,
+	CONSENT_OPT_OUT,
+	CONSENT_PROHIBITED
+} ConsentRule;
+
+typedef struct GatePolicy
+{
+	const char *country;		/* "*" = every */
+	const char *audience_type;	/* likewise */
+	const char *channel;		/* likewise */
+	int			classes;		/* bits */
+	int			weight;			/* how specific the row is */
+	ConsentRule rule;
+	bool		unclear_review; /* else refuse */
+	int			implied_months;
+	bool		verified_audience;
+	const char *name;			/* country/audience/channel/class: rule */
+} GatePolicy;
+
+typedef struct GateCap
+{
+	const char *cap;			/* code */
+	const char *rule;			/* "cap:" and the code */
+	bool		any_channel;
+	int			nchannels;
+	const char **channels;
+	int			classes;		/* bits */
+	const char *purpose;		/* NULL = any */
+	const char *track;			/* NULL = any */
+	int			n;
+	int64		length;			/* of the period in microseconds; a day has 24
+								 * hours, a month 30 days */
+	const char *period_text;
+	bool		same_family;
+} GateCap;
+
+typedef struct GateStage
+{
+	const char *audience_type;	/* "*" = every */
+	const char *stage;
+	int			classes;		/* bits */
+} GateStage;
+
+typedef struct GateStopRule
+{
+	const char *rule;
+	const Condition *condition;
+	const char *effect;
+	const char *mode;
+	const char *scope;			/* JSON */
+	bool		has_duration;
+	Interval	duration;
+	Datum		lifted_by;		/* text[] */
+	int			nsignals;
+	const int  *signals;		/* ids the condition names */
+	bool		tags;			/* the condition names a tag */
+} GateStopRule;
+
+typedef struct GateReason
+{
+	const char *reason;
+	const char *text;
+	const char *remedy;			/* NULL = none */
+} GateReason;
+
+/* The rules of the gate, compiled. */
+typedef struct GateRules
+{
+	int			npolicies;
+	GatePolicy *policies;		/* most specific first */
+	int			ncaps;
+	GateCap    *caps;
+	int64		longest;		/* of all caps */
+	int			nstages;
+	GateStage  *stages;
+	int			nreasons;
+	GateReason *reasons;
+	const uint8 *pepper;
+	int			pepper_len;
+} GateRules;
+
+/* Kinds of consent events, and the states that follow. */
+typedef enum ConsentState
+{
+	CONSENT_NONE,
+	CONSENT_REQUESTED,
+	CONSENT_GIVEN,
+	CONSENT_CONFIRMED,
+	CONSENT_RENEWED,
+	CONSENT_REFUSED,
+	CONSENT_WITHDRAWN,
+	CONSENT_OBJECTED,
+	CONSENT_EXPIRED,
+	CONSENT_ENTERED_IN_ERROR
+} ConsentState;
+
+/* A row of nurture.consent. */
+typedef struct GateConsent
+{
+	const char *channel;
+	const char *purpose;
+	const char *topic;
+	const char *product;
+	ConsentState state;
+	TimestampTz since;
+	TimestampTz expires_at;		/* DT_NOEND = never */
+	const char *legal_basis;	/* NULL = consent */
+} GateConsent;
+
+/* A message that is there and may count. */
+typedef struct GateLive
+{
+	const char *channel;
+	int			class;			/* bit */
+	const char *purpose;
+	const char *family;
+	const char *track;
+	const char *occurrence_key;
+	uint32		occurrence_hash;
+	bool		counts;			/* for caps: queued, taken, sent, delivered */
+	TimestampTz at;				/* when it goes out */
+} GateLive;
+
+/* A stop or pause in force. */
+typedef struct GateStop
+{
+	const char *rule;
+	const char *effect;
+	int			classes;		/* bits it forbids */
+	ArrayType  *channel_list;	/* NULL = all */
+	TimestampTz until;
+	const char *lifted_by;		/* "{...}" */
+} GateStop;
+
+typedef struct GateSuppression
+{
+	const char *scope;
+	const char *reason;
+	TimestampTz until;
+} GateSuppression;
+
+/* A lead as the gate sees it, read after its gate row was updated. */
+typedef struct GateLead
+{
+	MemoryContext context;		/* where everything below is kept */
+	int64		lead_id;		/* the survivor */
+	int64		asked;			/* the lead asked for */
+	bool		found;
+	int64		seq;			/* of the gate row */
+	bool		suppressed;		/* as the gate row says */
+	bool		erased;
+	TimestampTz stopped_until;	/* DT_NOBEGIN = not */
+	TimestampTz paused_until;	/* DT_NOBEGIN = not */
+	const char *email;			/* contact points and facts: NULL = unknown */
+	const char *phone;
+	const char *country;
+	const char *audience_type;
+	const char *language;
+	const char *stage;			/* "new" when it has no row */
+	TimestampTz verified_at;	/* DT_NOBEGIN = not */
+	bool		has_account;
+	int64		account_id;
+	int			nconsents;
+	GateConsent *consents;
+	int			nstops;
+	GateStop   *stops;
+	int			nlive;
+	int			maxlive;
+	GateLive   *live;
+	int			nadded;			/* of live: not read but added since */
+} GateLead;
+
+/* An asset version as the gate sees it. */
+typedef struct GateAsset
+{
+	bool		found;
+	bool		in_force;		/* approved; dates apart */
+	bool		blocks;			/* what it is made with is in force */
+	const char *asset_id;
+	int32		version;
+	const char *status;
+	int			class;			/* bit */
+	const char *class_name;
+	const char *family;
+	const char *purpose;
+	const char *missing_block;	/* asset of a block without a version in force */
+	ArrayType  *channels;
+	ArrayType  *languages;
+	ArrayType  *markets;
+	ArrayType  *audience_types;
+	ArrayType  *topics;			/* tags of dimension topic, NULL = none */
+	ArrayType  *products;		/* likewise product */
+	TimestampTz valid_from;		/* DT_NOBEGIN = ever */
+	TimestampTz valid_until;	/* DT_NOEND = ever; excluded */
+	bool		from_excluded;
+	bool		until_included;
+	const char *content_hash;	/* hex, NULL = none */
+} GateAsset;
+
+/* What is to be sent. */
+typedef struct GateAsk
+{
+	const char *channel;
+	const char *purpose;		/* NULL = the asset's */
+	const char *track;			/* NULL = none */
+	const char *occurrence_key; /* NULL = none */
+	TimestampTz not_before;		/* DT_NOBEGIN = at once */
+	TimestampTz now;
+	bool		no_asset;		/* asks about lead and channel alone */
+	bool		remedies;		/* tell those, too */
+	const uint8 *contact_hash;	/* of the address, NULL = none */
+	int			nsuppressions;
+	const GateSuppression *suppressions;
+} GateAsk;
+
+/* The answer of one rule. */
+typedef struct GateFinding
+{
+	const char *rule;
+	const char *reason;			/* code, of a rule that failed or defers */
+	GateVerdict verdict;		/* GATE_ALLOW = passed */
+	const char *fact;
+	const char *version;		/* of the rule: row of policy, cap, ... */
+	TimestampTz passes_from;	/* DT_NOBEGIN = not known */
+	const char *remedy;			/* NULL = the reason's */
+} GateFinding;
+
+typedef struct GateDecision
+{
+	GateVerdict verdict;
+	TimestampTz not_before;
+	const char *purpose;		/* that consent was asked for */
+	const char *review_scope;	/* of a review */
+	int			nfindings;
+	GateFinding findings[GATE_MAX_RULES];
+} GateDecision;
+
+/* rules.c */
+extern void nurture_gate_rules_init(void);
+extern const GateRules *nurture_gate_rules(void);
+extern const GateReason *nurture_gate_reason(const GateRules *rules,
+											 const char *reason);
+extern const GateStopRule *nurture_gate_stop_rules(int *n);
+extern int	nurture_gate_class(const char *message_class);
+extern const char *nurture_gate_class_name(int bit);
+extern bool nurture_gate_listed(ArrayType *list, const char *item);
+
+/* address.c */
+extern char *nurture_gate_normal_email(const char *email);
+extern char *nurture_gate_normal_phone(const char *phone);
+extern void nurture_gate_hash(const GateRules *rules, const char *scope,
+							  const char *value, uint8 *hash);
+extern Datum nurture_gate_hash_datum(const uint8 *hash);
+
+/* gate_row.c */
+extern uint64 nurture_gate_epoch;	/* grows with whatever this backend does
+									 * to a gate row */
+extern bool nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead);
+extern void nurture_gate_lock(int64 lead_id);
+
+/* state.c */
+extern void nurture_gate_read(GateLead *lead, const GateRules *rules,
+							  bool bump, TimestampTz now);
+extern void nurture_gate_read_live(GateLead *lead, const GateRules *rules,
+								   TimestampTz now);
+extern uint32 nurture_gate_text_hash(const char *text);
+extern void nurture_gate_add_live(GateLead *lead, const GateLive *live);
+extern void nurture_gate_suppressions(const GateLead *lead,
+									  const GateRules *rules, GateAsk *ask);
+
+/* asset.c */
+extern void nurture_gate_asset(const char *asset_id, int32 version, bool lock,
+							   TimestampTz now, GateAsset *asset);
+
+/* decide.c */
+extern void nurture_gate_decide(const GateRules *rules, const GateLead *lead,
+								const GateAsset *asset, const GateAsk *ask,
+								GateDecision *decision);
+extern bool nurture_gate_denies(const GateConsent *consent,
+								const char *channel, const char *purpose,
+								ArrayType *topics, ArrayType *products);
+
+/* message_guard.c */
+extern int	nurture_message_open(void);
+extern void nurture_message_close(int before);
+
+/* cancel.c */
+typedef struct CancelScope
+{
+	int64		lead_id;
+	int			classes;		/* bits; messages of these */
+	const char *channel;		/* "*" = all */
+	ArrayType  *channels;		/* NULL = as channel says */
+	const char *purpose;		/* also those of this purpose; NULL = none,
+								 * "*" = all */
+	const char *topic;			/* "*" = all */
+	const char *product;		/* "*" = all */
+	const char *reason;			/* code */
+	const char *cause;			/* of the audit entry, NULL = the reason */
+} CancelScope;
+
+extern int64 nurture_cancelled_messages;	/* by this backend so far */
+extern int64 nurture_gate_cancel(const CancelScope *scope);
+
+/* consent_state.c */
+extern ConsentState nurture_consent_state(const char *kind);
+extern const char *nurture_consent_state_name(ConsentState state);
+extern bool nurture_consent_permits(ConsentState state);
+extern bool nurture_consent_forbids(ConsentState state);
+
+/* consent.c */
+extern void nurture_consent_init(void);
+
+/* stop.c */
+extern void nurture_stop_init(void);
+extern int	nurture_stop_classes(const char *effect, const char *scope_json,
+								 ArrayType **channels);
+
+#endif							/* NURTURE_GATE_PRIVATE_H */

@@ -1,0 +1,364 @@
+/*
+ * gate_row.c
+ *	  The gate row: one narrow row per lead that every message decision and
+ *	  every change of what may forbid a message updates.
+ *
+ * It is an update and not a lock on purpose: a reader above READ COMMITTED
+ * that waited for a lock goes on with the snapshot from before the wait, one
+ * that waited for an update gets 40001.
+ *
+ * What else a decision needs is read by a second statement, never by the
+ * update itself: a sub-select or join in it keeps the snapshot from before a
+ * wait, and would read consent that has since been withdrawn.
+ */
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/trigger.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "executor/tuptable.h"
+#include "gate/gate_private.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/datum.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+#define GATE_BATCH	2000		/* gate rows made by one statement */
+
+NURTURE_FUNCTION(nurture_gate_lead);
+NURTURE_FUNCTION(nurture_gate_keep);
+
+uint64		nurture_gate_epoch = 1;
+
+static KeptPlan update_gate =
+KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) $2"
+		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
+		  " RETURNING g.seq, g.suppressed, g.merged_into, g.erased,"
+		  " g.stopped_until, g.paused_until", INT8OID, INT8OID);
+
+static KeptPlan find_gate =
+KEPT_PLAN("SELECT 1 FROM nurture.gate AS g"
+		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1", INT8OID);
+
+static KeptPlan make_gate =
+KEPT_PLAN("INSERT INTO nurture.gate (lead_id, merged_into, erased)"
+		  " SELECT l.lead_id, l.merged_into, l.erased_at IS NOT NULL"
+		  " FROM nurture.lead AS l"
+		  " WHERE l.lead_id OPERATOR(pg_catalog.=) $1"
+		  " ON CONFLICT DO NOTHING", INT8OID);
+
+static KeptPlan make_gates =
+KEPT_PLAN("INSERT INTO nurture.gate (lead_id)"
+		  " SELECT pg_catalog.unnest($1) ON CONFLICT DO NOTHING",
+		  INT8ARRAYOID);
+
+static KeptPlan update_facts =
+KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) 1,"
+		  " merged_into = $2, erased = $3"
+		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1",
+		  INT8OID, INT8OID, BOOLOID);
+
+/*
+ * Updates the gate row, the first statement of everything the gate does, and
+ * reads it into lead.  seq grows by reserve; lead->seq is the first of these
+ * numbers.  Answers false when there is no such lead.  Connected to SPI, as
+ * the owner.
+ */
+bool
+nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
+{
+	Datum		values[2];
+
+	nurture_gate_epoch++;
+	values[0] = Int64GetDatum(lead_id);
+	values[1] = Int64GetDatum(reserve);
+	for (int try = 0;; try++)
+	{
+		bool		null;
+		Datum		value;
+
+		(void) nurture_execute(&update_gate, values, NULL, false);
+		if (SPI_processed == 1)
+		{
+			lead->seq = DatumGetInt64(nurture_cell(0, 1, &null)) - reserve + 1;
+			lead->suppressed = DatumGetBool(nurture_cell(0, 2, &null));
+			value = nurture_cell(0, 3, &null);
+			lead->lead_id = null ? lead_id : DatumGetInt64(value);
+			lead->erased = DatumGetBool(nurture_cell(0, 4, &null));
+			value = nurture_cell(0, 5, &null);
+			lead->stopped_until = null ? DT_NOBEGIN : DatumGetTimestampTz(value);
+			value = nurture_cell(0, 6, &null);
+			lead->paused_until = null ? DT_NOBEGIN : DatumGetTimestampTz(value);
+			SPI_freetuptable(SPI_tuptable);
+			return true;
+		}
+		if (try > 0)
+			return false;
+
+		/*
+		 * Made after our snapshot: that is no unknown lead, the transaction
+		 * has to run again.
+		 */
+		(void) nurture_execute_latest(&find_gate, values, NULL, false);
+		if (SPI_processed > 0 && IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access to a lead that was made after this transaction began"),
+					 errhint("Run the transaction again.")));
+		/* a row that came while triggers were off, or is new */
+		(void) nurture_execute(&make_gate, values, NULL, false);
+	}
+}
+
+/* Updates the gate row of a lead that must be known. */
+void
+nurture_gate_lock(int64 lead_id)
+{
+	GateLead	lead;
+
+	if (!nurture_gate_update(lead_id, 1, &lead))
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
+				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
+}
+
+/* Updates the gate row, for other rooms. */
+void
+nurture_gate_bump(int64 lead_id)
+{
+	OwnerSwitch owner;
+	int			level;
+
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	nurture_gate_lock(lead_id);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+}
+
+/* Writes what of a lead's row is kept on the gate row. */
+static void
+write_facts(int64 lead_id, Datum merged_into, bool merged_null, bool erased)
+{
+	Datum		values[3];
+	char		nulls[3] = {' ', ' ', ' '};
+
+	nurture_gate_epoch++;
+	values[0] = Int64GetDatum(lead_id);
+	values[1] = merged_into;
+	values[2] = BoolGetDatum(erased);
+	if (merged_null)
+		nulls[1] = 'n';
+	(void) nurture_execute(&update_facts, values, nulls, false);
+	if (SPI_processed == 0)
+	{
+		/* made from the lead's row as it is now */
+		(void) nurture_execute(&make_gate, values, NULL, false);
+	}
+}
+
+static void
+make_batch(Datum *ids, int n)
+{
+	Datum		values[1];
+
+	if (n == 0)
+		return;
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8, true,
+												TYPALIGN_DOUBLE));
+	(void) nurture_execute(&make_gates, values, NULL, false);
+	pfree(DatumGetPointer(values[0]));
+}
+
+/* Makes the gate rows of new leads. */
+static void
+leads_inserted(TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	int			id = SPI_fnumber(desc, "lead_id");
+	int			merged = SPI_fnumber(desc, "merged_into");
+	int			erased = SPI_fnumber(desc, "erased_at");
+	Datum	   *ids = palloc(sizeof(Datum) * GATE_BATCH);
+	int			n = 0;
+
+	tuplestore_rescan(data->tg_newtable);
+	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
+	{
+		bool		null;
+		Datum		lead_id = slot_getattr(slot, id, &null);
+		Datum		into = slot_getattr(slot, merged, &null);
+		bool		gone;
+
+		(void) slot_getattr(slot, erased, &gone);
+		ids[n++] = lead_id;
+		if (n == GATE_BATCH || !null || !gone)
+		{
+			make_batch(ids, n);
+			n = 0;
+		}
+		if (!null || !gone)
+			write_facts(DatumGetInt64(lead_id), into, null, !gone);
+	}
+	make_batch(ids, n);
+	pfree(ids);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* A lead whose change the gate has to know. */
+typedef struct ChangedLead
+{
+	int64		lead_id;
+	Datum		merged_into;
+	bool		merged_null;
+	bool		erased;
+	bool		closed;			/* was merged or erased by this statement */
+} ChangedLead;
+
+static int
+compare_changed(const void *a, const void *b)
+{
+	int64		x = ((const ChangedLead *) a)->lead_id;
+	int64		y = ((const ChangedLead *) b)->lead_id;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Updates the gate rows of leads of which a fact changed that the gate reads,
+ * in lead order, and cancels what is queued for those that were merged or
+ * erased.
+ */
+static void
+leads_updated(TriggerData *data)
+{
+	static const char *const facts[] = {"email", "phone", "country",
+		"audience_type", "audience_verified_at", "language", "time_zone",
+	"account_id", "merged_into", "erased_at"};
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *before = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *after = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	int			columns[lengthof(facts)];
+	int			id = SPI_fnumber(desc, "lead_id");
+	ChangedLead *leads = NULL;
+	int			n = 0;
+	int			max = 0;
+
+	for (int i = 0; i < lengthof(facts); i++)
+		columns[i] = SPI_fnumber(desc, facts[i]);
+	tuplestore_rescan(data->tg_oldtable);
+	tuplestore_rescan(data->tg_newtable);
+	while (tuplestore_gettupleslot(data->tg_oldtable, true, false, before) &&
+		   tuplestore_gettupleslot(data->tg_newtable, true, false, after))
+	{
+		bool		changed = false;
+		bool		null;
+		int64		lead_id = DatumGetInt64(slot_getattr(after, id, &null));
+		Datum		old[lengthof(facts)];
+		Datum		new[lengthof(facts)];
+		bool		oldnull[lengthof(facts)];
+		bool		newnull[lengthof(facts)];
+
+		if (lead_id != DatumGetInt64(slot_getattr(before, id, &null)))
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_BAD_STATE),
+					 errmsg("the id of a lead cannot be changed"),
+					 errhint("Everything that concerns a lead carries its lead_id; make a new lead and merge the old one into it.")));
+		for (int i = 0; i < lengthof(facts); i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, columns[i] - 1);
+
+			old[i] = slot_getattr(before, columns[i], &oldnull[i]);
+			new[i] = slot_getattr(after, columns[i], &newnull[i]);
+			if (oldnull[i] != newnull[i] ||
+				(!newnull[i] && !datum_image_eq(old[i], new[i], att->attbyval,
+												att->attlen)))
+				changed = true;
+		}
+		if (!changed)
+			continue;
+		if (n == max)
+		{
+			max = max ? max * 2 : 16;
+			leads = leads ? repalloc(leads, sizeof(ChangedLead) * max) :
+				palloc(sizeof(ChangedLead) * max);
+		}
+		leads[n].lead_id = lead_id;
+		leads[n].merged_into = new[8];
+		leads[n].merged_null = newnull[8];
+		leads[n].erased = !newnull[9];
+		leads[n].closed = (oldnull[8] && !newnull[8]) ||
+			(oldnull[9] && !newnull[9]);
+		n++;
+	}
+	ExecDropSingleTupleTableSlot(before);
+	ExecDropSingleTupleTableSlot(after);
+
+	if (n > 1)
+		qsort(leads, n, sizeof(ChangedLead), compare_changed);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		write_facts(leads[i].lead_id, leads[i].merged_into,
+					leads[i].merged_null, leads[i].erased);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		CancelScope scope = {
+			.lead_id = leads[i].lead_id,.classes = CLASS_ALL,.channel = "*",
+			.topic = "*",.product = "*"
+		};
+
+		if (!leads[i].closed)
+			continue;
+		scope.reason = leads[i].erased ? "lead_erased" : "lead_merged";
+		(void) nurture_gate_cancel(&scope);
+	}
+	if (leads != NULL)
+		pfree(leads);
+}
+
+/*
+ * Trigger of nurture.lead, after each statement: gives new leads their gate
+ * row, and tells the gate of changed facts.
+ */
+Datum
+nurture_gate_lead(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_gate_lead");
+	OwnerSwitch owner;
+	int			level;
+
+	if (!nurture_deriving())
+		return PointerGetDatum(NULL);
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+		leads_inserted(data);
+	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+		leads_updated(data);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	return PointerGetDatum(NULL);
+}
+
+/* Trigger of nurture.gate: rows of the gate are never removed. */
+Datum
+nurture_gate_keep(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_gate_keep");
+
+	if (!nurture_deriving())
+		return PointerGetDatum(data->tg_trigtuple);
+	ereport(ERROR,
+			(errcode(NURTURE_ERRCODE_APPEND_ONLY),
+			 errmsg("rows of table \"%s\" cannot be removed",
+					RelationGetRelationName(data->tg_relation)),
+			 errhint("Without its gate row a lead's opt-out and a message to it could pass each other.")));
+}

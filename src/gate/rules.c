@@ -1,0 +1,436 @@
+/*
+ * rules.c
+ *	  The configuration of the gate, compiled and kept per backend.
+ */
+#include "base/compat.h"
+
+#include "base/plans.h"
+#include "base/rulecache.h"
+#include "base/settings.h"
+#include "catalog/pg_type.h"
+#include "facts/vocabulary.h"
+#include "gate/gate_private.h"
+#include "storage/fd.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#define PEPPER_MIN	32			/* bytes of a pepper file at least */
+#define PEPPER_MAX	1024		/* and what is read of it */
+
+static const struct
+{
+	const char *name;
+	int			bit;
+}			class_names[] = {
+	{"promotional", CLASS_PROMOTIONAL},
+	{"disease_awareness", CLASS_DISEASE_AWARENESS},
+	{"medical_information", CLASS_MEDICAL},
+	{"patient_support", CLASS_PATIENT_SUPPORT},
+	{"operational", CLASS_OPERATIONAL},
+};
+
+static KeptPlan read_policies =
+KEPT_PLAN_SCAN("SELECT country, audience_type, channel, message_class, rule,"
+			   " unclear, COALESCE(implied_months, 0), verified_audience"
+			   " FROM nurture.consent_policy", 0);
+
+static KeptPlan read_caps =
+KEPT_PLAN_SCAN("SELECT cap, channels, message_classes, purpose, track, n,"
+			   " period, same_family, period::text FROM nurture.frequency_cap"
+			   " ORDER BY cap COLLATE \"C\"", 0);
+
+static KeptPlan read_stages =
+KEPT_PLAN_SCAN("SELECT audience_type, stage, message_classes"
+			   " FROM nurture.stage", 0);
+
+static KeptPlan read_reasons =
+KEPT_PLAN_SCAN("SELECT reason, text, remedy FROM nurture.reason", 0);
+
+static KeptPlan read_pepper =
+KEPT_PLAN_SCAN("SELECT key FROM nurture.secret WHERE name = 'pepper'", 0);
+
+static KeptPlan read_stop_rules =
+KEPT_PLAN_SCAN("SELECT rule, condition::text, effect, mode, scope::text,"
+			   " duration, lifted_by FROM nurture.stop_rule"
+			   " ORDER BY rule COLLATE \"C\"", 0);
+
+typedef struct StopRules
+{
+	int			n;
+	GateStopRule *rules;
+} StopRules;
+
+static void *load_rules(Snapshot snapshot);
+static void *load_stop_rules(Snapshot snapshot);
+
+static RuleCache gate_cache = {
+	.name = "gate",
+	.tables = {"consent_policy", "frequency_cap", "stage", "reason"},
+	.load = load_rules
+};
+
+static RuleCache stop_cache = {
+	.name = "stop rules",
+	.tables = {"stop_rule", "signal", "tag", "stage", "event_type"},
+	.load = load_stop_rules
+};
+
+/* Returns the bit of a message class, all bits for "*", 0 for anything else. */
+int
+nurture_gate_class(const char *message_class)
+{
+	if (message_class == NULL)
+		return 0;
+	for (int i = 0; i < lengthof(class_names); i++)
+	{
+		if (strcmp(class_names[i].name, message_class) == 0)
+			return class_names[i].bit;
+	}
+	return strcmp(message_class, "*") == 0 ? CLASS_ALL : 0;
+}
+
+/* Returns the name of a message class. */
+const char *
+nurture_gate_class_name(int bit)
+{
+	for (int i = 0; i < lengthof(class_names); i++)
+	{
+		if (class_names[i].bit == bit)
+			return class_names[i].name;
+	}
+	return NULL;
+}
+
+/* Tells whether a text[] holds the item or "*". */
+bool
+nurture_gate_listed(ArrayType *list, const char *item)
+{
+	ArrayIterator iterator;
+	Datum		value;
+	bool		null;
+	bool		found = false;
+
+	if (list == NULL)
+		return false;
+	iterator = array_create_iterator(list, 0, NULL);
+	while (!found && array_iterate(iterator, &value, &null))
+	{
+		text	   *word;
+		int			len;
+
+		if (null)
+			continue;
+		word = DatumGetTextPP(value);
+		len = VARSIZE_ANY_EXHDR(word);
+		found = (len == 1 && *VARDATA_ANY(word) == '*') ||
+			(item != NULL && strlen(item) == len &&
+			 memcmp(VARDATA_ANY(word), item, len) == 0);
+	}
+	array_free_iterator(iterator);
+	return found;
+}
+
+/* Returns the bits of the message classes in a text[]. */
+static int
+classes_of(Datum list)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	int			n;
+	int			classes = 0;
+
+	deconstruct_array(DatumGetArrayTypeP(list), TEXTOID, -1, false,
+					  TYPALIGN_INT, &items, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (!nulls[i])
+			classes |= nurture_gate_class(TextDatumGetCString(items[i]));
+	}
+	return classes;
+}
+
+/* most specific first; equal ones, which cannot both match, by name */
+static int
+compare_policies(const void *a, const void *b)
+{
+	const GatePolicy *x = a;
+	const GatePolicy *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static ConsentRule
+consent_rule(const char *rule)
+{
+	static const char *const names[] = {"opt_in", "double_opt_in",
+	"soft_opt_in", "implied", "opt_out", "prohibited"};
+
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (strcmp(names[i], rule) == 0)
+			return (ConsentRule) i;
+	}
+	return CONSENT_PROHIBITED;
+}
+
+static void
+load_policies(GateRules *rules, Snapshot snapshot)
+{
+	(void) nurture_execute_snapshot(&read_policies, NULL, NULL, snapshot);
+	rules->npolicies = SPI_processed;
+	rules->policies = palloc0(sizeof(GatePolicy) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		GatePolicy *policy = &rules->policies[row];
+		char	   *class = nurture_cell_text(row, 4);
+		char	   *rule = nurture_cell_text(row, 5);
+		bool		null;
+
+		policy->country = pstrdup(nurture_cell_text(row, 1));
+		policy->audience_type = pstrdup(nurture_cell_text(row, 2));
+		policy->channel = pstrdup(nurture_cell_text(row, 3));
+		policy->classes = nurture_gate_class(class);
+		policy->rule = consent_rule(rule);
+		policy->unclear_review = strcmp(nurture_cell_text(row, 6), "review") == 0;
+		policy->implied_months = DatumGetInt32(nurture_cell(row, 7, &null));
+		policy->verified_audience = DatumGetBool(nurture_cell(row, 8, &null));
+		policy->weight = 8 * (policy->country[0] != '*') +
+			4 * (policy->audience_type[0] != '*') +
+			2 * (policy->channel[0] != '*') + (class[0] != '*');
+		policy->name = psprintf("%s/%s/%s/%s: %s", policy->country,
+								policy->audience_type, policy->channel, class,
+								rule);
+	}
+	qsort(rules->policies, rules->npolicies, sizeof(GatePolicy),
+		  compare_policies);
+}
+
+static void
+load_caps(GateRules *rules, Snapshot snapshot)
+{
+	(void) nurture_execute_snapshot(&read_caps, NULL, NULL, snapshot);
+	rules->ncaps = SPI_processed;
+	rules->caps = palloc0(sizeof(GateCap) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		GateCap    *cap = &rules->caps[row];
+		Interval   *period;
+		Datum	   *items;
+		bool	   *nulls;
+		bool		null;
+		char	   *word;
+
+		cap->cap = pstrdup(nurture_cell_text(row, 1));
+		cap->rule = psprintf("cap:%s", cap->cap);
+		deconstruct_array(DatumGetArrayTypePCopy(nurture_cell(row, 2, &null)),
+						  TEXTOID, -1, false, TYPALIGN_INT,
+						  &items, &nulls, &cap->nchannels);
+		cap->channels = palloc(sizeof(char *) * cap->nchannels);
+		for (int i = 0; i < cap->nchannels; i++)
+		{
+			cap->channels[i] = nulls[i] ? "" : TextDatumGetCString(items[i]);
+			if (strcmp(cap->channels[i], "*") == 0)
+				cap->any_channel = true;
+		}
+		cap->classes = classes_of(nurture_cell(row, 3, &null));
+		word = nurture_cell_text(row, 4);
+		cap->purpose = word ? pstrdup(word) : NULL;
+		word = nurture_cell_text(row, 5);
+		cap->track = word ? pstrdup(word) : NULL;
+		cap->n = DatumGetInt32(nurture_cell(row, 6, &null));
+		period = DatumGetIntervalP(nurture_cell(row, 7, &null));
+		cap->length = period->time +
+			(period->day + period->month * INT64CONST(30)) * USECS_PER_DAY;
+		cap->same_family = DatumGetBool(nurture_cell(row, 8, &null));
+		cap->period_text = pstrdup(nurture_cell_text(row, 9));
+		rules->longest = Max(rules->longest, cap->length);
+	}
+}
+
+/*
+ * Reads the pepper: the file named in nurture.pepper_file, else the key
+ * generated at install.
+ */
+static void
+load_pepper(GateRules *rules, Snapshot snapshot)
+{
+	bool		null;
+	bytea	   *key;
+	uint8	   *pepper;
+
+	if (nurture_pepper_file != NULL && nurture_pepper_file[0] != '\0')
+	{
+		FILE	   *file = AllocateFile(nurture_pepper_file, PG_BINARY_R);
+		size_t		len;
+
+		pepper = palloc(PEPPER_MAX);
+		if (file == NULL)
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read the file that nurture.pepper_file names: %m"),
+					 errhint("Without it no contact point can be compared with those that are suppressed.")));
+		len = fread(pepper, 1, PEPPER_MAX, file);
+		FreeFile(file);
+		if (len < PEPPER_MIN)
+			ereport(ERROR,
+					(errcode(ERRCODE_CONFIG_FILE_ERROR),
+					 errmsg("the file that nurture.pepper_file names has less than %d bytes",
+							PEPPER_MIN)));
+		rules->pepper = pepper;
+		rules->pepper_len = len;
+		return;
+	}
+	(void) nurture_execute_snapshot(&read_pepper, NULL, NULL, snapshot);
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("there is no key for the hashes of contact points"),
+				 errhint("Set nurture.pepper_file, or put the row \"pepper\" of nurture.secret back.")));
+	key = DatumGetByteaPP(nurture_cell(0, 1, &null));
+	rules->pepper_len = VARSIZE_ANY_EXHDR(key);
+	pepper = palloc(rules->pepper_len);
+	memcpy(pepper, VARDATA_ANY(key), rules->pepper_len);
+	rules->pepper = pepper;
+}
+
+static void *
+load_rules(Snapshot snapshot)
+{
+	GateRules  *rules = palloc0(sizeof(GateRules));
+	bool		null;
+
+	load_policies(rules, snapshot);
+	load_caps(rules, snapshot);
+
+	(void) nurture_execute_snapshot(&read_stages, NULL, NULL, snapshot);
+	rules->nstages = SPI_processed;
+	rules->stages = palloc0(sizeof(GateStage) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		rules->stages[row].audience_type = pstrdup(nurture_cell_text(row, 1));
+		rules->stages[row].stage = pstrdup(nurture_cell_text(row, 2));
+		rules->stages[row].classes = classes_of(nurture_cell(row, 3, &null));
+	}
+
+	(void) nurture_execute_snapshot(&read_reasons, NULL, NULL, snapshot);
+	rules->nreasons = SPI_processed;
+	rules->reasons = palloc0(sizeof(GateReason) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		char	   *remedy = nurture_cell_text(row, 3);
+
+		rules->reasons[row].reason = pstrdup(nurture_cell_text(row, 1));
+		rules->reasons[row].text = pstrdup(nurture_cell_text(row, 2));
+		rules->reasons[row].remedy = remedy ? pstrdup(remedy) : NULL;
+	}
+	load_pepper(rules, snapshot);
+	return rules;
+}
+
+/* Notes which signals a condition names, and whether it names a tag. */
+typedef struct TermVisit
+{
+	int			nsignals;
+	int		   *signals;
+	bool		tags;
+} TermVisit;
+
+static void
+visit_term(void *arg, const CondTerm *term)
+{
+	TermVisit  *visit = arg;
+
+	if (term->kind == COND_TERM_SIGNAL)
+		visit->signals[visit->nsignals++] = term->subject.id;
+	else if (term->kind == COND_TERM_TAG)
+		visit->tags = true;
+}
+
+static void *
+load_stop_rules(Snapshot snapshot)
+{
+	StopRules  *all = palloc0(sizeof(StopRules));
+	SPITupleTable *table;
+	int			n;
+
+	(void) nurture_execute_snapshot(&read_stop_rules, NULL, NULL, snapshot);
+	table = SPI_tuptable;
+	n = SPI_processed;
+	all->rules = palloc0(sizeof(GateStopRule) * Max(n, 1));
+	for (int row = 0; row < n; row++)
+	{
+		GateStopRule *rule = &all->rules[row];
+		TermVisit	visit = {0};
+		char	   *text[5];
+		Datum		duration;
+		Datum		lifted_by;
+		bool		null;
+
+		for (int i = 0; i < 5; i++)
+			text[		i] = pstrdup(SPI_getvalue(table->vals[row], table->tupdesc,
+												  i + 1));
+
+		duration = SPI_getbinval(table->vals[row], table->tupdesc, 6, &null);
+		rule->has_duration = !null;
+		if (!null)
+			rule->duration = *DatumGetIntervalP(duration);
+		lifted_by = SPI_getbinval(table->vals[row], table->tupdesc, 7, &null);
+		rule->lifted_by = PointerGetDatum(DatumGetArrayTypePCopy(lifted_by));
+		rule->rule = text[0];
+		rule->effect = text[2];
+		rule->mode = text[3];
+		rule->scope = text[4];
+
+		rule->condition =
+			nurture_condition_compile(text[1],
+									  psprintf("stop rule \"%s\"", text[0]));
+		visit.signals = palloc(sizeof(int) *
+							   nurture_cond_term_count(rule->condition));
+		nurture_cond_visit_terms(rule->condition, visit_term, &visit);
+		rule->nsignals = visit.nsignals;
+		rule->signals = visit.signals;
+		rule->tags = visit.tags;
+		all->n++;
+	}
+	return all;
+}
+
+/* Registers the caches. */
+void
+nurture_gate_rules_init(void)
+{
+	nurture_rulecache_register(&gate_cache);
+	nurture_rulecache_register(&stop_cache);
+}
+
+/* Returns the rules of the gate, good until the end of the transaction. */
+const GateRules *
+nurture_gate_rules(void)
+{
+	return nurture_rulecache_get(&gate_cache);
+}
+
+/* Returns the stop rules, ordered by code. */
+const GateStopRule *
+nurture_gate_stop_rules(int *n)
+{
+	const StopRules *all = nurture_rulecache_get(&stop_cache);
+
+	*n = all->n;
+	return all->rules;
+}
+
+/* Returns what is known about a reason, NULL when it is not in the table. */
+const GateReason *
+nurture_gate_reason(const GateRules *rules, const char *reason)
+{
+	for (int i = 0; i < rules->nreasons; i++)
+	{
+		if (strcmp(rules->reasons[i].reason, reason) == 0)
+			return &rules->reasons[i];
+	}
+	return NULL;
+}
