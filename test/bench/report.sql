@@ -1,0 +1,35 @@
+-- The lines of the benchmark, from the medians; printed as JSON.
+SET client_min_messages = warning;
+CREATE VIEW bench.median AS
+    SELECT name, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS value FROM bench.result GROUP BY name;
+CREATE FUNCTION bench.of(wanted text) RETURNS double precision LANGUAGE sql STABLE AS
+    $$SELECT m.value FROM bench.median m WHERE m.name = wanted$$;
+CREATE TABLE bench.line (no integer GENERATED ALWAYS AS IDENTITY, what text, value double precision, unit text, at_least boolean, bound double precision,
+    measured text GENERATED ALWAYS AS (coalesce(round(value::numeric, 2) || ' ' || unit, 'not measured')) STORED,
+    bar text GENERATED ALWAYS AS (coalesce(CASE WHEN at_least THEN '>= ' ELSE '<= ' END || bound, '')) STORED,
+    verdict text GENERATED ALWAYS AS (CASE WHEN bound IS NULL OR value IS NULL THEN '' WHEN (value >= bound) = at_least OR value = bound THEN 'pass' ELSE 'FAIL' END) STORED);
+INSERT INTO bench.line (what, value, unit, at_least, bound)
+SELECT what, value, unit, at_least, bound FROM (VALUES
+    (1, 'a bare primary-key subselect, per lead', bench.of('subselect') * 1000 / :leads, 'us', NULL::boolean, NULL::double precision),
+    (2, 'nurture_score(lead_id), per lead', bench.of('score') * 1000 / :leads, 'us', NULL, NULL),
+    (3, 'nurture_score against the bare subselect', bench.of('score') / bench.of('subselect'), 'x', false, 4),
+    (4, 'PL/pgSQL over the events against nurture_score', bench.of('plpgsql') / floor(:leads / 4) / (bench.of('score') / :leads), 'x', true, 12),
+    (5, 'nurture_bi.lead_score over all leads, per lead', bench.of('view') * 1000 / :leads, 'us', false, 2),
+    (6, 'one set-based SQL aggregate against nurture_bi.lead_score', bench.of('set_sql') / bench.of('view'), 'x', true, 12),
+    (7, 'nurture_scores() over all leads, per lead', bench.of('scores') * 1000 / :leads, 'us', false, 1),
+    (8, 'leads whose score differs from SQL or PL/pgSQL', bench.of('wrong'), 'leads', false, 0),
+    (9, 'COPY of events against the bare table', bench.of('copy_nurture') / bench.of('copy_bare'), 'x', false, 2),
+    (10, 'COPY of events, per event', bench.of('copy_nurture') * 1000 / :load, 'us', NULL, NULL),
+    (11, 'single-row event INSERT against the bare table, 1 client', bench.of('event_nurture_1') / bench.of('event_bare_1'), 'x', false, 2),
+    (12, 'single-row event INSERT against the bare table, 16 clients', bench.of('event_nurture_16') / bench.of('event_bare_16'), 'x', false, 1.6),
+    (13, 'nurture_rebuild(), per event', bench.of('rebuild') * 1000 / bench.of('events'), 'us', false, 1.5),
+    (14, 'message INSERT through the gate against the bare table, in bulk', bench.of('bulk_message_nurture') / bench.of('bulk_message_bare'), 'x', false, 4),
+    (15, 'message INSERT through the gate, in bulk, per message', bench.of('bulk_message_nurture') * 1000 / bench.of('messages'), 'us', NULL, NULL),
+    (16, 'single-row message INSERT, throughput against bare, 16 clients', bench.of('message_bare_16') / bench.of('message_nurture_16'), 'x', true, 0.5),
+    (17, 'nurture_may_contact, per lead', bench.of('may_contact') * 1000 / least(:leads, 5000), 'us', false, 15)
+) v (no, what, value, unit, at_least, bound) ORDER BY v.no;
+SELECT jsonb_pretty(jsonb_build_object(
+    'leads', :leads, 'events', bench.of('events'), 'server', current_setting('server_version'),
+    'lines', (SELECT jsonb_agg(jsonb_build_object('what', what, 'value', round(value::numeric, 4), 'unit', unit,
+                                                  'bar', bar, 'verdict', verdict) ORDER BY no) FROM bench.line),
+    'medians_in_ms', (SELECT jsonb_object_agg(name, round(value::numeric, 3)) FROM bench.median WHERE name NOT IN ('warm', 'wrong', 'events', 'messages'))));

@@ -1,0 +1,104 @@
+-- A database with something in every room; read by Nurture::load_everything.
+SET client_min_messages = warning;
+SET nurture.change_reason = 'test data';
+SET nurture.app_user = 'tests';
+
+-- facts
+INSERT INTO nurture.account (account_id, external_ref, name, organization_type, country)
+    SELECT i, 'acc-' || i, 'Organisation ' || i, (ARRAY['hospital', 'sponsor', 'payer'])[1 + i % 3], (ARRAY['DE', 'FR', 'US'])[1 + i % 3]
+    FROM generate_series(1, 20) i;
+INSERT INTO nurture.lead (lead_id, account_id, external_ref, email, full_name, audience_type, audience_verified_at, role, specialty,
+                          therapeutic_area, country, language, time_zone, organization_type, attributes)
+    SELECT i, 1 + i % 20, 'crm-' || i, 'lead' || i || '@example.org', 'Lead ' || i,
+           CASE WHEN i % 7 = 0 THEN 'unknown' ELSE 'hcp' END, now() - interval '1 year',
+           CASE WHEN i % 5 > 0 THEN 'prescriber' END, (ARRAY['oncology', 'cardiology', NULL])[1 + i % 3],
+           'neoplasms', 'FR', 'fr', 'Europe/Paris', 'hospital', jsonb_build_object('beds', i, 'note', E'tab\tquote"back\\slash')
+    FROM generate_series(1, 300) i;
+SELECT setval(pg_get_serial_sequence('nurture.lead', 'lead_id'), 300);
+UPDATE nurture.lead SET merged_into = 1 WHERE lead_id = 299;
+
+-- a model of the tests beside the preset's
+INSERT INTO nurture.model (model, title, reason) VALUES ('dump_model', 'A model of the tests', 'test data');
+SELECT nurture_draft('model', 'dump_model') AS version \gset
+INSERT INTO nurture.rule_group (model, version, rule_group, dimension, cap) VALUES ('dump_model', :version, 'reading', 'intent', 40);
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES
+    ('dump_model', :version, 'prescriber', 'role', '=', '"prescriber"', 30),
+    ('dump_model', :version, 'large', 'attributes.beds', 'between', '[100, 200]', 12.5);
+INSERT INTO nurture.signal_rule (model, version, rule, signal, points, curve, curve_days, curve_steps, per_day_max, count_max, rule_group) VALUES
+    ('dump_model', :version, 'pages', 'page_viewed', 1, 'half_life', 30, NULL, 3, NULL, 'reading'),
+    ('dump_model', :version, 'papers', 'white_paper_downloaded', 4, 'linear', 90, NULL, NULL, 2, 'reading'),
+    ('dump_model', :version, 'minutes', 'time_on_page', 2, 'window', 60, NULL, NULL, NULL, NULL),
+    ('dump_model', :version, 'webinars', 'webinar_attended', 10, 'step', NULL, '[[30, 100], [90, 50]]', NULL, NULL, NULL),
+    ('dump_model', :version, 'clicks', 'email_clicked', 3, 'none', NULL, NULL, 1, NULL, NULL);
+INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES
+    ('dump_model', :version, 'fit', 'A', 40), ('dump_model', :version, 'fit', 'B', 20),
+    ('dump_model', :version, 'intent', '1', 30), ('dump_model', :version, 'intent', '2', 10);
+SELECT nurture_publish('model', 'dump_model', :version, 'tested', true);
+SELECT nurture_draft('model', 'dump_model', :version);
+
+-- history, in three statements, one of them repeated, one corrected, one removed
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, source, source_key, tags, properties)
+    SELECT 1 + i % 280, (ARRAY['page_viewed', 'white_paper_downloaded', 'time_on_page', 'webinar_attended', 'email_clicked', 'mechanism_page_viewed'])[1 + i % 6],
+           date_trunc('hour', now()) - interval '8 days' - i * interval '1 hour', 'web', 'k' || i,
+           CASE WHEN i % 4 = 0 THEN ARRAY['topic:moa', 'therapeutic_area:neoplasms'] END, jsonb_build_object('seconds', i % 120)
+    FROM generate_series(0, 3999) i;
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, source, source_key)
+    SELECT 1 + i % 280, 'page_viewed', now() - interval '9 days', 'web', 'k' || i FROM generate_series(3900, 4099) i;
+UPDATE nurture.event SET occurred_at = occurred_at - interval '1 day' WHERE source_key IN ('k7', 'k8');
+UPDATE nurture.event SET event_type = 'product_page_viewed' WHERE source_key = 'k9';
+DELETE FROM nurture.event WHERE source_key = 'k10';
+
+SELECT to_regprocedure('nurture_opt_in(bigint, text, text, jsonb)') IS NOT NULL AS gate,
+       to_regprocedure('nurture_add_asset(jsonb)') IS NOT NULL AS content,
+       to_regprocedure('nurture_ingest(jsonb)') IS NOT NULL AS ingest,
+       to_regprocedure('nurture_enroll(bigint, text, text)') IS NOT NULL AS tracks,
+       to_regprocedure('nurture_route(bigint, text, text, text)') IS NOT NULL AS routing \gset
+\if :ingest
+SELECT * FROM nurture_ingest('[{"external_ref": "crm-2", "event_type": "page_viewed", "source": "app", "source_key": "a1"},
+    {"external_ref": "nobody", "event_type": "page_viewed", "source": "app", "source_key": "a2"},
+    {"lead_id": 2, "event_type": "page_viewd", "source": "app", "source_key": "a3"}]');
+\endif
+
+\if :content
+-- approved content, and a draft
+SELECT count(nurture_add_asset(jsonb_build_object('asset_id', id, 'title', id, 'format', 'article', 'message_class', 'promotional', 'channels', '["email"]'::jsonb,
+    'markets', '["*"]'::jsonb, 'languages', '["*"]'::jsonb, 'audience_types', '["*"]'::jsonb, 'tags', to_jsonb(tags::text[]))))
+FROM (VALUES ('moa_overview', '{"topic:moa","depth:1","offer:overview"}'), ('evidence', '{"offer:clinical_evidence","topic:efficacy","depth:2"}'),
+             ('webinar', '{"offer:webinar","topic:efficacy"}'), ('draft', '{"topic:moa","depth:2"}')) v (id, tags);
+SELECT nurture_set_asset_status(id, 1, 'in_review', 'test data'), nurture_approve('asset', id, 1, 'medical', 'approved', 'test data')
+FROM unnest(ARRAY['moa_overview', 'evidence', 'webinar']) id;
+\endif
+
+\if :gate
+-- consent: most by e-mail, some withdrawn, lead 3 objected
+SELECT count(nurture_opt_in(i, 'email', 'form', '{"form": 7}')) FROM generate_series(1, 250) i;
+SELECT count(nurture_opt_out(i, 'email', 'link')) FROM generate_series(200, 220) i;
+SELECT nurture_consent(3, 'objected', '*', source => 'letter');
+SELECT nurture_suppress('contact_point', 'lead5@example.org', 'asked by phone');
+SELECT nurture_pause(6, now() + interval '40 days', 'on leave');
+
+-- messages: some pass, some are held or refused
+INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT i, 'email', 'moa_overview' FROM generate_series(1, 290) i;
+INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT i, 'email', 'draft' FROM generate_series(1, 10) i;
+SELECT nurture_opt_out(20, 'email', 'link');
+\endif
+
+-- something happens now: stops, standings, enrollments, hand-offs
+INSERT INTO nurture.event (lead_id, event_type, source, source_key)
+    SELECT i, 'demo_requested', 'web', 'demo' || i FROM generate_series(30, 40) i;
+INSERT INTO nurture.event (lead_id, event_type, source, source_key)
+    SELECT i, 'form_submitted', 'web', 'form' || i FROM generate_series(50, 60) i;
+\if :routing
+SELECT count(nurture_route(i, reason => 'asked for by the test')) FROM generate_series(31, 35) i;
+SELECT nurture_assign();
+SELECT nurture_accept(lead_id, handoff_id, 'test data') FROM nurture.handoff WHERE state = 'offered' ORDER BY handoff_id LIMIT 2;
+\endif
+\if :tracks
+SELECT nurture_enroll(i, 'education', 'test data') FROM generate_series(70, 75) i;
+SELECT * FROM nurture_tick(200, '1 min');
+\endif
+
+-- part of the trail is sealed, part is not
+SELECT nurture_audit_seal();
+UPDATE nurture.frequency_cap SET n = n WHERE cap = 'none';
+UPDATE nurture.signal SET title = title || ' (tested)' WHERE signal = 'page_viewed';
