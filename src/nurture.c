@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "base/rulecache.h"
 #include "base/settings.h"
+#include "content/content.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "gate/gate.h"
@@ -33,4 +34,5 @@ _PG_init(void)
 	nurture_event_annotate_init();
 	nurture_audit_init();
 	nurture_gate_init();
+	nurture_content_init();
 }
