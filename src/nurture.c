@@ -15,6 +15,7 @@
 #include "scoring/event_row.h"
 #include "scoring/model.h"
 #include "scoring/signal_match.h"
+#include "tracks/tracks.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
 
@@ -35,4 +36,5 @@ _PG_init(void)
 	nurture_audit_init();
 	nurture_gate_init();
 	nurture_content_init();
+	nurture_tracks_init();
 }
