@@ -175,9 +175,9 @@ COMMENT ON COLUMN nurture.route_version.route IS 'Route.';
 COMMENT ON COLUMN nurture.route_version.version IS 'Number, from 1.';
 COMMENT ON COLUMN nurture.route_version.status IS 'draft, published or retired; at most one is published.';
 COMMENT ON COLUMN nurture.route_version.priority IS 'Smaller is asked first.';
-COMMENT ON COLUMN nurture.route_version.condition IS 'When it applies. It is asked when a signal or tag it names occurred, or a standing it names was reached.';
+COMMENT ON COLUMN nurture.route_version.condition IS 'When it applies. It is asked when a signal or tag it names occurred, or a standing it names was reached; one that names none of these is asked for requests that no other route takes.';
 COMMENT ON COLUMN nurture.route_version.team IS 'Where the lead goes.';
-COMMENT ON COLUMN nurture.route_version.method IS 'How the member is found: owner_affinity, territory, round_robin, weighted, least_loaded, or queue (members help themselves).';
+COMMENT ON COLUMN nurture.route_version.method IS 'How the member is found: owner_affinity (the owner of lead or account, with the own team; else in turn), territory, round_robin, weighted, least_loaded, or queue (members help themselves).';
 COMMENT ON COLUMN nurture.route_version.sla_accept IS 'Working time from the offer to its acceptance.';
 COMMENT ON COLUMN nurture.route_version.sla_first_response IS 'Working time from the offer to the first logged attempt.';
 COMMENT ON COLUMN nurture.route_version.offer_expires IS 'Working time after which an offer nobody accepted ends; NULL = never.';
@@ -192,6 +192,8 @@ COMMENT ON COLUMN nurture.route_version.published_at IS 'Since when it is in for
 COMMENT ON COLUMN nurture.route_version.retired_at IS 'Until when it was.';
 COMMENT ON COLUMN nurture.route_version.content_hash IS 'SHA-256 of what was published.';
 SELECT @extschema@.nurture_config_table('nurture.route_version');
+CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.route_version
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_routing_check();
 CREATE TRIGGER nurture_version_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.route_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_guard();
 ALTER TABLE nurture.route_version ENABLE ALWAYS TRIGGER nurture_version_guard;
@@ -221,6 +223,8 @@ COMMENT ON COLUMN nurture.stage_transition.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.stage_transition.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.stage_transition.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.stage_transition');
+CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.stage_transition
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_routing_check();
 
 CREATE TABLE nurture.disqualification (
     lead_id bigint NOT NULL,
@@ -244,6 +248,18 @@ COMMENT ON COLUMN nurture.disqualification.valid_during IS 'When it holds.';
 COMMENT ON COLUMN nurture.disqualification.note IS 'Words for people.';
 COMMENT ON COLUMN nurture.disqualification.actor IS 'Who says so.';
 COMMENT ON COLUMN nurture.disqualification.recorded_at IS 'When we learned it.';
+CREATE TRIGGER nurture_standing_insert AFTER INSERT ON nurture.disqualification
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger();
+CREATE TRIGGER nurture_standing_update AFTER UPDATE ON nurture.disqualification
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger();
+CREATE TRIGGER nurture_standing_delete AFTER DELETE ON nurture.disqualification
+    REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger();
+CREATE TRIGGER nurture_standing AFTER UPDATE ON nurture.lead
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('lead');
 
 CREATE TABLE nurture.handoff (
     lead_id bigint NOT NULL,

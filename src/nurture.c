@@ -8,14 +8,13 @@
 #include "base/owner.h"
 #include "base/rulecache.h"
 #include "base/settings.h"
-#include "content/content.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "gate/gate.h"
+#include "routing/routing.h"
 #include "scoring/event_row.h"
 #include "scoring/model.h"
 #include "scoring/signal_match.h"
-#include "tracks/tracks.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
 
@@ -33,8 +32,7 @@ _PG_init(void)
 	nurture_scoring_init();
 	nurture_signal_match_init();
 	nurture_event_annotate_init();
+	nurture_routing_init();
 	nurture_audit_init();
 	nurture_gate_init();
-	nurture_content_init();
-	nurture_tracks_init();
 }

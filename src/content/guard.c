@@ -53,13 +53,6 @@ nurture_versions_close(void)
 	open_depth--;
 }
 
-/* Tells whether a function is writing right now. */
-bool
-nurture_versions_writing(void)
-{
-	return open_depth > 0;
-}
-
 static char *
 column_text(HeapTuple tuple, TupleDesc desc, const char *column)
 {

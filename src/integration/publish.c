@@ -5,6 +5,7 @@
 #include "base/compat.h"
 
 #include "base/errors.h"
+#include "routing/routing.h"
 #include "scoring/model.h"
 #include "utils/builtins.h"
 
@@ -19,6 +20,7 @@ static const struct
 	char	   *(*publish) (const char *code, int version, const char *reason, const char *actor);
 }			kinds[] = {
 	{"model", nurture_model_draft, nurture_model_publish},
+	{"route", nurture_route_draft, nurture_route_publish},
 };
 
 static int

@@ -18,4 +18,29 @@ extern void nurture_routing_init(void);
 extern void nurture_handoffs_open(void);
 extern void nurture_handoffs_close(void);
 
+/*
+ * Decides grade, tier, stage and routes of leads again, ascending by lead;
+ * cause is a code such as published or due.  For publishing, the tick, and
+ * rulings.
+ */
+extern void nurture_standing_decide(const int64 *leads, int n,
+									const char *cause);
+
+/*
+ * For the tick, in a transaction that does nothing after it: ends offers whose
+ * time is over, then names members.  Returns how many hand-offs it changed.
+ */
+extern int	nurture_routing_tick(int max);
+
+/* For nurture_draft and nurture_publish, kind route. */
+extern int	nurture_route_draft(const char *route, int from_version);
+extern char *nurture_route_publish(const char *route, int version,
+								   const char *reason, const char *actor);
+
+/*
+ * Takes everything that tells about the person out of a lead's hand-offs,
+ * tasks and requests; what happened and when stays.  For nurture_erase.
+ */
+extern void nurture_routing_erase(int64 lead_id);
+
 #endif							/* NURTURE_ROUTING_H */
