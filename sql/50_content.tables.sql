@@ -3,6 +3,25 @@
 -- status moves along its graph through functions alone, and what was put up
 -- for approval does not change any more.
 
+CREATE TABLE nurture.channel (
+    channel text PRIMARY KEY CHECK (channel ~ '^[a-z][a-z0-9_]*$'),
+    kind text NOT NULL CHECK (kind IN ('message', 'audience', 'human')),
+    contact_point text NOT NULL CHECK (contact_point IN ('email', 'phone', 'postal', 'none')),
+    consent_channel text NOT NULL,
+    title text,
+    owner text,
+    reason text
+);
+COMMENT ON TABLE nurture.channel IS 'Ways to reach a lead.';
+COMMENT ON COLUMN nurture.channel.channel IS 'Code.';
+COMMENT ON COLUMN nurture.channel.kind IS 'message: one to one; audience: an advertising audience; human: a person calls or visits.';
+COMMENT ON COLUMN nurture.channel.contact_point IS 'What it needs to know of the lead: email, phone, postal or none.';
+COMMENT ON COLUMN nurture.channel.consent_channel IS 'Channel under which consent is kept.';
+COMMENT ON COLUMN nurture.channel.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.channel.owner IS 'Who answers for the row.';
+COMMENT ON COLUMN nurture.channel.reason IS 'Why it is as it is.';
+SELECT @extschema@.nurture_config_table('nurture.channel');
+
 CREATE TABLE nurture.asset (
     asset_id text PRIMARY KEY CHECK (asset_id ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$' AND length(asset_id) <= 120),
     family text NOT NULL CHECK (family ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$' AND length(family) <= 120),

@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "base/rulecache.h"
 #include "base/settings.h"
+#include "content/content.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "gate/gate.h"
@@ -15,6 +16,7 @@
 #include "scoring/event_row.h"
 #include "scoring/model.h"
 #include "scoring/signal_match.h"
+#include "tracks/tracks.h"
 
 extern NURTURE_EXPORT const Pg_magic_struct *PG_MAGIC_FUNCTION_NAME(void);
 
@@ -35,4 +37,6 @@ _PG_init(void)
 	nurture_routing_init();
 	nurture_audit_init();
 	nurture_gate_init();
+	nurture_content_init();
+	nurture_tracks_init();
 }

@@ -20,6 +20,7 @@ extern void nurture_content_init(void);
  */
 extern void nurture_versions_open(void);
 extern void nurture_versions_close(void);
+extern bool nurture_versions_writing(void);
 
 /* What to choose an asset for. */
 typedef struct ContentRequest
@@ -41,13 +42,13 @@ typedef enum ContentFilter
 	FILTER_LANGUAGE,			/* not in the lead's language */
 	FILTER_CHANNEL,				/* not made for the channel */
 	FILTER_MESSAGE_CLASS,		/* class not allowed in the lead's stage */
-	FILTER_CONSENT,				/* consent forbids every channel it has */
 	FILTER_ROLE,				/* tagged for other roles */
 	FILTER_READING_LEVEL,		/* tagged for other readers */
 	FILTER_STEP,				/* not the family, or not the required tags */
 	FILTER_SEEN,				/* family used within the no-repeat window */
 	FILTER_DEPTH,				/* too deep for what the lead has engaged with */
 	FILTER_PREREQUISITE,		/* a prerequisite is not met */
+	FILTER_CONSENT,				/* the gate refuses every channel it has */
 	CONTENT_FILTERS				/* how many */
 } ContentFilter;
 
@@ -85,6 +86,9 @@ typedef struct ContentChoice
 								 * last candidate */
 	const char *selection;		/* code of the weights used */
 	int32		selection_version;	/* 0 = none published */
+	int			nrefusals;
+	const char **refusals;		/* reasons of the gate, when it was consent
+								 * that removed the last candidate */
 } ContentChoice;
 
 extern const char *nurture_content_filter_code(ContentFilter filter);
@@ -98,8 +102,8 @@ extern ContentChoice nurture_content_choose(Subject *subject,
 											const ContentRequest *request);
 
 /* Publishing and drafting of selection weights, for nurture_publish. */
-extern void nurture_selection_publish(const char *code, int32 version,
-									  const char *reason);
+extern void nurture_selection_publish_version(const char *code, int32 version,
+											  const char *reason);
 extern int32 nurture_selection_draft(const char *code, int32 from_version);
 
 #endif							/* NURTURE_CONTENT_H */

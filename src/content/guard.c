@@ -29,15 +29,21 @@ static int	open_depth = 0;		/* functions that are writing right now */
  * FOR SHARE, so that nobody submits or publishes the version between this
  * look and the end of our transaction.
  */
-static KeptPlan asset_status = KEPT_PLAN(
-										 "SELECT status FROM nurture.asset_version WHERE asset_id = $1 AND version = $2 FOR SHARE",
-										 TEXTOID, INT4OID);
-static KeptPlan selection_status = KEPT_PLAN(
-											 "SELECT status FROM nurture.selection_version WHERE selection = $1 AND version = $2 FOR SHARE",
-											 TEXTOID, INT4OID);
-static KeptPlan track_status = KEPT_PLAN(
-										 "SELECT status FROM nurture.track_version WHERE track = $1 AND version = $2 FOR SHARE",
-										 TEXTOID, INT4OID);
+static KeptPlan asset_status =
+KEPT_PLAN("SELECT status "
+		  "FROM nurture.asset_version "
+		  "WHERE asset_id = $1 AND version = $2 FOR SHARE",
+		  TEXTOID, INT4OID);
+static KeptPlan selection_status =
+KEPT_PLAN("SELECT status "
+		  "FROM nurture.selection_version "
+		  "WHERE selection = $1 AND version = $2 FOR SHARE",
+		  TEXTOID, INT4OID);
+static KeptPlan track_status =
+KEPT_PLAN("SELECT status "
+		  "FROM nurture.track_version "
+		  "WHERE track = $1 AND version = $2 FOR SHARE",
+		  TEXTOID, INT4OID);
 
 /* Lets the functions of a room write what the guards protect. */
 void
@@ -51,6 +57,13 @@ void
 nurture_versions_close(void)
 {
 	open_depth--;
+}
+
+/* Tells whether a function is writing right now. */
+bool
+nurture_versions_writing(void)
+{
+	return open_depth > 0;
 }
 
 static char *

@@ -137,6 +137,9 @@ extern NurtureTruth nurture_subject_explain(Subject *subject,
 														   NurtureTruth truth),
 											void *arg);
 
+/* Reads stage, grade and tier, which the subject then holds. */
+extern void nurture_subject_standing(Subject *subject);
+
 /* Fills a source for the core's evaluator. */
 extern void nurture_subject_source(Subject *subject, CondSource *source);
 

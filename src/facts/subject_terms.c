@@ -130,6 +130,13 @@ standing(Subject *subject)
 	subject->standing_read = true;
 }
 
+/* Reads stage, grade and tier, which the subject then holds. */
+void
+nurture_subject_standing(Subject *subject)
+{
+	standing(subject);
+}
+
 static bool
 dimension_same(const char *tag, const char *other)
 {

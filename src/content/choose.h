@@ -1,0 +1,15 @@
+/*
+ * choose.h
+ *	  Private to the content room: the ledger of candidates.
+ */
+#ifndef NURTURE_CONTENT_CHOOSE_H
+#define NURTURE_CONTENT_CHOOSE_H
+
+#include "content/content.h"
+#include "content/index.h"
+
+extern ContentCandidate *nurture_content_ledger(Subject *subject,
+												const ContentRequest *request,
+												int *n);
+
+#endif							/* NURTURE_CONTENT_CHOOSE_H */

@@ -1,0 +1,12 @@
+/*
+ * content_private.h
+ *	  What the files of the content room share.
+ */
+#ifndef NURTURE_CONTENT_PRIVATE_H
+#define NURTURE_CONTENT_PRIVATE_H
+
+#include "content/content.h"
+
+extern char *nurture_content_actor(void);
+
+#endif							/* NURTURE_CONTENT_PRIVATE_H */

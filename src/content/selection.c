@@ -1,0 +1,183 @@
+/*
+ * selection.c
+ *	  Versions of the weights of selection: drafted, published, immutable.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/settings.h"
+#include "catalog/pg_type.h"
+#include "content/content_private.h"
+#include "content/index.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+NURTURE_FUNCTION(nurture_selection_publish);
+
+static KeptPlan lock_versions =
+KEPT_PLAN("SELECT version, status, author, (SELECT count(*) FROM "
+		  "nurture.selection_weight w WHERE w.selection = s.selection "
+		  "AND w.version = s.version) "
+		  "FROM nurture.selection_version s "
+		  "WHERE selection = $1 "
+		  "ORDER BY version FOR NO KEY UPDATE",
+		  TEXTOID);
+static KeptPlan retire =
+KEPT_PLAN("UPDATE nurture.selection_version "
+		  "SET status = 'retired', retired_at = $2 "
+		  "WHERE selection = $1 AND status = 'published'",
+		  TEXTOID, TIMESTAMPTZOID);
+
+/* jsonb of texts and numbers only: its text does not change with settings. */
+static KeptPlan publish =
+KEPT_PLAN("UPDATE nurture.selection_version s "
+		  "SET status = 'published', published_at = $3, approver = $4, "
+		  "reason = coalesce(nullif($5, ''), reason), content_hash = "
+		  "sha256(convert_to((SELECT jsonb_agg(jsonb_build_array(w.term, "
+		  "w.subject, w.value, w.weight, w.parameter) ORDER BY w.term "
+		  "COLLATE \"C\", w.subject COLLATE \"C\", w.value COLLATE "
+		  "\"C\")::text FROM nurture.selection_weight w WHERE "
+		  "w.selection = s.selection AND w.version = s.version), "
+		  "'UTF8')) "
+		  "WHERE selection = $1 AND version = $2 "
+		  "RETURNING encode(content_hash, 'hex')",
+		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
+static KeptPlan draft_version =
+KEPT_PLAN("INSERT INTO nurture.selection_version (selection, version, "
+		  "author, title, owner) SELECT s.selection, (SELECT "
+		  "max(version) + 1 FROM nurture.selection_version WHERE "
+		  "selection = $1), $3, s.title, s.owner "
+		  "FROM nurture.selection_version s "
+		  "WHERE s.selection = $1 AND s.version = $2 "
+		  "RETURNING version",
+		  TEXTOID, INT4OID, TEXTOID);
+static KeptPlan draft_weights =
+KEPT_PLAN("INSERT INTO nurture.selection_weight (selection, version, "
+		  "term, subject, value, weight, parameter, reason) SELECT "
+		  "selection, $3, term, subject, value, weight, parameter, "
+		  "reason "
+		  "FROM nurture.selection_weight "
+		  "WHERE selection = $1 AND version = $2",
+		  TEXTOID, INT4OID, INT4OID);
+
+/* Publishes a draft of selection weights; the version before is retired. */
+void
+nurture_selection_publish_version(const char *code, int32 version,
+								  const char *reason)
+{
+	Datum		values[5];
+	char	   *approver;
+	char	   *status = NULL;
+	char	   *author = NULL;
+	int64		weights = 0;
+	AuditEntry	entry = {0};
+	int			level = nurture_spi_connect();
+
+	values[0] = CStringGetTextDatum(code);
+	nurture_execute_latest(&lock_versions, values, NULL, true);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		if (DatumGetInt32(nurture_cell(i, 1, &isnull)) != version)
+			continue;
+		status = nurture_cell_text(i, 2);
+		author = nurture_cell_text(i, 3);
+		weights = DatumGetInt64(nurture_cell(i, 4, &isnull));
+	}
+	if (status == NULL)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("there is no version %d of selection \"%.64s\"", version, code),
+				 errhint("nurture.selection_version lists what there is.")));
+	if (strcmp(status, "draft") != 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_STATE),
+				 errmsg("version %d of selection \"%s\" is %s", version, code, status),
+				 errhint("Only a draft is published; make one with nurture_draft('selection', '%s').", code)));
+	if (weights == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
+				 errmsg("version %d of selection \"%s\" has no weights", version, code),
+				 errhint("Add rows to nurture.selection_weight.")));
+	approver = nurture_content_actor();
+	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the author of version %d of selection \"%s\" cannot publish it", version, code),
+				 errhint("Another person publishes, or nurture.two_person_rule is off.")));
+
+	nurture_versions_open();
+	PG_TRY();
+	{
+		values[1] = TimestampTzGetDatum(nurture_now_wall());
+		nurture_execute_latest(&retire, values, NULL, true);
+		values[1] = Int32GetDatum(version);
+		values[2] = TimestampTzGetDatum(nurture_now_wall());
+		values[3] = CStringGetTextDatum(approver);
+		values[4] = CStringGetTextDatum(reason ? reason : "");
+		nurture_execute_latest(&publish, values, NULL, true);
+	}
+	PG_FINALLY();
+	{
+		nurture_versions_close();
+	}
+	PG_END_TRY();
+	entry.kind = "publish";
+	entry.object = psprintf("selection:%s:%d", code, version);
+	entry.outcome = "published";
+	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", nurture_cell_text(0, 1));
+	entry.reason = reason;
+	nurture_audit_append(&entry, 1);
+	nurture_spi_finish(level);
+}
+
+/* Makes a draft out of a version; answers its number. */
+int32
+nurture_selection_draft(const char *code, int32 from_version)
+{
+	Datum		values[3];
+	bool		isnull;
+	int32		version;
+	int			level = nurture_spi_connect();
+
+	values[0] = CStringGetTextDatum(code);
+	values[1] = Int32GetDatum(from_version);
+	values[2] = CStringGetTextDatum(nurture_content_actor());
+	nurture_execute(&draft_version, values, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("there is no version %d of selection \"%.64s\"", from_version, code),
+				 errhint("nurture.selection_version lists what there is.")));
+	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
+	values[2] = Int32GetDatum(version);
+	nurture_execute(&draft_weights, values, NULL, false);
+	nurture_spi_finish(level);
+	return version;
+}
+
+/*
+ * nurture_selection_publish(selection text, version integer, reason text)
+ * returns void
+ */
+Datum
+nurture_selection_publish(PG_FUNCTION_ARGS)
+{
+	(void) nurture_schema_oid(false);
+	nurture_selection_publish_version(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+									  PG_GETARG_INT32(1),
+									  text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	PG_RETURN_VOID();
+}
+
+/* Registers the room's caches. */
+void
+nurture_content_init(void)
+{
+	nurture_content_index_init();
+}

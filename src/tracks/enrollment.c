@@ -1,0 +1,304 @@
+/*
+ * enrollment.c
+ *	  Reading and writing of enrollments, each change with its audit entry.
+ *
+ * Callers run as the owner and are connected to SPI.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/plans.h"
+#include "base/trigger.h"
+#include "catalog/pg_type.h"
+#include "content/content.h"
+#include "tracks/rules.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+NURTURE_FUNCTION(nurture_enrollment_guard);
+
+static KeptPlan read_rows =
+KEPT_PLAN("SELECT lead_id, enrollment_no, track, version, purpose, "
+		  "step_no, state, due_from, next_due_at, entered_at, exited_at, "
+		  "refusals::int4 "
+		  "FROM nurture.enrollment "
+		  "WHERE lead_id = ANY ($1) "
+		  "ORDER BY lead_id, enrollment_no",
+		  INT8ARRAYOID);
+static KeptPlan lock_rows =
+KEPT_PLAN("SELECT lead_id, enrollment_no, track, version, purpose, "
+		  "step_no, state, due_from, next_due_at, entered_at, exited_at, "
+		  "refusals::int4 "
+		  "FROM nurture.enrollment "
+		  "WHERE lead_id = ANY ($1) "
+		  "ORDER BY lead_id, enrollment_no FOR NO KEY UPDATE",
+		  INT8ARRAYOID);
+static KeptPlan insert_row =
+KEPT_PLAN("INSERT INTO nurture.enrollment (lead_id, enrollment_no, "
+		  "track, version, purpose, step_no, state, due_from, "
+		  "next_due_at, entered_at, entered_by, trigger_event_id) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, "
+		  "$10) "
+		  "ON CONFLICT DO NOTHING",
+		  INT8OID, INT8OID, TEXTOID, INT4OID, TEXTOID, INT4OID,
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID);
+
+/* Only what is as it was read: another transaction may have ended it. */
+static KeptPlan end_row =
+KEPT_PLAN("UPDATE nurture.enrollment "
+		  "SET state = $3, exit_reason = $4, exited_by = $5, exited_at = "
+		  "$6, next_due_at = NULL "
+		  "WHERE lead_id = $1 AND enrollment_no = $2 "
+		  "AND state IN ('active', 'waiting', 'paused') AND step_no = $7",
+		  INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
+		  INT4OID);
+static KeptPlan move_row =
+KEPT_PLAN("UPDATE nurture.enrollment "
+		  "SET state = $3, step_no = $4, due_from = $5, next_due_at = "
+		  "$6, refusals = $7 "
+		  "WHERE lead_id = $1 AND enrollment_no = $2 "
+		  "AND state IN ('active', 'waiting', 'paused') AND step_no = $8",
+		  INT8OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID,
+		  TIMESTAMPTZOID, INT2OID, INT4OID);
+
+/* Trigger: enrollments are written by functions only. */
+Datum
+nurture_enrollment_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_enrollment_guard");
+
+	if (!nurture_versions_writing() && nurture_deriving())
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BYPASS),
+				 errmsg("enrollments are written by functions only"),
+				 errhint("Use nurture_enroll(lead_id, track, reason) and nurture_exit(lead_id, track, reason).")));
+	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
+						   data->tg_newtuple : data->tg_trigtuple);
+}
+
+/* Executes a write while the guard is open; answers the rows. */
+static uint64
+write_row(KeptPlan *plan, Datum *values, const char *nulls)
+{
+	nurture_versions_open();
+	PG_TRY();
+	{
+		nurture_execute(plan, values, nulls, false);
+	}
+	PG_FINALLY();
+	{
+		nurture_versions_close();
+	}
+	PG_END_TRY();
+	return SPI_processed;
+}
+
+static TimestampTz
+cell_instant(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = nurture_cell(row, column, &isnull);
+
+	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
+}
+
+/* Reads all enrollments of some leads; answers how many. */
+int
+nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
+						Enrollment **result)
+{
+	Datum	   *items = palloc(Max(nleads, 1) * sizeof(Datum));
+	Datum		argument;
+	int			n;
+
+	for (int i = 0; i < nleads; i++)
+		items[i] = Int64GetDatum(leads[i]);
+	argument = PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
+											   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	nurture_execute(lock ? &lock_rows : &read_rows, &argument, NULL, false);
+	n = SPI_processed;
+	*result = palloc(Max(n, 1) * sizeof(Enrollment));
+	for (int i = 0; i < n; i++)
+	{
+		Enrollment *e = &(*result)[i];
+		bool		isnull;
+
+		e->lead_id = DatumGetInt64(nurture_cell(i, 1, &isnull));
+		e->enrollment_no = DatumGetInt64(nurture_cell(i, 2, &isnull));
+		e->track = nurture_cell_text(i, 3);
+		e->version = DatumGetInt32(nurture_cell(i, 4, &isnull));
+		e->purpose = nurture_cell_text(i, 5);
+		e->step_no = DatumGetInt32(nurture_cell(i, 6, &isnull));
+		e->state = nurture_cell_text(i, 7);
+		e->open = strcmp(e->state, "active") == 0 ||
+			strcmp(e->state, "waiting") == 0 || strcmp(e->state, "paused") == 0;
+		e->due_from = cell_instant(i, 8);
+		e->next_due_at = cell_instant(i, 9);
+		e->entered_at = cell_instant(i, 10);
+		e->exited_at = cell_instant(i, 11);
+		e->refusals = DatumGetInt32(nurture_cell(i, 12, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+/* Returns the number of a lead's next enrollment. */
+int64
+nurture_enrollment_next(int64 lead_id)
+{
+	Enrollment *rows;
+	int			n = nurture_enrollment_read(&lead_id, 1, false, &rows);
+	int64		last = 0;
+
+	for (int i = 0; i < n; i++)
+		last = Max(last, rows[i].enrollment_no);
+	return last + 1;
+}
+
+static const char *
+versions_json(const char *track, int32 version, const char *hash)
+{
+	return psprintf("{\"track\": \"%s\", \"version\": %d, \"content_hash\": \"%s\"}",
+					track, version, hash ? hash : "");
+}
+
+/*
+ * Enrolls a lead; false when another enrollment of the purpose came first.
+ */
+bool
+nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
+						 const TrackVersion *version, int32 from_step,
+						 int64 enrollment_no, const char *by, int64 event_id,
+						 const char *reason)
+{
+	const Track *track = version->track;
+	const TrackStep *step = nurture_track_step(version, from_step);
+	CadenceLevel level = nurture_track_level(rules, subject);
+	AuditEntry	entry = {0};
+	Datum		values[10];
+	char		nulls[11] = "          ";
+
+	if (step == NULL)
+		step = nurture_track_step(version, 0);
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = Int64GetDatum(enrollment_no);
+	values[2] = CStringGetTextDatum(track->code);
+	values[3] = Int32GetDatum(version->version);
+	values[4] = CStringGetTextDatum(track->purpose);
+	values[5] = Int32GetDatum(step->step_no);
+	values[6] = TimestampTzGetDatum(subject->now);
+	values[7] = TimestampTzGetDatum(nurture_track_due(track, step, subject->now,
+													  subject->now, level));
+	values[8] = CStringGetTextDatum(by);
+	values[9] = Int64GetDatum(event_id);
+	nulls[9] = event_id == 0 ? 'n' : ' ';
+	if (write_row(&insert_row, values, nulls) == 0)
+		return false;
+
+	entry.has_lead = true;
+	entry.lead_id = subject->lead_id;
+	entry.kind = "enrollment";
+	entry.object = psprintf("enrollment:" INT64_FORMAT, enrollment_no);
+	entry.outcome = "entered";
+	entry.reasons = &by;
+	entry.nreasons = 1;
+	if (event_id != 0)
+		entry.trigger_json = psprintf("{\"event\": " INT64_FORMAT "}", event_id);
+	entry.versions_json = versions_json(track->code, version->version, version->hash);
+	entry.inputs = psprintf("{\"step\": %d, \"level\": %d}", step->step_no, level);
+	entry.reason = reason;
+	nurture_audit_append(&entry, 1);
+	return true;
+}
+
+/*
+ * Ends an enrollment for a reason that is a code, with the words of a person
+ * if there are any; false when it is no longer as it was read.
+ */
+bool
+nurture_enrollment_end(Enrollment *e, const char *state,
+					   const char *exit_reason, const char *by,
+					   const char *words, TimestampTz at)
+{
+	const TrackVersion *version =
+	nurture_track_version(nurture_track_find(nurture_track_rules(), e->track), e->version);
+	AuditEntry	entry = {0};
+	Datum		values[7];
+
+	values[0] = Int64GetDatum(e->lead_id);
+	values[1] = Int64GetDatum(e->enrollment_no);
+	values[2] = CStringGetTextDatum(state);
+	values[3] = CStringGetTextDatum(exit_reason);
+	values[4] = CStringGetTextDatum(by);
+	values[5] = TimestampTzGetDatum(at);
+	values[6] = Int32GetDatum(e->step_no);
+	if (write_row(&end_row, values, NULL) == 0)
+		return false;
+	e->open = false;
+	e->state = state;
+	e->exited_at = at;
+
+	entry.has_lead = true;
+	entry.lead_id = e->lead_id;
+	entry.kind = "enrollment";
+	entry.object = psprintf("enrollment:" INT64_FORMAT, e->enrollment_no);
+	entry.outcome = state;
+	entry.reasons = &exit_reason;
+	entry.nreasons = 1;
+	entry.trigger_json = psprintf("{\"by\": \"%s\"}", by);
+	entry.versions_json = versions_json(e->track, e->version, version ? version->hash : NULL);
+	entry.reason = words;
+	nurture_audit_append(&entry, 1);
+	return true;
+}
+
+/*
+ * Takes an enrollment to a step and an instant; false when it is no longer as
+ * it was read.  The audit entry is the caller's, who knows why.
+ */
+bool
+nurture_enrollment_move(Enrollment *e, const char *state, int32 step_no,
+						TimestampTz due_from, TimestampTz next_due_at,
+						int32 refusals)
+{
+	Datum		values[8];
+
+	values[0] = Int64GetDatum(e->lead_id);
+	values[1] = Int64GetDatum(e->enrollment_no);
+	values[2] = CStringGetTextDatum(state);
+	values[3] = Int32GetDatum(step_no);
+	values[4] = TimestampTzGetDatum(due_from);
+	values[5] = TimestampTzGetDatum(next_due_at);
+	values[6] = Int16GetDatum(refusals);
+	values[7] = Int32GetDatum(e->step_no);
+	if (write_row(&move_row, values, NULL) == 0)
+		return false;
+	e->state = state;
+	e->step_no = step_no;
+	e->due_from = due_from;
+	e->next_due_at = next_due_at;
+	e->refusals = refusals;
+	return true;
+}
+
+/* Records that a track wanted a lead and another one has it. */
+void
+nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
+						const char *code, const char *winner)
+{
+	AuditEntry	entry = {0};
+	const char *reason = "lower_priority";
+
+	entry.has_lead = true;
+	entry.lead_id = lead_id;
+	entry.kind = "enrollment";
+	entry.outcome = "not_entered";
+	entry.reasons = &reason;
+	entry.nreasons = 1;
+	entry.versions_json = versions_json(version->track->code, version->version, version->hash);
+	entry.inputs = psprintf("{\"entry\": \"%s\", \"on_track\": \"%s\"}", code, winner);
+	nurture_audit_append(&entry, 1);
+}

@@ -1,0 +1,303 @@
+/*
+ * publish.c
+ *	  Versions of tracks: drafted, checked, published, immutable.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "base/settings.h"
+#include "catalog/pg_type.h"
+#include "content/content.h"
+#include "facts/vocabulary.h"
+#include "miscadmin.h"
+#include "tracks/rules.h"
+#include "tracks/tracks.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+NURTURE_FUNCTION(nurture_track_publish);
+
+static KeptPlan lock_versions =
+KEPT_PLAN("SELECT version, status, author "
+		  "FROM nurture.track_version "
+		  "WHERE track = $1 "
+		  "ORDER BY version FOR NO KEY UPDATE",
+		  TEXTOID);
+
+/* What a version says, with the words an error names it by. */
+static KeptPlan read_parts =
+KEPT_PLAN("SELECT 'step ' || step_no, condition::text, "
+		  "array_to_string(coalesce(required_tags, '{}') || "
+		  "coalesce(preferred_tags, '{}'), E'\\x01'), (SELECT c FROM "
+		  "unnest(channels) c WHERE NOT EXISTS (SELECT FROM "
+		  "nurture.channel k WHERE k.channel = c) LIMIT 1) "
+		  "FROM nurture.track_step "
+		  "WHERE track = $1 AND version = $2 "
+		  "UNION ALL SELECT 'entry \"' || entry || '\"', "
+		  "condition::text, '', NULL "
+		  "FROM nurture.track_entry "
+		  "WHERE track = $1 AND version = $2 "
+		  "UNION ALL SELECT 'branch \"' || branch || '\"', "
+		  "condition::text, '', NULL "
+		  "FROM nurture.track_branch "
+		  "WHERE track = $1 AND version = $2 "
+		  "ORDER BY 1",
+		  TEXTOID, INT4OID);
+static KeptPlan count_steps =
+KEPT_PLAN("SELECT count(*) "
+		  "FROM nurture.track_step "
+		  "WHERE track = $1 AND version = $2",
+		  TEXTOID, INT4OID);
+static KeptPlan unknown_signal =
+KEPT_PLAN("SELECT s "
+		  "FROM nurture.track t, unnest(t.wake_signals || t.goal_signal) "
+		  "s "
+		  "WHERE t.track = $1 AND s IS NOT NULL "
+		  "AND NOT EXISTS (SELECT FROM nurture.signal g WHERE g.signal = "
+		  "s) LIMIT 1",
+		  TEXTOID);
+static KeptPlan retire =
+KEPT_PLAN("UPDATE nurture.track_version "
+		  "SET status = 'retired', retired_at = $2 "
+		  "WHERE track = $1 AND status = 'published'",
+		  TEXTOID, TIMESTAMPTZOID);
+
+/* jsonb of texts and numbers only: its text does not change with settings. */
+static KeptPlan publish =
+KEPT_PLAN("UPDATE nurture.track_version v "
+		  "SET status = 'published', published_at = $3, approver = $4, "
+		  "reason = coalesce(nullif($5, ''), reason), content_hash = "
+		  "sha256(convert_to(jsonb_build_array((SELECT "
+		  "jsonb_agg(jsonb_build_array(s.step_no, s.action, s.family, "
+		  "s.required_tags, s.preferred_tags, extract(epoch FROM "
+		  "s.wait), s.wait_from, s.channels, s.condition, s.on_none) "
+		  "ORDER BY s.step_no) FROM nurture.track_step s WHERE s.track = "
+		  "v.track AND s.version = v.version), (SELECT "
+		  "jsonb_agg(jsonb_build_array(e.entry, e.condition, "
+		  "e.from_step, e.once_goal_unmet) ORDER BY e.entry COLLATE "
+		  "\"C\") FROM nurture.track_entry e WHERE e.track = v.track AND "
+		  "e.version = v.version), (SELECT "
+		  "jsonb_agg(jsonb_build_array(b.branch, b.from_step, "
+		  "b.condition, b.inactivity_days, b.to_track, b.to_step, "
+		  "b.priority) ORDER BY b.branch COLLATE \"C\") FROM "
+		  "nurture.track_branch b WHERE b.track = v.track AND b.version "
+		  "= v.version))::text, 'UTF8')) "
+		  "WHERE track = $1 AND version = $2 "
+		  "RETURNING encode(content_hash, 'hex')",
+		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
+static KeptPlan draft_version =
+KEPT_PLAN("INSERT INTO nurture.track_version (track, version, author, "
+		  "title, owner) SELECT v.track, (SELECT max(version) + 1 FROM "
+		  "nurture.track_version WHERE track = $1), $3, v.title, v.owner "
+		  "FROM nurture.track_version v "
+		  "WHERE v.track = $1 AND v.version = $2 "
+		  "RETURNING version",
+		  TEXTOID, INT4OID, TEXTOID);
+static KeptPlan draft_steps =
+KEPT_PLAN("INSERT INTO nurture.track_step (track, version, step_no, "
+		  "action, family, required_tags, preferred_tags, wait, "
+		  "wait_from, channels, condition, on_none, title, reason) "
+		  "SELECT track, $3, step_no, action, family, required_tags, "
+		  "preferred_tags, wait, wait_from, channels, condition, "
+		  "on_none, title, reason "
+		  "FROM nurture.track_step "
+		  "WHERE track = $1 AND version = $2",
+		  TEXTOID, INT4OID, INT4OID);
+static KeptPlan draft_entries =
+KEPT_PLAN("INSERT INTO nurture.track_entry (track, version, entry, "
+		  "condition, from_step, once_goal_unmet, title, reason) SELECT "
+		  "track, $3, entry, condition, from_step, once_goal_unmet, "
+		  "title, reason "
+		  "FROM nurture.track_entry "
+		  "WHERE track = $1 AND version = $2",
+		  TEXTOID, INT4OID, INT4OID);
+static KeptPlan draft_branches =
+KEPT_PLAN("INSERT INTO nurture.track_branch (track, version, branch, "
+		  "from_step, condition, inactivity_days, to_track, to_step, "
+		  "priority, title, reason) SELECT track, $3, branch, from_step, "
+		  "condition, inactivity_days, to_track, to_step, priority, "
+		  "title, reason "
+		  "FROM nurture.track_branch "
+		  "WHERE track = $1 AND version = $2",
+		  TEXTOID, INT4OID, INT4OID);
+
+static char *
+working_user(void)
+{
+	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
+		return pstrdup(nurture_app_user);
+	return GetUserNameFromId(nurture_caller_role(), false);
+}
+
+static void unknown_version(const char *code, int32 version) pg_attribute_noreturn();
+
+static void
+unknown_version(const char *code, int32 version)
+{
+	ereport(ERROR,
+			(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+			 errmsg("there is no version %d of track \"%.64s\"", version, code),
+			 errhint("nurture.track_version lists what there is.")));
+}
+
+/* Raises what is wrong with a draft: words, conditions, nothing to do. */
+static void
+check_draft(const char *code, int32 version, Datum *values)
+{
+	bool		isnull;
+	char	   *signal;
+	char	  **parts;
+	uint64		n;
+
+	nurture_execute(&count_steps, values, NULL, false);
+	if (DatumGetInt64(nurture_cell(0, 1, &isnull)) == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
+				 errmsg("version %d of track \"%s\" has no steps", version, code),
+				 errhint("Add rows to nurture.track_step.")));
+	nurture_execute(&unknown_signal, values, NULL, false);
+	if (SPI_processed > 0 && (signal = nurture_cell_text(0, 1)) != NULL)
+		nurture_unknown_code(COND_NAME_SIGNAL, "signal", signal);
+
+	/* copied out: compiling runs queries of its own */
+	nurture_execute(&read_parts, values, NULL, false);
+	n = SPI_processed;
+	parts = palloc(Max(n, 1) * 4 * sizeof(char *));
+	for (uint64 i = 0; i < n * 4; i++)
+		parts[i] = nurture_cell_text(i / 4, (int) (i % 4) + 1);
+	for (uint64 i = 0; i < n; i++)
+	{
+		char	   *owner = psprintf("%s of track \"%s\"", parts[i * 4], code);
+		char	   *tag = parts[i * 4 + 2];
+
+		if (parts[i * 4 + 1] != NULL)
+			(void) nurture_condition_compile(parts[i * 4 + 1], owner);
+		while (tag != NULL && *tag != '\0')
+		{
+			char	   *end = strchr(tag, '\001');
+
+			if (end != NULL)
+				*end = '\0';
+			if (nurture_tag_id(tag, strlen(tag)) < 0)
+				nurture_unknown_code(COND_NAME_TAG, "tag", tag);
+			tag = end == NULL ? NULL : end + 1;
+		}
+		if (parts[i * 4 + 3] != NULL)
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+					 errmsg("%s: unknown channel \"%.64s\"", owner, parts[i * 4 + 3]),
+					 errhint("Channels are rows of nurture.channel.")));
+	}
+}
+
+/*
+ * Publishes a draft; the version before is retired, and leads on it finish it.
+ */
+void
+nurture_track_publish_version(const char *code, int32 version,
+							  const char *reason)
+{
+	Datum		values[5];
+	char	   *approver = working_user();
+	char	   *status = NULL;
+	char	   *author = NULL;
+	AuditEntry	entry = {0};
+	int			level = nurture_spi_connect();
+
+	values[0] = CStringGetTextDatum(code);
+	nurture_execute_latest(&lock_versions, values, NULL, true);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+
+		if (DatumGetInt32(nurture_cell(i, 1, &isnull)) != version)
+			continue;
+		status = nurture_cell_text(i, 2);
+		author = nurture_cell_text(i, 3);
+	}
+	if (status == NULL)
+		unknown_version(code, version);
+	if (strcmp(status, "draft") != 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_STATE),
+				 errmsg("version %d of track \"%s\" is %s", version, code, status),
+				 errhint("Only a draft is published; make one with nurture_draft('track', '%s').", code)));
+	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the author of version %d of track \"%s\" cannot publish it", version, code),
+				 errhint("Another person publishes, or nurture.two_person_rule is off.")));
+	values[1] = Int32GetDatum(version);
+	check_draft(code, version, values);
+
+	nurture_versions_open();
+	PG_TRY();
+	{
+		values[1] = TimestampTzGetDatum(nurture_now_wall());
+		nurture_execute_latest(&retire, values, NULL, true);
+		values[1] = Int32GetDatum(version);
+		values[2] = TimestampTzGetDatum(nurture_now_wall());
+		values[3] = CStringGetTextDatum(approver);
+		values[4] = CStringGetTextDatum(reason ? reason : "");
+		nurture_execute_latest(&publish, values, NULL, true);
+	}
+	PG_FINALLY();
+	{
+		nurture_versions_close();
+	}
+	PG_END_TRY();
+	entry.kind = "publish";
+	entry.object = psprintf("track:%s:%d", code, version);
+	entry.outcome = "published";
+	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", nurture_cell_text(0, 1));
+	entry.reason = reason;
+	nurture_audit_append(&entry, 1);
+	nurture_spi_finish(level);
+}
+
+/* Makes a draft out of a version; answers its number. */
+int32
+nurture_track_draft(const char *code, int32 from_version)
+{
+	Datum		values[3];
+	bool		isnull;
+	int32		version;
+	int			level = nurture_spi_connect();
+
+	values[0] = CStringGetTextDatum(code);
+	values[1] = Int32GetDatum(from_version);
+	values[2] = CStringGetTextDatum(working_user());
+	nurture_execute(&draft_version, values, NULL, false);
+	if (SPI_processed == 0)
+		unknown_version(code, from_version);
+	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
+	values[2] = Int32GetDatum(version);
+	nurture_execute(&draft_steps, values, NULL, false);
+	nurture_execute(&draft_entries, values, NULL, false);
+	nurture_execute(&draft_branches, values, NULL, false);
+	nurture_spi_finish(level);
+	return version;
+}
+
+/* nurture_track_publish(track text, version integer, reason text) returns void */
+Datum
+nurture_track_publish(PG_FUNCTION_ARGS)
+{
+	(void) nurture_schema_oid(false);
+	nurture_track_publish_version(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+								  PG_GETARG_INT32(1),
+								  text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	PG_RETURN_VOID();
+}
+
+/* Registers the room's caches and its reactor. */
+void
+nurture_tracks_init(void)
+{
+	nurture_track_rules_init();
+	nurture_track_react_init();
+}

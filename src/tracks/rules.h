@@ -1,0 +1,149 @@
+/*
+ * rules.h
+ *	  Private to the tracks room: tracks compiled, and enrollments written.
+ */
+#ifndef NURTURE_TRACKS_RULES_H
+#define NURTURE_TRACKS_RULES_H
+
+#include "base/compat.h"
+#include "core/condition.h"
+#include "datatype/timestamp.h"
+#include "facts/subject.h"
+#include "utils/array.h"
+
+typedef enum CadenceLevel
+{
+	LEVEL_ACTIVE,
+	LEVEL_WARM,
+	LEVEL_QUIET,
+	LEVEL_COLD,
+	CADENCE_LEVELS
+} CadenceLevel;
+
+typedef struct TrackStep
+{
+	int32		step_no;
+	bool		sends;			/* message, invitation, question; not wait */
+	const char *action;
+	const char *family;			/* NULL = any */
+	ArrayType  *required_tags;	/* NULL = none */
+	ArrayType  *preferred_tags;
+	int64		wait;			/* microseconds */
+	bool		from_enrollment;
+	int			nchannels;		/* 0 = any */
+	const char **channels;
+	Condition  *condition;		/* NULL = always */
+	char		on_none;		/* s, h, e: skip, hold, exit */
+} TrackStep;
+
+typedef struct TrackRule
+{
+	const char *code;
+	Condition  *condition;		/* NULL: by inactivity */
+	int			nsignals;		/* that the condition names */
+	int		   *signals;
+	bool		any_signal;		/* names none: asked at every event */
+	int32		from_step;		/* entry: begin; branch: 0 = any */
+	bool		once_goal_unmet;	/* entry */
+	int32		inactivity_days;	/* branch, 0 = by condition */
+	const char *to_track;		/* branch, NULL = out */
+	int32		to_step;		/* branch, 0 = the first */
+} TrackRule;
+
+typedef struct TrackVersion
+{
+	int32		version;
+	bool		published;
+	const char *hash;			/* hex */
+	int			nsteps;
+	TrackStep  *steps;			/* ascending */
+	int			nentries;
+	TrackRule  *entries;
+	int			nbranches;
+	TrackRule  *branches;		/* highest priority first */
+	const struct Track *track;
+} TrackVersion;
+
+typedef struct Track
+{
+	const char *code;
+	const char *purpose;
+	const char *product;
+	int32		priority;
+	int			goal_signal;	/* -1 = none */
+	int			naudiences;
+	const char **audiences;
+	char		re_entry;		/* n, a, A: never, after, always */
+	int64		re_entry_after; /* microseconds */
+	int			nwake;
+	int		   *wake;			/* signal ids */
+	int64		factor[CADENCE_LEVELS]; /* hundredths */
+	bool		sends[CADENCE_LEVELS];
+	int			nversions;		/* published and retired ones */
+	TrackVersion *versions;
+	TrackVersion *published;	/* NULL = none */
+} Track;
+
+typedef struct TrackRules
+{
+	int			ntracks;
+	Track	   *tracks;			/* highest priority first, then by code */
+	int32		within_days[CADENCE_LEVELS];
+	int			max_signal;
+	bool	   *wanted;			/* by signal id, [0] = tags */
+	bool		all_wanted;
+	bool	   *engagement;		/* by signal id: counts as activity */
+} TrackRules;
+
+extern void nurture_track_rules_init(void);
+extern const TrackRules *nurture_track_rules(void);
+extern const Track *nurture_track_find(const TrackRules *rules, const char *code);
+extern const TrackVersion *nurture_track_version(const Track *track, int32 version);
+extern const TrackStep *nurture_track_step(const TrackVersion *version, int32 step_no);
+
+/* A lead's walk, as read. */
+typedef struct Enrollment
+{
+	int64		lead_id;
+	int64		enrollment_no;
+	const char *track;
+	int32		version;
+	const char *purpose;
+	int32		step_no;
+	const char *state;
+	bool		open;			/* active, waiting or paused */
+	TimestampTz due_from;
+	TimestampTz next_due_at;
+	TimestampTz entered_at;
+	TimestampTz exited_at;		/* DT_NOBEGIN = not */
+	int32		refusals;
+} Enrollment;
+
+extern CadenceLevel nurture_track_level(const TrackRules *rules,
+										const Subject *subject);
+extern int32 nurture_track_quiet_days(const TrackRules *rules,
+									  const Subject *subject);
+extern TimestampTz nurture_track_due(const Track *track, const TrackStep *step,
+									 TimestampTz from, TimestampTz entered_at,
+									 CadenceLevel level);
+
+extern int	nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
+									Enrollment **result);
+extern int64 nurture_enrollment_next(int64 lead_id);
+extern bool nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
+									 const TrackVersion *version,
+									 int32 from_step, int64 enrollment_no,
+									 const char *by, int64 event_id,
+									 const char *reason);
+extern bool nurture_enrollment_end(Enrollment *e, const char *state,
+								   const char *exit_reason, const char *by,
+								   const char *words, TimestampTz at);
+extern bool nurture_enrollment_move(Enrollment *e, const char *state,
+									int32 step_no, TimestampTz due_from,
+									TimestampTz next_due_at, int32 refusals);
+extern void nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
+									const char *code, const char *winner);
+
+extern void nurture_track_react_init(void);
+
+#endif							/* NURTURE_TRACKS_RULES_H */

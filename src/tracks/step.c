@@ -1,0 +1,361 @@
+/*
+ * step.c
+ *	  One step of one enrollment: the next asset, its message, the next date.
+ *
+ * The caller holds the lead's gate row.  The message is inserted before the
+ * enrollment is updated, as the lock order wants; when the enrollment turns
+ * out to have changed meanwhile, the error undoes the message.
+ */
+#include "base/compat.h"
+
+#include "audit/audit.h"
+#include "base/errors.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "content/content.h"
+#include "tracks/step.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/timestamp.h"
+
+/* a held or refused step is tried again after its wait, at least after this */
+#define RETRY_AFTER USECS_PER_DAY
+/* refusals in a row after which an enrollment ends */
+#define MAX_REFUSALS 3
+
+/* The gate fills the rest and decides. */
+static KeptPlan insert_message =
+KEPT_PLAN("INSERT INTO nurture.message (lead_id, channel, asset_id, "
+		  "version, track, enrollment_no, step_no, trigger_kind) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, 'step') "
+		  "RETURNING message_id, status, reasons",
+		  INT8OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT4OID);
+
+/* Reasons that end nurturing, not only this message; a pause passes. */
+static KeptPlan ending_reason =
+KEPT_PLAN("SELECT reason "
+		  "FROM nurture.reason "
+		  "WHERE reason = ANY ($1) AND reason <> 'paused' "
+		  "AND class IN ('consent', 'suppression', 'stop', 'lead') "
+		  "ORDER BY reason LIMIT 1",
+		  TEXTARRAYOID);
+
+typedef struct StepRun
+{
+	const TrackRules *rules;
+	const Track *track;
+	const TrackVersion *version;
+	const TrackStep *step;
+	Subject    *subject;
+	Enrollment *e;
+	CadenceLevel level;
+} StepRun;
+
+static void changed_meanwhile(void) pg_attribute_noreturn();
+
+/* Raises what makes the tick try the lead another time. */
+static void
+changed_meanwhile(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("the enrollment changed while its step was worked off")));
+}
+
+/* Appends the entry of what became of a step. */
+static void
+record(const StepRun *run, int32 step_no, const char *outcome,
+	   const char *const *reasons, int nreasons, int64 message_id,
+	   const ContentChoice *choice)
+{
+	AuditEntry	entry = {0};
+
+	entry.has_lead = true;
+	entry.lead_id = run->e->lead_id;
+	entry.kind = "step";
+	entry.object = psprintf("enrollment:" INT64_FORMAT, run->e->enrollment_no);
+	entry.outcome = outcome;
+	entry.reasons = reasons;
+	entry.nreasons = nreasons;
+	entry.trigger_json = "{\"by\": \"tick\"}";
+	entry.versions_json = psprintf("{\"track\": \"%s\", \"version\": %d, \"content_hash\": \"%s\", \"selection\": \"%s\", \"selection_version\": %d}",
+								   run->track->code, run->version->version,
+								   run->version->hash ? run->version->hash : "",
+								   choice && choice->selection ? choice->selection : "",
+								   choice ? choice->selection_version : 0);
+	entry.inputs = message_id == 0 ?
+		psprintf("{\"step\": %d, \"level\": %d}", step_no, run->level) :
+		psprintf("{\"step\": %d, \"level\": %d, \"message\": " INT64_FORMAT ", \"asset\": \"%s:%d\", \"rank\": %d, \"terms\": \"%s\"}",
+				 step_no, run->level, message_id, choice->chosen->asset_id,
+				 choice->chosen->version, choice->chosen->rank, choice->reason);
+	nurture_audit_append(&entry, 1);
+}
+
+static void
+finish(StepRun *run, const char *state, const char *reason)
+{
+	if (!nurture_enrollment_end(run->e, state, reason, "tick", NULL, run->subject->now))
+		changed_meanwhile();
+}
+
+/* Goes on to the next step, or completes the track. */
+static void
+advance(StepRun *run)
+{
+	const TrackStep *next = nurture_track_step(run->version, run->step->step_no + 1);
+
+	if (next == NULL)
+	{
+		finish(run, "completed", "last_step");
+		return;
+	}
+	if (!nurture_enrollment_move(run->e, "active", next->step_no, run->subject->now,
+								 nurture_track_due(run->track, next, run->subject->now,
+												   run->e->entered_at, run->level), 0))
+		changed_meanwhile();
+}
+
+/* Leaves the step where it is, to be tried again. */
+static void
+hold(StepRun *run, int32 refusals)
+{
+	int64		wait = Max(run->step->wait, RETRY_AFTER) / 100 *
+	run->track->factor[run->level];
+
+	if (!nurture_enrollment_move(run->e, "waiting", run->e->step_no,
+								 run->subject->now,
+								 run->subject->now + Max(wait, RETRY_AFTER),
+								 refusals))
+		changed_meanwhile();
+}
+
+/* Chooses for each channel of the step in order until there is an asset. */
+static ContentChoice
+choose(const StepRun *run)
+{
+	ContentRequest request = {0};
+	ContentChoice choice = {0};
+
+	request.family = run->step->family;
+	request.required_tags = run->step->required_tags;
+	request.preferred_tags = run->step->preferred_tags;
+	request.at = run->subject->now;
+	if (run->step->nchannels == 0)
+		return nurture_content_choose(run->subject, &request);
+	for (int i = 0; i < run->step->nchannels && choice.chosen == NULL; i++)
+	{
+		request.channel = run->step->channels[i];
+		choice = nurture_content_choose(run->subject, &request);
+	}
+	return choice;
+}
+
+static Datum
+reason_array(const char *const *reasons, int n)
+{
+	Datum	   *items = palloc(Max(n, 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		items[i] = CStringGetTextDatum(reasons[i]);
+	return PointerGetDatum(construct_array(items, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+static const char **
+reason_list(Datum array, int *n)
+{
+	Datum	   *items;
+	bool	   *nulls;
+	const char **result;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &items, &nulls, n);
+	result = palloc(Max(*n, 1) * sizeof(char *));
+	for (int i = 0; i < *n; i++)
+		result[i] = nulls[i] ? "" : TextDatumGetCString(items[i]);
+	return result;
+}
+
+/* The gate said no: an end when it is the lead who may not be contacted. */
+static void
+refused(StepRun *run, Datum reasons)
+{
+	char	   *ending = NULL;
+
+	nurture_execute(&ending_reason, &reasons, NULL, false);
+	if (SPI_processed > 0)
+		ending = nurture_cell_text(0, 1);
+	if (ending != NULL)
+		finish(run, "exited", ending);
+	else if (run->e->refusals + 1 >= MAX_REFUSALS)
+		finish(run, "exited", "refused");
+	else
+		hold(run, run->e->refusals + 1);
+}
+
+/* Nothing can be sent: what the step says then. */
+static void
+without_asset(StepRun *run, const ContentChoice *choice)
+{
+	bool		used_up = strcmp(choice->reason, "seen") == 0;
+
+	if (choice->nrefusals > 0)
+	{
+		record(run, run->step->step_no, "not_permitted", choice->refusals,
+			   choice->nrefusals, 0, choice);
+		refused(run, reason_array(choice->refusals, choice->nrefusals));
+		return;
+	}
+	record(run, run->step->step_no, "no_asset", &choice->reason, 1, 0, choice);
+	if (run->step->on_none == 's')
+	{
+		if (used_up && nurture_track_step(run->version, run->step->step_no + 1) == NULL)
+			finish(run, "exhausted", "all_content_used");
+		else
+			advance(run);
+	}
+	else if (used_up)
+		finish(run, "exhausted", "all_content_used");
+	else if (run->step->on_none == 'e')
+		finish(run, "exited", "no_asset");
+	else
+		hold(run, run->e->refusals);
+}
+
+/* Hands an asset to the gate and goes on as it decides. */
+static void
+send(StepRun *run, const ContentChoice *choice)
+{
+	Datum		values[7];
+	int64		message_id;
+	char	   *status;
+	Datum		reasons;
+	bool		isnull;
+	bool		no_reasons;
+	const char **codes = NULL;
+	int			ncodes = 0;
+
+	values[0] = Int64GetDatum(run->e->lead_id);
+	values[1] = CStringGetTextDatum(choice->chosen->channel);
+	values[2] = CStringGetTextDatum(choice->chosen->asset_id);
+	values[3] = Int32GetDatum(choice->chosen->version);
+	values[4] = CStringGetTextDatum(run->track->code);
+	values[5] = Int64GetDatum(run->e->enrollment_no);
+	values[6] = Int32GetDatum(run->step->step_no);
+	nurture_execute(&insert_message, values, NULL, false);
+	if (SPI_processed == 0)
+		elog(ERROR, "a message of a track step was dropped");
+	message_id = DatumGetInt64(nurture_cell(0, 1, &isnull));
+	status = nurture_cell_text(0, 2);
+	reasons = nurture_cell(0, 3, &no_reasons);
+	if (!no_reasons)
+	{
+		reasons = datumCopy(reasons, false, -1);
+		codes = reason_list(reasons, &ncodes);
+	}
+	record(run, run->step->step_no, status, codes, ncodes, message_id, choice);
+	if (strcmp(status, "refused") != 0)
+		advance(run);
+	else if (no_reasons)
+		hold(run, run->e->refusals + 1);
+	else
+		refused(run, reasons);
+}
+
+/* Leaves for another track, or altogether, after days without engagement. */
+static bool
+branch_by_inactivity(StepRun *run)
+{
+	int32		quiet = nurture_track_quiet_days(run->rules, run->subject);
+
+	for (int i = 0; i < run->version->nbranches; i++)
+	{
+		const TrackRule *branch = &run->version->branches[i];
+		const Track *to = NULL;
+
+		if (branch->inactivity_days == 0 || quiet < branch->inactivity_days ||
+			(branch->from_step != 0 && branch->from_step != run->e->step_no))
+			continue;
+		if (branch->to_track != NULL)
+		{
+			to = nurture_track_find(run->rules, branch->to_track);
+			if (to == NULL || to->published == NULL || to == run->track)
+				continue;
+		}
+		finish(run, "exited", branch->code);
+		if (to != NULL &&
+			!nurture_enrollment_enter(run->rules, run->subject, to->published,
+									  branch->to_step,
+									  nurture_enrollment_next(run->e->lead_id),
+									  psprintf("branch:%s", branch->code), 0, NULL))
+			changed_meanwhile();
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Works off what is due of one enrollment.  Steps that send nothing follow
+ * each other; after a message the next one waits for its own date.
+ */
+void
+nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
+{
+	StepRun		run = {0};
+	ContentChoice choice;
+
+	run.rules = rules;
+	run.subject = subject;
+	run.e = e;
+	run.track = nurture_track_find(rules, e->track);
+	run.version = nurture_track_version(run.track, e->version);
+	if (run.version == NULL)
+	{
+		finish(&run, "exited", "track_gone");
+		return;
+	}
+	if (!TIMESTAMP_IS_NOBEGIN(subject->erased_at))
+	{
+		finish(&run, "exited", "erased");
+		return;
+	}
+	subject->product = run.track->product;
+	run.level = nurture_track_level(rules, subject);
+	run.step = nurture_track_step(run.version, e->step_no);
+	if (run.step == NULL)
+	{
+		finish(&run, "completed", "last_step");
+		return;
+	}
+	if (branch_by_inactivity(&run))
+		return;
+	if (!run.step->sends)
+	{
+		record(&run, run.step->step_no, "waited", NULL, 0, 0, NULL);
+		advance(&run);
+		return;
+	}
+	if (!run.track->sends[run.level])
+	{
+		const char *reason = "cadence";
+
+		record(&run, run.step->step_no, "held_back", &reason, 1, 0, NULL);
+		hold(&run, e->refusals);
+		return;
+	}
+	if (run.step->condition != NULL &&
+		nurture_subject_eval(subject, run.step->condition) != NURTURE_TRUE)
+	{
+		const char *reason = "condition";
+
+		record(&run, run.step->step_no, "skipped", &reason, 1, 0, NULL);
+		advance(&run);
+		return;
+	}
+	choice = choose(&run);
+	if (choice.chosen == NULL)
+		without_asset(&run, &choice);
+	else
+		send(&run, &choice);
+}

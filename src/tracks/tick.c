@@ -1,0 +1,301 @@
+/*
+ * tick.c
+ *	  nurture_tick: works off what is due, one lead per subtransaction.
+ *
+ * Candidates are read without locks, then their gate rows are locked in lead
+ * order, skipping those that somebody else holds, and only then is what is due
+ * read again.  So several ticks share the work, and a tick killed at any point
+ * has done nothing twice.
+ */
+#include "base/compat.h"
+
+#include "access/xact.h"
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "tracks/step.h"
+#include "tracks/tracks.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+NURTURE_FUNCTION(nurture_tick);
+
+#define MAX_TICK_LEADS 10000
+/* a lead whose work failed is left alone for this long */
+#define AFTER_ERROR USECS_PER_HOUR
+
+static KeptPlan find_due =
+KEPT_PLAN("SELECT array_agg(DISTINCT lead_id ORDER BY lead_id) "
+		  "FROM (SELECT lead_id FROM nurture.enrollment WHERE state IN "
+		  "('active', 'waiting') AND next_due_at <= $1 ORDER BY "
+		  "next_due_at LIMIT $2) d",
+		  TIMESTAMPTZOID, INT4OID);
+static KeptPlan lock_gates =
+KEPT_PLAN("SELECT lead_id "
+		  "FROM nurture.gate "
+		  "WHERE lead_id = ANY ($1) "
+		  "ORDER BY lead_id FOR NO KEY UPDATE SKIP LOCKED",
+		  INT8ARRAYOID);
+static KeptPlan count_due =
+KEPT_PLAN("SELECT count(*), min(next_due_at) "
+		  "FROM nurture.enrollment "
+		  "WHERE state IN ('active', 'waiting') AND next_due_at <= $1",
+		  TIMESTAMPTZOID);
+static KeptPlan add_error =
+KEPT_PLAN("INSERT INTO nurture.tick_error (lead_id, kind, at, sqlstate, "
+		  "message) "
+		  "VALUES ($1, $2, $3, $4, $5)",
+		  INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
+
+static TickWork *works = NULL;	/* in order of registration */
+
+/* Adds a kind of work to the tick. */
+void
+nurture_tick_register(TickWork *work)
+{
+	TickWork  **place = &works;
+
+	while (*place != NULL)
+		place = &(*place)->next;
+	work->next = NULL;
+	*place = work;
+}
+
+/* Tells whether an error means that the same would work another time. */
+static bool
+is_passing(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+static void
+record_error(const char *kind, int64 lead_id, const ErrorData *error)
+{
+	Datum		values[5];
+
+	values[0] = Int64GetDatum(lead_id);
+	values[1] = CStringGetTextDatum(kind);
+	values[2] = TimestampTzGetDatum(nurture_now_wall());
+	values[3] = CStringGetTextDatum(unpack_sql_state(error->sqlerrcode));
+	values[4] = CStringGetTextDatum(error->message ? error->message : "");
+	nurture_execute(&add_error, values, NULL, false);
+}
+
+/*
+ * Runs work on one lead in a subtransaction; false when it failed.  Orders to
+ * stop are passed on.
+ */
+bool
+nurture_tick_lead(const char *kind, int64 lead_id,
+				  void (*work) (int64 lead_id, void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(lead_id, arg);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+			error->elevel > ERROR)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!is_passing(error->sqlerrcode))
+			record_error(kind, lead_id, error);
+		FreeErrorData(error);
+		done = false;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/* Works off what is due of one lead, whose gate row is ours. */
+static void
+run_lead(int64 lead_id, void *arg)
+{
+	const TrackRules *rules = nurture_track_rules();
+	TimestampTz now = *(TimestampTz *) arg;
+	Subject    *subject = nurture_subject_load(lead_id, now, true);
+	Enrollment *rows;
+	int			n;
+
+	if (subject == NULL)
+		return;
+	n = nurture_enrollment_read(&lead_id, 1, false, &rows);
+	for (int i = 0; i < n; i++)
+	{
+		if (!rows[i].open || strcmp(rows[i].state, "paused") == 0 ||
+			rows[i].next_due_at > now)
+			continue;
+		if (subject->lead_id != lead_id)
+			nurture_enrollment_end(&rows[i], "exited", "merged", "tick", NULL, now);
+		else
+			nurture_track_run_step(rules, subject, &rows[i]);
+	}
+}
+
+/* Puts off a lead that failed, so that it does not stand in the way. */
+static void
+put_off(int64 lead_id, void *arg)
+{
+	TimestampTz now = *(TimestampTz *) arg;
+	Enrollment *rows;
+	int			n = nurture_enrollment_read(&lead_id, 1, false, &rows);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (rows[i].open && rows[i].next_due_at <= now)
+			nurture_enrollment_move(&rows[i], rows[i].state, rows[i].step_no,
+									rows[i].due_from, now + AFTER_ERROR,
+									rows[i].refusals);
+	}
+}
+
+/* Works off enrollments: the first work of every tick. */
+static void
+run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
+				int64 *done, int64 *left, TimestampTz *oldest)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nurture tick",
+												  ALLOCSET_DEFAULT_SIZES);
+	Datum		values[2];
+	Datum		due;
+	bool		isnull;
+	int64	   *leads;
+	int			n;
+
+	values[0] = TimestampTzGetDatum(now);
+	values[1] = Int32GetDatum(max_leads);
+	nurture_execute(&find_due, values, NULL, false);
+	due = nurture_cell(0, 1, &isnull);
+	n = 0;
+	leads = NULL;
+	if (!isnull)
+	{
+		nurture_execute(&lock_gates, &due, NULL, false);
+		n = SPI_processed;
+		leads = palloc(Max(n, 1) * sizeof(int64));
+		for (int i = 0; i < n; i++)
+			leads[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
+	}
+	for (int i = 0; i < n; i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		CHECK_FOR_INTERRUPTS();
+		if (nurture_tick_lead("enrollment", leads[i], run_lead, &now))
+			(*done)++;
+		else
+			(void) nurture_tick_lead("enrollment", leads[i], put_off, &now);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		if (GetCurrentTimestamp() >= deadline)
+			break;
+	}
+	nurture_execute(&count_due, values, NULL, false);
+	*left = DatumGetInt64(nurture_cell(0, 1, &isnull));
+	due = nurture_cell(0, 2, &isnull);
+	*oldest = isnull ? DT_NOEND : DatumGetTimestampTz(due);
+}
+
+static void
+put_row(ReturnSetInfo *rsinfo, const char *kind, int64 done, int64 left,
+		TimestampTz oldest)
+{
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
+
+	values[0] = CStringGetTextDatum(kind);
+	values[1] = Int64GetDatum(done);
+	values[2] = Int64GetDatum(left);
+	values[3] = TimestampTzGetDatum(oldest);
+	nulls[3] = TIMESTAMP_NOT_FINITE(oldest);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * nurture_tick(max_leads integer, budget interval) returns setof (kind text,
+ * done bigint, left bigint, oldest_due timestamptz)
+ *
+ * Works off what is due: at most so many leads of each kind, and begins no
+ * other lead when the budget is spent.
+ */
+Datum
+nurture_tick(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int32		max_leads = PG_GETARG_INT32(0);
+	Interval   *budget = PG_GETARG_INTERVAL_P(1);
+	TimestampTz now = nurture_now_statement();
+	TimestampTz deadline;
+	OwnerSwitch save;
+	int64		done = 0;
+	int64		left = 0;
+	TimestampTz oldest = DT_NOEND;
+	int			gucs;
+	int			level;
+
+	if (max_leads < 1 || max_leads > MAX_TICK_LEADS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%d is no number of leads for a tick", max_leads),
+				 errhint("Give 1 to %d; small batches keep opt-outs from waiting.", MAX_TICK_LEADS)));
+	deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
+													   TimestampTzGetDatum(GetCurrentTimestamp()),
+													   IntervalPGetDatum(budget)));
+	if (pg_class_aclcheck(nurture_table_oid("enrollment", false),
+						  nurture_caller_role(), ACL_UPDATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "enrollment");
+	InitMaterializedSRF(fcinfo, 0);
+
+	/* a refusal is a row here, never an error */
+	gucs = NewGUCNestLevel();
+	(void) set_config_option("nurture.refuse_with_error", "off",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	run_enrollments(now, max_leads, deadline, &done, &left, &oldest);
+	put_row(rsinfo, "enrollment", done, left, oldest);
+	for (TickWork *work = works; work != NULL; work = work->next)
+	{
+		done = left = 0;
+		oldest = DT_NOEND;
+		work->run(now, max_leads, deadline, &done, &left, &oldest);
+		put_row(rsinfo, work->kind, done, left, oldest);
+	}
+	put_row(rsinfo, "audit_seal", nurture_audit_close(), 0, DT_NOEND);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&save);
+	AtEOXact_GUC(true, gucs);
+	return (Datum) 0;
+}

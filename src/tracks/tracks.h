@@ -1,0 +1,60 @@
+/*
+ * tracks.h
+ *	  What the tracks room offers the others.
+ *
+ * Lock order: enrollments come after gate rows and messages, before
+ * hand-offs; ascending by lead.
+ */
+#ifndef NURTURE_TRACKS_H
+#define NURTURE_TRACKS_H
+
+#include "base/compat.h"
+#include "datatype/timestamp.h"
+
+extern void nurture_tracks_init(void);
+
+/*
+ * Ends every open enrollment of a lead: a hand-off was accepted, consent was
+ * withdrawn, the lead was erased.  reason is a code; by names the room or
+ * "manual".  Returns how many.
+ */
+extern int	nurture_tracks_exit_lead(int64 lead_id, const char *reason,
+									 const char *by);
+
+/* Publishing and drafting of tracks, for nurture_publish and nurture_draft. */
+extern void nurture_track_publish_version(const char *code, int32 version,
+										  const char *reason);
+extern int32 nurture_track_draft(const char *code, int32 from_version);
+
+/*
+ * Work that nurture_tick does besides enrollments: pauses and standings that
+ * are due, offers that expire.  Registered from a room's init; run as the
+ * owner, connected to SPI, in order of registration.
+ */
+typedef struct TickWork
+{
+	const char *kind;			/* as nurture_tick returns it */
+
+	/*
+	 * Works off at most max_leads until the deadline of the wall clock; now
+	 * is the time to decide by.  left: how many more are due; oldest:
+	 * DT_NOEND when none is.
+	 */
+	void		(*run) (TimestampTz now, int max_leads, TimestampTz deadline,
+						int64 *done, int64 *left, TimestampTz *oldest);
+	struct TickWork *next;		/* private */
+} TickWork;
+
+extern void nurture_tick_register(TickWork *work);
+
+/*
+ * Runs work on one lead in a subtransaction of its own.  An error is recorded
+ * in nurture.tick_error and false is the answer; a serialization failure,
+ * deadlock or lock timeout means next time and is not recorded.  Connected to
+ * SPI as the owner.
+ */
+extern bool nurture_tick_lead(const char *kind, int64 lead_id,
+							  void (*work) (int64 lead_id, void *arg),
+							  void *arg);
+
+#endif							/* NURTURE_TRACKS_H */
