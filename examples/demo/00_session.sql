@@ -10,6 +10,11 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET nurture.app_user = 'demo';
 SET nurture.change_reason = 'demo';
--- A Monday. Without this setting nurture uses the server's clock; with it,
--- every audit entry says that its time is simulated.
+-- Without this setting nurture uses the server's clock; with it, every audit
+-- entry says that its time is simulated. It begins on a Monday, and demo.live()
+-- keeps in demo.clock how far it went.
 SET nurture.clock = '2026-01-05T09:00Z';
+SELECT to_regclass('demo.clock') IS NOT NULL AS began \gset
+\if :began
+SELECT set_config('nurture.clock', at, false) AS clock FROM demo.clock \gset
+\endif

@@ -48,3 +48,6 @@ AS $$
     SELECT round((ranks - good * (good + 1) / 2.0) / nullif(good * other, 0), 3)
     FROM summed
 $$;
+
+-- How far the demo's clock went.
+CREATE TABLE demo.clock AS SELECT current_setting('nurture.clock') AS at;

@@ -25,6 +25,9 @@ BEGIN
 END
 $$;
 
+INSERT INTO nurture.approval_policy (kind, message_class, market, roles, title, reason) VALUES
+    ('asset', 'promotional', '*', '{medical,legal}', 'promotion', 'Two pairs of eyes on everything that promotes.');
+
 CREATE TABLE demo.asset (
     asset_id text PRIMARY KEY, format text, message_class text, tags text, title text
 );
@@ -48,18 +51,6 @@ INSERT INTO demo.asset VALUES
     ('access-guide', 'article', 'medical_information', 'topic:access depth:1 funnel_stage:consideration offer:library', 'Access and coverage'),
     ('meet-us', 'form', 'promotional', 'depth:2 funnel_stage:decision offer:request_meeting', 'Talk to us');
 
--- One of the documents as it is handed in, then all of them.
-\set ECHO queries
-SELECT jsonb_pretty(jsonb_build_object(
-    'asset_id', asset_id, 'family', asset_id, 'title', title, 'format', format,
-    'purpose', 'marketing', 'message_class', message_class,
-    'channels', '["email"]'::jsonb, 'languages', '["en"]'::jsonb, 'markets', '["*"]'::jsonb,
-    'audience_types', '["hcp", "investigator", "researcher", "pharmacist"]'::jsonb,
-    'tags', to_jsonb(string_to_array(tags, ' ')),
-    'uri', 'https://content.example/' || asset_id)) AS asset
-FROM demo.asset WHERE asset_id = 'moa-practice';
-\set ECHO none
-
 SELECT jsonb_agg(jsonb_build_object(
     'asset_id', asset_id, 'family', asset_id, 'title', title, 'format', format,
     'purpose', 'marketing', 'message_class', message_class,
@@ -71,6 +62,11 @@ FROM demo.asset \gset
 CALL demo.library(:'library');
 
 \set ECHO queries
+SELECT v.asset_id, v.version, v.status, v.message_class, array_agg(DISTINCT dimension || ':' || value) AS tags,
+       (SELECT array_agg(role || ' by ' || signed_by ORDER BY approval_id) FROM nurture.approval p WHERE p.code = v.asset_id AND p.version = v.version) AS signed
+FROM nurture.asset_version v JOIN nurture.asset_tag t USING (asset_id, version)
+WHERE v.asset_id IN ('moa-practice', 'evidence-questions')
+GROUP BY v.asset_id, v.version ORDER BY 1;
 SELECT status, count(*) AS asset_versions FROM nurture.asset_version GROUP BY status;
 \set ECHO none
 SELECT demo.check('every asset of the library is approved',

@@ -1,20 +1,13 @@
--- People of the stories, made up; and days that pass.
+-- Days that pass, and people of the stories, made up.
 CREATE PROCEDURE demo.live(days int)
     LANGUAGE plpgsql
 AS $$
--- Every day the clock moves to the next morning, nurture_tick() runs, and what
--- may leave is taken and reported as sent, as a mail service would.
-DECLARE
-    message record;
+-- Every day the clock moves to the next morning and nurture_tick() runs.
 BEGIN
     FOR day IN 1 .. days LOOP
-        PERFORM set_config('nurture.clock',
-            to_char(current_setting('nurture.clock')::timestamptz AT TIME ZONE 'UTC' + interval '1 day', 'YYYY-MM-DD"T"HH24:MI"Z"'), false);
+        UPDATE demo.clock SET at = to_char((at::timestamptz + interval '1 day') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"');
+        PERFORM set_config('nurture.clock', at, false) FROM demo.clock;
         PERFORM nurture_tick();
-        COMMIT;
-        FOR message IN SELECT * FROM nurture_take('email', 100, 'demo') LOOP
-            PERFORM nurture_ack(message.lead_id, message.message_id, 'sent', 'demo-' || message.message_id);
-        END LOOP;
         COMMIT;
     END LOOP;
 END
@@ -29,4 +22,7 @@ VALUES
     (30005, 'Dr Marta Silva',    'marta.silva@clinic.example',    'hcp',          nurture_now(), 'prescriber',             'neurology',  'nervous_system_diseases', 'PT', 'en', 'Europe/Lisbon', 'clinic', 'web_form'),
     (30006, 'somebody unknown',  'info@place.example',            'unknown',      NULL,          NULL,                     NULL,         NULL,                      NULL, NULL, NULL,            NULL,     'list_import');
 
-SELECT count(nurture_opt_in(lead_id, 'email', 'web form')) AS opted_in FROM nurture.lead WHERE lead_id BETWEEN 30001 AND 30005;
+\set ECHO queries
+SELECT lead_id, full_name, audience_type, role, therapeutic_area, country, nurture_opt_in(lead_id, 'email', 'web form') AS consent_event
+FROM nurture.lead WHERE lead_id BETWEEN 30001 AND 30005 ORDER BY lead_id;
+\set ECHO none

@@ -1,26 +1,28 @@
 \echo
 \echo '-- Story 1: clinical evidence downloaded, evidence follow-up, webinar.'
 \set ECHO queries
-SELECT * FROM nurture_ingest('[
-  {"lead_id": 30001, "event_type": "clinical_evidence_downloaded", "source": "web", "source_key": "d-1",
-   "asset_id": "efficacy-phase3", "tags": ["topic:efficacy"]},
-  {"lead_id": 30001, "event_type": "clinical_evidence_downloaded", "source": "web", "source_key": "d-1",
-   "asset_id": "efficacy-phase3", "tags": ["topic:efficacy"]}]');
+INSERT INTO nurture.event (lead_id, event_type, asset_id, source, source_key)
+VALUES (30001, 'clinical_evidence_downloaded', 'efficacy-phase3', 'web', 'download-1'),
+       (30001, 'clinical_evidence_downloaded', 'efficacy-phase3', 'web', 'download-1');
+
+SELECT event_type, asset_id, tags FROM nurture.event WHERE lead_id = 30001;
 
 SELECT track, state, step_no AS step, next_due_at FROM nurture.enrollment WHERE lead_id = 30001;
 
-CALL demo.live(24);
+CALL demo.live(7);
 
 SELECT decided_at::date AS day, track, step_no AS step, asset_id, status FROM nurture.message WHERE lead_id = 30001 ORDER BY message_id;
 
-INSERT INTO nurture.event (lead_id, event_type, asset_id, tags, source)
-VALUES (30001, 'webinar_registered', 'evidence-webinar', '{topic:efficacy}', 'web');
-CALL demo.live(2);
-INSERT INTO nurture.event (lead_id, event_type, asset_id, tags, source)
-VALUES (30001, 'webinar_attended', 'evidence-webinar', '{topic:efficacy}', 'webinar');
+INSERT INTO nurture.event (lead_id, event_type, asset_id, source)
+VALUES (30001, 'webinar_registered', 'evidence-webinar', 'web');
+CALL demo.live(3);
+INSERT INTO nurture.event (lead_id, event_type, asset_id, source)
+VALUES (30001, 'webinar_attended', 'evidence-webinar', 'webinar');
 
-SELECT nurture_score(30001) AS score, nurture_grade(30001) AS grade, l.stage, l.tier, l.cause
-FROM nurture.lead_stage l WHERE lead_id = 30001;
+SELECT track, state, exit_reason FROM nurture.enrollment WHERE lead_id = 30001;
+
+SELECT nurture_score(30001) AS score, nurture_grade(30001) AS grade, stage, tier
+FROM nurture.lead LEFT JOIN nurture.lead_stage USING (lead_id) WHERE lead_id = 30001;
 
 SELECT dimension, label, occurrences, points FROM nurture_explain(30001) ORDER BY dimension, points DESC, rule;
 \set ECHO none

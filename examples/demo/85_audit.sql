@@ -3,7 +3,7 @@
 \set ECHO queries
 SELECT kind, outcome, count(*) AS entries FROM nurture.audit WHERE kind <> 'change' GROUP BY kind, outcome ORDER BY kind, outcome;
 
-SELECT nurture_audit_seal() AS entries_sealed;
+SELECT nurture_audit_seal() AS entries_sealed_now, (SELECT count(*) FROM nurture.seal) AS blocks_before;
 SELECT * FROM nurture_audit_verify();
 \set ECHO none
 SELECT demo.check('verification finds nothing in a trail nobody touched', NOT EXISTS (SELECT FROM nurture_audit_verify() WHERE severity <> 'info')) \gset
