@@ -10,6 +10,12 @@ CREATE FUNCTION nurture_event_count() RETURNS trigger
     AS 'MODULE_PATHNAME', 'nurture_event_count';
 COMMENT ON FUNCTION nurture_event_count() IS 'Trigger: counts inserted, corrected and deleted events into nurture.activity, one upsert per statement, and starts what the events cause.';
 
+CREATE FUNCTION nurture_ingest(events jsonb, OUT inserted bigint, OUT duplicates bigint, OUT quarantined bigint, OUT unidentified bigint)
+    RETURNS record
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_ingest';
+COMMENT ON FUNCTION nurture_ingest(jsonb) IS 'Stores an array of events; keys are the columns of nurture.event, or external_ref instead of lead_id. What cannot be stored goes to nurture.event_quarantine with its reason; nothing is lost and the others are stored.';
+
 CREATE FUNCTION nurture_rebuild(lead_id bigint DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_rebuild';

@@ -78,7 +78,7 @@ CREATE TABLE nurture.event_quarantine (
 COMMENT ON TABLE nurture.event_quarantine IS 'Events that could not be stored, as they came; correct the payload and hand it to nurture_ingest again.';
 COMMENT ON COLUMN nurture.event_quarantine.quarantine_id IS 'Number.';
 COMMENT ON COLUMN nurture.event_quarantine.payload IS 'The event as it came.';
-COMMENT ON COLUMN nurture.event_quarantine.reason IS 'Code: unidentified, unknown_lead, unknown_event_type, future, bad_value.';
+COMMENT ON COLUMN nurture.event_quarantine.reason IS 'Code: unidentified, unknown_lead, unknown_event_type, future, bad_value, refused (by a constraint or trigger of the table).';
 COMMENT ON COLUMN nurture.event_quarantine.detail IS 'What is wrong, in words.';
 COMMENT ON COLUMN nurture.event_quarantine.received_at IS 'When it came.';
 COMMENT ON COLUMN nurture.event_quarantine.resolved_at IS 'When it was corrected or dismissed.';

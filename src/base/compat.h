@@ -35,4 +35,14 @@
 	extern NURTURE_EXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name)(void); \
 	PG_FUNCTION_INFO_V1(name)
 
+/* DecodeDateTime tells more about an error from 16 on; nobody here asks. */
+#if PG_VERSION_NUM >= 160000
+#define nurture_decode_datetime(field, ftype, nf, dtype, tm, fsec, tzp) \
+	DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tzp, \
+				   &(DateTimeErrorExtra) {0})
+#else
+#define nurture_decode_datetime(field, ftype, nf, dtype, tm, fsec, tzp) \
+	DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tzp)
+#endif
+
 #endif							/* NURTURE_COMPAT_H */
