@@ -81,6 +81,6 @@ SELECT demo.check('neither the outcome nor what leaks it is in any lead, event o
 INSERT INTO demo.finding (what, said)
 SELECT '12,330 real web sessions',
        format('%s leads, %s events; AUC %s on months the points never saw, top fifth %s %% buyers, bottom fifth %s %%',
-              count(*), (SELECT count(*) FROM nurture.event e WHERE e.source = 'online_shop'), :later_auc,
+              (SELECT count(*) FROM demo.judged), (SELECT count(*) FROM nurture.event e WHERE e.source = 'online_shop'), :later_auc,
               round(100 * avg(good::int) FILTER (WHERE place >= 0.8)), round(100 * avg(good::int) FILTER (WHERE place < 0.2)))
 FROM (SELECT good, percent_rank() OVER (ORDER BY total, lead_id) AS place, part FROM demo.judged WHERE part = 'Nov to Dec') x;

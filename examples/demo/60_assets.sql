@@ -62,11 +62,10 @@ FROM demo.asset \gset
 CALL demo.library(:'library');
 
 \set ECHO queries
-SELECT v.asset_id, v.version, v.status, v.message_class, array_agg(DISTINCT dimension || ':' || value) AS tags,
-       (SELECT array_agg(role || ' by ' || signed_by ORDER BY approval_id) FROM nurture.approval p WHERE p.code = v.asset_id AND p.version = v.version) AS signed
-FROM nurture.asset_version v JOIN nurture.asset_tag t USING (asset_id, version)
-WHERE v.asset_id IN ('moa-practice', 'evidence-questions')
-GROUP BY v.asset_id, v.version ORDER BY 1;
+SELECT asset_id, version, status, message_class, string_agg(dimension || ':' || value, ' ' ORDER BY dimension) AS tags
+FROM nurture.asset_version JOIN nurture.asset_tag USING (asset_id, version)
+WHERE asset_id LIKE 'moa-%' GROUP BY asset_id, version ORDER BY asset_id;
+SELECT role, decision, signed_by, signed_at FROM nurture.approval WHERE code = 'moa-practice' ORDER BY approval_id;
 SELECT status, count(*) AS asset_versions FROM nurture.asset_version GROUP BY status;
 \set ECHO none
 SELECT demo.check('every asset of the library is approved',
