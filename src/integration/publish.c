@@ -5,12 +5,29 @@
 #include "base/compat.h"
 
 #include "base/errors.h"
+#include "content/content.h"
 #include "routing/routing.h"
 #include "scoring/model.h"
+#include "tracks/tracks.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 NURTURE_FUNCTION(nurture_draft);
 NURTURE_FUNCTION(nurture_publish);
+
+static char *
+publish_track(const char *code, int version, const char *reason, const char *actor)
+{
+	nurture_track_publish_version(code, version, reason);
+	return psprintf("track %s: version %d published", code, version);
+}
+
+static char *
+publish_selection(const char *code, int version, const char *reason, const char *actor)
+{
+	nurture_selection_publish_version(code, version, reason);
+	return psprintf("selection %s: version %d published", code, version);
+}
 
 /* Kinds of versioned rules, each with its room's functions. */
 static const struct
@@ -20,7 +37,9 @@ static const struct
 	char	   *(*publish) (const char *code, int version, const char *reason, const char *actor);
 }			kinds[] = {
 	{"model", nurture_model_draft, nurture_model_publish},
+	{"track", nurture_track_draft, publish_track},
 	{"route", nurture_route_draft, nurture_route_publish},
+	{"selection", nurture_selection_draft, publish_selection},
 };
 
 static int
@@ -65,7 +84,10 @@ Datum
 nurture_publish(PG_FUNCTION_ARGS)
 {
 	int			kind;
+	int			level;
 	char	   *reason;
+	char	   *actor = NULL;
+	char	   *changed;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -78,7 +100,17 @@ nurture_publish(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a reason is needed to publish"),
 				 errhint("Say in a few words why these rules change; it is kept with the version and in the audit trail.")));
-	PG_RETURN_TEXT_P(cstring_to_text(kinds[kind].publish(text_to_cstring(PG_GETARG_TEXT_PP(1)),
-														 PG_GETARG_INT32(2), reason,
-														 PG_ARGISNULL(5) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(5)))));
+	level = NewGUCNestLevel();
+	if (!PG_ARGISNULL(5))
+	{
+		/* who publishes, for every room's records */
+		actor = text_to_cstring(PG_GETARG_TEXT_PP(5));
+		(void) set_config_option("nurture.app_user", actor,
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
+	changed = kinds[kind].publish(text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								  PG_GETARG_INT32(2), reason, actor);
+	AtEOXact_GUC(true, level);
+	PG_RETURN_TEXT_P(cstring_to_text(changed));
 }
