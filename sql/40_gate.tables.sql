@@ -105,7 +105,7 @@ CREATE TABLE nurture.consent_policy (
     PRIMARY KEY (country, audience_type, channel, message_class),
     CHECK (rule <> 'implied' OR implied_months IS NOT NULL)
 );
-COMMENT ON TABLE nurture.consent_policy IS 'What consent a message needs. The most specific row applies: country before audience before channel before class.';
+COMMENT ON TABLE nurture.consent_policy IS 'What consent a message needs. A row gives way to one that names all it names and more; where rows are specific in different ways the strictest applies.';
 COMMENT ON COLUMN nurture.consent_policy.country IS 'ISO 3166-1 alpha-2, or *.';
 COMMENT ON COLUMN nurture.consent_policy.audience_type IS 'Audience, or *.';
 COMMENT ON COLUMN nurture.consent_policy.channel IS 'Channel, or *.';
@@ -290,7 +290,7 @@ CREATE TABLE nurture.message (
     provider_id text,
     requested_by text,
     PRIMARY KEY (lead_id, message_id)
-) WITH (fillfactor = 85);
+) WITH (fillfactor = 85, toast_tuple_target = 8160);
 CREATE UNIQUE INDEX message_once ON nurture.message (lead_id, family, occurrence_key) WHERE status <> 'refused' AND status <> 'cancelled' AND status <> 'failed';
 CREATE INDEX message_asset ON nurture.message (asset_id, version) WHERE status IN ('queued', 'held', 'taken');
 COMMENT ON TABLE nurture.message IS 'Outgoing messages, refused ones too. INSERT here asks the gate; states change through functions only.';

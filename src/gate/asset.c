@@ -170,16 +170,27 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 	memset(asset, 0, sizeof(*asset));
 	asset->asset_id = MemoryContextStrdup(context, asset_id);
 	key[0] = CStringGetTextDatum(asset_id);
-	if (version == 0)
+
+	/*
+	 * The version that was chosen may have been superseded while its lock was
+	 * waited for: then choose once more.
+	 */
+	for (int try = 0; try < 2; try++)
 	{
-		(void) nurture_execute(&choose_version, key, NULL, false);
-		if (SPI_processed == 1)
-			version = DatumGetInt32(nurture_cell(0, 1, &null));
+		asset->version = version;
+		if (version == 0)
+		{
+			(void) nurture_execute(&choose_version, key, NULL, false);
+			if (SPI_processed == 1)
+				asset->version = DatumGetInt32(nurture_cell(0, 1, &null));
+		}
+		key[1] = Int32GetDatum(asset->version);
+		(void) nurture_execute(lock ? &lock_version : &read_version, key, NULL,
+							   false);
+		if (version != 0 || SPI_processed == 0 ||
+			strcmp(nurture_cell_text(0, 2), "approved") == 0)
+			break;
 	}
-	asset->version = version;
-	key[1] = Int32GetDatum(version);
-	(void) nurture_execute(lock ? &lock_version : &read_version, key, NULL,
-						   false);
 	if (SPI_processed == 1)
 	{
 		char	   *class = nurture_cell_text(0, 3);

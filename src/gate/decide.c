@@ -162,26 +162,65 @@ decide_stage(const GateRules *rules, const GateLead *lead, int class,
 				 GATE_REFUSE, "class_not_allowed_in_stage", lead->stage);
 }
 
+static bool
+policy_matches(const GatePolicy *policy, const GateLead *lead,
+			   const char *channel, int class)
+{
+	return (policy->classes & class) != 0 &&
+		(policy->country[0] == '*' ||
+		 (lead->country != NULL &&
+		  strcmp(policy->country, lead->country) == 0)) &&
+		(policy->audience_type[0] == '*' ||
+		 strcmp(policy->audience_type, lead->audience_type) == 0) &&
+		(policy->channel[0] == '*' || strcmp(policy->channel, channel) == 0);
+}
+
+/*
+ * Finds the policy that applies.  A row gives way to one that names all it
+ * names and more; of those that are left, being specific in different ways,
+ * the strictest applies, and each may ask for a verified role.
+ */
 static const GatePolicy *
 find_policy(const GateRules *rules, const GateLead *lead, const char *channel,
-			int class)
+			int class, bool *verified)
 {
+	/* strictest first */
+	static const ConsentRule order[] = {CONSENT_PROHIBITED,
+		CONSENT_DOUBLE_OPT_IN, CONSENT_OPT_IN, CONSENT_SOFT_OPT_IN,
+	CONSENT_IMPLIED, CONSENT_OPT_OUT};
+	int			strictest = lengthof(order);
+	const GatePolicy *chosen = NULL;
+
+	*verified = false;
 	for (int i = 0; i < rules->npolicies; i++)
 	{
 		const GatePolicy *policy = &rules->policies[i];
+		bool		gives_way = false;
+		int			strictness = 0;
 
-		if ((policy->classes & class) == 0 ||
-			(policy->country[0] != '*' &&
-			 (lead->country == NULL ||
-			  strcmp(policy->country, lead->country) != 0)) ||
-			(policy->audience_type[0] != '*' &&
-			 strcmp(policy->audience_type, lead->audience_type) != 0) ||
-			(policy->channel[0] != '*' &&
-			 strcmp(policy->channel, channel) != 0))
+		if (!policy_matches(policy, lead, channel, class))
 			continue;
-		return policy;
+		for (int j = 0; j < i && !gives_way; j++)
+		{
+			const GatePolicy *other = &rules->policies[j];
+
+			/* both match: what both name is the same */
+			gives_way = (other->names & policy->names) == policy->names &&
+				other->names != policy->names &&
+				policy_matches(other, lead, channel, class);
+		}
+		if (gives_way)
+			continue;
+		*verified = *verified || policy->verified_audience;
+		while (order[strictness] != policy->rule)
+			strictness++;
+		if (strictness < strictest)
+		{
+			strictest = strictness;
+			chosen = policy;
+		}
 	}
-	return NULL;
+	return chosen;
 }
 
 static bool
@@ -276,7 +315,9 @@ decide_consent(const GateRules *rules, const GateLead *lead,
 			   const GateAsset *asset, const GateAsk *ask, int class,
 			   TimestampTz at, GateDecision *decision)
 {
-	const GatePolicy *policy = find_policy(rules, lead, ask->channel, class);
+	bool		verify;
+	const GatePolicy *policy = find_policy(rules, lead, ask->channel, class,
+										   &verify);
 	const char *purposes[2];
 	int			npurposes = 0;
 	const GateConsent *denied = NULL;
@@ -298,11 +339,10 @@ decide_consent(const GateRules *rules, const GateLead *lead,
 					policy == NULL ? "no_consent_policy" : "class_prohibited",
 					policy == NULL ? "no row of nurture.consent_policy applies" :
 					policy->name);
-	finding->version = policy ? policy->name : NULL;
 	if (ask->remedies && policy == NULL)
 		finding->remedy = "Add the row of nurture.consent_policy that the law asks for.";
 
-	if (policy != NULL && policy->verified_audience)
+	if (verify)
 	{
 		bool		verified = !TIMESTAMP_IS_NOBEGIN(lead->verified_at) &&
 		lead->verified_at <= at;
@@ -365,7 +405,8 @@ decide_consent(const GateRules *rules, const GateLead *lead,
 					expired ? "consent_expired" : "consent_missing",
 					granted ? nurture_consent_state_name(granted->state) :
 					!needed && policy != NULL ? "not needed" : best);
-	finding->version = policy ? policy->name : NULL;
+	if (finding->reason != NULL && policy != NULL)
+		finding->version = policy->name;
 	if (ask->remedies && finding->reason != NULL && policy != NULL)
 	{
 		if (policy->rule == CONSENT_DOUBLE_OPT_IN)
@@ -614,7 +655,6 @@ decide_caps(const GateRules *rules, const GateLead *lead,
 						cap->same_family ? "duplicate" : "frequency_cap",
 						psprintf("%d of %d in %s", cap_used(&asked[i], start),
 								 cap->n, cap->period_text));
-		finding->version = cap->cap;
 		if (next != start)
 			finding->passes_from = cap->same_family ? next : t;
 		if (ask->remedies && next != start)

@@ -44,7 +44,7 @@ typedef struct GatePolicy
 	const char *audience_type;	/* likewise */
 	const char *channel;		/* likewise */
 	int			classes;		/* bits */
-	int			weight;			/* how specific the row is */
+	int			names;			/* bits: what the row names and not "*" */
 	ConsentRule rule;
 	bool		unclear_review; /* else refuse */
 	int			implied_months;
@@ -102,7 +102,7 @@ typedef struct GateReason
 typedef struct GateRules
 {
 	int			npolicies;
-	GatePolicy *policies;		/* most specific first */
+	GatePolicy *policies;		/* what names more comes first */
 	int			ncaps;
 	GateCap    *caps;
 	int64		longest;		/* of all caps */

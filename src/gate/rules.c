@@ -150,15 +150,18 @@ classes_of(Datum list)
 	return classes;
 }
 
-/* most specific first; equal ones, which cannot both match, by name */
+/*
+ * What a row names as bits, largest first: a row that names all another names
+ * and more comes before it.
+ */
 static int
 compare_policies(const void *a, const void *b)
 {
 	const GatePolicy *x = a;
 	const GatePolicy *y = b;
 
-	if (x->weight != y->weight)
-		return x->weight > y->weight ? -1 : 1;
+	if (x->names != y->names)
+		return x->names > y->names ? -1 : 1;
 	return strcmp(x->name, y->name);
 }
 
@@ -197,7 +200,7 @@ load_policies(GateRules *rules, Snapshot snapshot)
 		policy->unclear_review = strcmp(nurture_cell_text(row, 6), "review") == 0;
 		policy->implied_months = DatumGetInt32(nurture_cell(row, 7, &null));
 		policy->verified_audience = DatumGetBool(nurture_cell(row, 8, &null));
-		policy->weight = 8 * (policy->country[0] != '*') +
+		policy->names = 8 * (policy->country[0] != '*') +
 			4 * (policy->audience_type[0] != '*') +
 			2 * (policy->channel[0] != '*') + (class[0] != '*');
 		policy->name = psprintf("%s/%s/%s/%s: %s", policy->country,
