@@ -452,6 +452,8 @@ nurture_audit_seal(PG_FUNCTION_ARGS)
 {
 	Oid			table = nurture_table_oid("seal", false);
 
+	PreventCommandIfReadOnly("nurture_audit_seal()");
+	PreventCommandDuringRecovery("nurture_audit_seal()");
 	if (pg_class_aclcheck(table, nurture_caller_role(),
 						  ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "seal");

@@ -20,6 +20,13 @@ SELECT i, 'l' || i || '@example.org', 'hcp', now() - interval '1 year', (ARRAY['
        (ARRAY['DE', 'FR', 'BR'])[1 + i % 3], 'en', 'Europe/Berlin', (ARRAY['hospital', 'clinic'])[1 + i % 2]
 FROM generate_series(1, :leads) i;
 
+-- an asset in force and consent, so that the gate has something to allow
+SELECT nurture_add_asset('{"asset_id": "bench_asset", "title": "bench", "format": "article", "message_class": "promotional", "channels": ["email"],
+    "markets": ["*"], "languages": ["*"], "audience_types": ["*"]}');
+SELECT nurture_set_asset_status('bench_asset', 1, 'in_review', 'benchmark');
+SELECT nurture_approve('asset', 'bench_asset', 1, 'medical', 'approved', 'benchmark');
+INSERT INTO nurture.consent_event (lead_id, channel, kind, source) SELECT lead_id, 'email', 'given', 'bench' FROM nurture.lead ORDER BY lead_id;
+
 -- the signals: neither of safety nor narrowed, points 1 to 5
 CREATE SCHEMA peer;
 CREATE TABLE peer.rule AS

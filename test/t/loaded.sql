@@ -48,18 +48,11 @@ UPDATE nurture.event SET occurred_at = occurred_at - interval '1 day' WHERE sour
 UPDATE nurture.event SET event_type = 'product_page_viewed' WHERE source_key = 'k9';
 DELETE FROM nurture.event WHERE source_key = 'k10';
 
-SELECT to_regprocedure('nurture_opt_in(bigint, text, text, jsonb)') IS NOT NULL AS gate,
-       to_regprocedure('nurture_add_asset(jsonb)') IS NOT NULL AS content,
-       to_regprocedure('nurture_ingest(jsonb)') IS NOT NULL AS ingest,
-       to_regprocedure('nurture_enroll(bigint, text, text)') IS NOT NULL AS tracks,
-       to_regprocedure('nurture_route(bigint, text, text, text)') IS NOT NULL AS routing \gset
-\if :ingest
+-- one known by its reference, two for the quarantine
 SELECT * FROM nurture_ingest('[{"external_ref": "crm-2", "event_type": "page_viewed", "source": "app", "source_key": "a1"},
     {"external_ref": "nobody", "event_type": "page_viewed", "source": "app", "source_key": "a2"},
     {"lead_id": 2, "event_type": "page_viewd", "source": "app", "source_key": "a3"}]');
-\endif
 
-\if :content
 -- approved content, and a draft
 SELECT count(nurture_add_asset(jsonb_build_object('asset_id', id, 'title', id, 'format', 'article', 'message_class', 'promotional', 'channels', '["email"]'::jsonb,
     'markets', '["*"]'::jsonb, 'languages', '["*"]'::jsonb, 'audience_types', '["*"]'::jsonb, 'tags', to_jsonb(tags::text[]))))
@@ -67,9 +60,7 @@ FROM (VALUES ('moa_overview', '{"topic:moa","depth:1","offer:overview"}'), ('evi
              ('webinar', '{"offer:webinar","topic:efficacy"}'), ('draft', '{"topic:moa","depth:2"}')) v (id, tags);
 SELECT nurture_set_asset_status(id, 1, 'in_review', 'test data'), nurture_approve('asset', id, 1, 'medical', 'approved', 'test data')
 FROM unnest(ARRAY['moa_overview', 'evidence', 'webinar']) id;
-\endif
 
-\if :gate
 -- consent: most by e-mail, some withdrawn, lead 3 objected
 SELECT count(nurture_opt_in(i, 'email', 'form', '{"form": 7}')) FROM generate_series(1, 250) i;
 SELECT count(nurture_opt_out(i, 'email', 'link')) FROM generate_series(200, 220) i;
@@ -81,22 +72,17 @@ SELECT nurture_pause(6, now() + interval '40 days', 'on leave');
 INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT i, 'email', 'moa_overview' FROM generate_series(1, 290) i;
 INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT i, 'email', 'draft' FROM generate_series(1, 10) i;
 SELECT nurture_opt_out(20, 'email', 'link');
-\endif
 
 -- something happens now: stops, standings, enrollments, hand-offs
 INSERT INTO nurture.event (lead_id, event_type, source, source_key)
     SELECT i, 'demo_requested', 'web', 'demo' || i FROM generate_series(30, 40) i;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key)
     SELECT i, 'form_submitted', 'web', 'form' || i FROM generate_series(50, 60) i;
-\if :routing
 SELECT count(nurture_route(i, reason => 'asked for by the test')) FROM generate_series(31, 35) i;
 SELECT nurture_assign();
 SELECT nurture_accept(lead_id, handoff_id, 'test data') FROM nurture.handoff WHERE state = 'offered' ORDER BY handoff_id LIMIT 2;
-\endif
-\if :tracks
 SELECT nurture_enroll(i, 'education', 'test data') FROM generate_series(70, 75) i;
 SELECT * FROM nurture_tick(200, '1 min');
-\endif
 
 -- part of the trail is sealed, part is not
 SELECT nurture_audit_seal();
