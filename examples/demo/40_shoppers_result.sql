@@ -48,8 +48,8 @@ FROM nurture.activity a JOIN demo.counted c USING (lead_id) \gset
 DROP TABLE demo.counted;
 
 \echo
-\echo '-- Deciles of the score in November and December, months nobody looked at'
-\echo '-- when the points were set, and the share that really bought.'
+\echo '-- Deciles of the score in November and December, months that were not'
+\echo '-- used to set the points, and the share that really bought.'
 \set ECHO queries
 WITH judged AS (
     SELECT *, ntile(10) OVER (ORDER BY total DESC, lead_id) AS decile
@@ -80,7 +80,7 @@ SELECT demo.check('neither the outcome nor what leaks it is in any lead, event o
 \echo :check
 INSERT INTO demo.finding (what, said)
 SELECT '12,330 real web sessions',
-       format('%s leads, %s events; AUC %s on months the points never saw, top fifth %s %% buyers, bottom fifth %s %%',
+       format('%s leads, %s events; AUC %s on months not used to set the points; top fifth %s %% buyers, bottom fifth %s %%',
               (SELECT count(*) FROM demo.judged), (SELECT count(*) FROM nurture.event e WHERE e.source = 'online_shop'), :later_auc,
               round(100 * avg(good::int) FILTER (WHERE place >= 0.8)), round(100 * avg(good::int) FILTER (WHERE place < 0.2)))
 FROM (SELECT good, percent_rank() OVER (ORDER BY total, lead_id) AS place, part FROM demo.judged WHERE part = 'Nov to Dec') x;
