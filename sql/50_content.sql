@@ -52,8 +52,3 @@ CREATE FUNCTION nurture_candidates(lead_id bigint, k integer DEFAULT 20, channel
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 20
     AS 'MODULE_PATHNAME', 'nurture_candidates';
 COMMENT ON FUNCTION nurture_candidates(bigint, integer, text, text, timestamptz) IS 'The ledger behind nurture_next_asset: each candidate with every hard filter it fails and the terms of its rank, the best first.';
-
-CREATE FUNCTION nurture_selection_publish(selection text, version integer, reason text) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'nurture_selection_publish';
-COMMENT ON FUNCTION nurture_selection_publish(text, integer, text) IS 'Publishes a draft of selection weights; the version before is retired. The same as nurture_publish(''selection'', ...).';

@@ -17,11 +17,6 @@ CREATE FUNCTION nurture_exit(lead_id bigint, track text, reason text DEFAULT '')
     AS 'MODULE_PATHNAME', 'nurture_exit';
 COMMENT ON FUNCTION nurture_exit(bigint, text, text) IS 'Ends a lead''s enrollment on a track; false when there is none open. Needs the right to update nurture.enrollment.';
 
-CREATE FUNCTION nurture_track_publish(track text, version integer, reason text) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'nurture_track_publish';
-COMMENT ON FUNCTION nurture_track_publish(text, integer, text) IS 'Checks and publishes a draft of a track; the version before is retired, and leads on it finish it. The same as nurture_publish(''track'', ...).';
-
 CREATE FUNCTION nurture_tick(max_leads integer DEFAULT 200, budget interval DEFAULT '250 ms')
     RETURNS TABLE (kind text, done bigint, "left" bigint, oldest_due timestamptz)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 5

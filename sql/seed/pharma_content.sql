@@ -34,5 +34,5 @@ FROM (VALUES
 WHERE EXISTS (SELECT FROM nurture.selection_version WHERE selection = 'default' AND version = 1 AND status = 'draft')
 ON CONFLICT DO NOTHING;
 
-SELECT @extschema@.nurture_selection_publish(selection, version, 'preset')
+SELECT @extschema@.nurture_publish('selection', selection, version, 'preset')
 FROM nurture.selection_version WHERE selection = 'default' AND version = 1 AND status = 'draft' AND author = 'preset';

@@ -63,5 +63,5 @@ FROM (VALUES
 JOIN nurture.track_version v ON v.track = b.track AND v.version = 1 AND v.status = 'draft' AND v.author = 'preset'
 ON CONFLICT DO NOTHING;
 
-SELECT @extschema@.nurture_track_publish(track, version, 'preset')
+SELECT @extschema@.nurture_publish('track', track, version, 'preset')
 FROM nurture.track_version WHERE version = 1 AND status = 'draft' AND author = 'preset' ORDER BY track;

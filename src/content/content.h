@@ -102,8 +102,8 @@ extern ContentChoice nurture_content_choose(Subject *subject,
 											const ContentRequest *request);
 
 /* Publishing and drafting of selection weights, for nurture_publish. */
-extern void nurture_selection_publish_version(const char *code, int32 version,
-											  const char *reason);
-extern int32 nurture_selection_draft(const char *code, int32 from_version);
+extern char *nurture_selection_publish(const char *code, int version,
+									   const char *reason, const char *actor);
+extern int	nurture_selection_draft(const char *code, int from_version);
 
 #endif							/* NURTURE_CONTENT_H */

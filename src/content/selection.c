@@ -16,8 +16,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-NURTURE_FUNCTION(nurture_selection_publish);
-
 static KeptPlan lock_versions =
 KEPT_PLAN("SELECT version, status, author, (SELECT count(*) FROM "
 		  "nurture.selection_weight w WHERE w.selection = s.selection "
@@ -47,14 +45,14 @@ KEPT_PLAN("UPDATE nurture.selection_version s "
 		  "RETURNING encode(content_hash, 'hex')",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 static KeptPlan draft_version =
-KEPT_PLAN("INSERT INTO nurture.selection_version (selection, version, "
-		  "author, title, owner) SELECT s.selection, (SELECT "
-		  "max(version) + 1 FROM nurture.selection_version WHERE "
-		  "selection = $1), $3, s.title, s.owner "
-		  "FROM nurture.selection_version s "
-		  "WHERE s.selection = $1 AND s.version = $2 "
+KEPT_PLAN("INSERT INTO nurture.selection_version "
+		  "(selection, version, author, title, owner) "
+		  "SELECT $1, coalesce(max(version), 0) + 1, $2, "
+		  "(array_agg(title ORDER BY version DESC))[1], "
+		  "(array_agg(owner ORDER BY version DESC))[1] "
+		  "FROM nurture.selection_version WHERE selection = $1 "
 		  "RETURNING version",
-		  TEXTOID, INT4OID, TEXTOID);
+		  TEXTOID, TEXTOID);
 static KeptPlan draft_weights =
 KEPT_PLAN("INSERT INTO nurture.selection_weight (selection, version, "
 		  "term, subject, value, weight, parameter, reason) SELECT "
@@ -64,16 +62,21 @@ KEPT_PLAN("INSERT INTO nurture.selection_weight (selection, version, "
 		  "WHERE selection = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);
 
-/* Publishes a draft of selection weights; the version before is retired. */
-void
-nurture_selection_publish_version(const char *code, int32 version,
-								  const char *reason)
+/*
+ * Publishes a draft of selection weights; the version before is retired.
+ * Answers what changed, in words.
+ */
+char	   *
+nurture_selection_publish(const char *code, int version, const char *reason,
+						  const char *actor)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Datum		values[5];
-	char	   *approver;
+	const char *approver;
+	char	   *result;
 	char	   *status = NULL;
 	char	   *author = NULL;
-	int64		weights = 0;
+	volatile int64 weights = 0;
 	AuditEntry	entry = {0};
 	int			level = nurture_spi_connect();
 
@@ -104,7 +107,7 @@ nurture_selection_publish_version(const char *code, int32 version,
 				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
 				 errmsg("version %d of selection \"%s\" has no weights", version, code),
 				 errhint("Add rows to nurture.selection_weight.")));
-	approver = nurture_content_actor();
+	approver = actor ? actor : nurture_content_actor();
 	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -132,47 +135,41 @@ nurture_selection_publish_version(const char *code, int32 version,
 	entry.outcome = "published";
 	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", nurture_cell_text(0, 1));
 	entry.reason = reason;
+	entry.actor = actor;
 	nurture_audit_append(&entry, 1);
+	result = MemoryContextStrdup(context,
+								 psprintf("selection %s: version %d published, " INT64_FORMAT " weights",
+										  code, version, (int64) weights));
 	nurture_spi_finish(level);
+	return result;
 }
 
-/* Makes a draft out of a version; answers its number. */
-int32
-nurture_selection_draft(const char *code, int32 from_version)
+/* Makes a draft, a copy of a version or, from 0, empty; answers its number. */
+int
+nurture_selection_draft(const char *code, int from_version)
 {
 	Datum		values[3];
 	bool		isnull;
-	int32		version;
+	int			version;
 	int			level = nurture_spi_connect();
 
 	values[0] = CStringGetTextDatum(code);
-	values[1] = Int32GetDatum(from_version);
-	values[2] = CStringGetTextDatum(nurture_content_actor());
+	values[1] = CStringGetTextDatum(nurture_content_actor());
 	nurture_execute(&draft_version, values, NULL, false);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("there is no version %d of selection \"%.64s\"", from_version, code),
-				 errhint("nurture.selection_version lists what there is.")));
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
-	values[2] = Int32GetDatum(version);
-	nurture_execute(&draft_weights, values, NULL, false);
+	if (from_version > 0)
+	{
+		values[1] = Int32GetDatum(from_version);
+		values[2] = Int32GetDatum(version);
+		nurture_execute(&draft_weights, values, NULL, false);
+		if (SPI_processed == 0)
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+					 errmsg("there is no version %d of selection \"%.64s\" with weights", from_version, code),
+					 errhint("nurture.selection_version lists what there is.")));
+	}
 	nurture_spi_finish(level);
 	return version;
-}
-
-/*
- * nurture_selection_publish(selection text, version integer, reason text)
- * returns void
- */
-Datum
-nurture_selection_publish(PG_FUNCTION_ARGS)
-{
-	(void) nurture_schema_oid(false);
-	nurture_selection_publish_version(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-									  PG_GETARG_INT32(1),
-									  text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	PG_RETURN_VOID();
 }
 
 /* Registers the room's caches. */

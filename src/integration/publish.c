@@ -15,20 +15,6 @@
 NURTURE_FUNCTION(nurture_draft);
 NURTURE_FUNCTION(nurture_publish);
 
-static char *
-publish_track(const char *code, int version, const char *reason, const char *actor)
-{
-	nurture_track_publish_version(code, version, reason);
-	return psprintf("track %s: version %d published", code, version);
-}
-
-static char *
-publish_selection(const char *code, int version, const char *reason, const char *actor)
-{
-	nurture_selection_publish_version(code, version, reason);
-	return psprintf("selection %s: version %d published", code, version);
-}
-
 /* Kinds of versioned rules, each with its room's functions. */
 static const struct
 {
@@ -37,9 +23,9 @@ static const struct
 	char	   *(*publish) (const char *code, int version, const char *reason, const char *actor);
 }			kinds[] = {
 	{"model", nurture_model_draft, nurture_model_publish},
-	{"track", nurture_track_draft, publish_track},
+	{"track", nurture_track_draft, nurture_track_publish},
 	{"route", nurture_route_draft, nurture_route_publish},
-	{"selection", nurture_selection_draft, publish_selection},
+	{"selection", nurture_selection_draft, nurture_selection_publish},
 };
 
 static int

@@ -19,8 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-NURTURE_FUNCTION(nurture_track_publish);
-
 static KeptPlan lock_versions =
 KEPT_PLAN("SELECT version, status, author "
 		  "FROM nurture.track_version "
@@ -90,13 +88,13 @@ KEPT_PLAN("UPDATE nurture.track_version v "
 		  "RETURNING encode(content_hash, 'hex')",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 static KeptPlan draft_version =
-KEPT_PLAN("INSERT INTO nurture.track_version (track, version, author, "
-		  "title, owner) SELECT v.track, (SELECT max(version) + 1 FROM "
-		  "nurture.track_version WHERE track = $1), $3, v.title, v.owner "
-		  "FROM nurture.track_version v "
-		  "WHERE v.track = $1 AND v.version = $2 "
-		  "RETURNING version",
-		  TEXTOID, INT4OID, TEXTOID);
+KEPT_PLAN("INSERT INTO nurture.track_version "
+		  "(track, version, author, title, owner) "
+		  "SELECT t.track, coalesce(max(v.version), 0) + 1, $2, t.title, t.owner "
+		  "FROM nurture.track t LEFT JOIN nurture.track_version v "
+		  "ON v.track = t.track WHERE t.track = $1 "
+		  "GROUP BY t.track RETURNING version",
+		  TEXTOID, TEXTOID);
 static KeptPlan draft_steps =
 KEPT_PLAN("INSERT INTO nurture.track_step (track, version, step_no, "
 		  "action, family, required_tags, preferred_tags, wait, "
@@ -196,13 +194,16 @@ check_draft(const char *code, int32 version, Datum *values)
 
 /*
  * Publishes a draft; the version before is retired, and leads on it finish it.
+ * Answers what changed, in words.
  */
-void
-nurture_track_publish_version(const char *code, int32 version,
-							  const char *reason)
+char	   *
+nurture_track_publish(const char *code, int version, const char *reason,
+					  const char *actor)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Datum		values[5];
-	char	   *approver = working_user();
+	const char *approver = actor ? actor : working_user();
+	char	   *result;
 	char	   *status = NULL;
 	char	   *author = NULL;
 	AuditEntry	entry = {0};
@@ -255,43 +256,44 @@ nurture_track_publish_version(const char *code, int32 version,
 	entry.outcome = "published";
 	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", nurture_cell_text(0, 1));
 	entry.reason = reason;
+	entry.actor = actor;
 	nurture_audit_append(&entry, 1);
+	result = MemoryContextStrdup(context,
+								 psprintf("track %s: version %d published", code, version));
 	nurture_spi_finish(level);
+	return result;
 }
 
-/* Makes a draft out of a version; answers its number. */
-int32
-nurture_track_draft(const char *code, int32 from_version)
+/* Makes a draft, a copy of a version or, from 0, empty; answers its number. */
+int
+nurture_track_draft(const char *code, int from_version)
 {
 	Datum		values[3];
 	bool		isnull;
-	int32		version;
+	int			version;
 	int			level = nurture_spi_connect();
 
 	values[0] = CStringGetTextDatum(code);
-	values[1] = Int32GetDatum(from_version);
-	values[2] = CStringGetTextDatum(working_user());
+	values[1] = CStringGetTextDatum(working_user());
 	nurture_execute(&draft_version, values, NULL, false);
 	if (SPI_processed == 0)
-		unknown_version(code, from_version);
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("unknown track \"%.64s\"", code),
+				 errhint("Tracks are rows of nurture.track.")));
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
-	values[2] = Int32GetDatum(version);
-	nurture_execute(&draft_steps, values, NULL, false);
-	nurture_execute(&draft_entries, values, NULL, false);
-	nurture_execute(&draft_branches, values, NULL, false);
+	if (from_version > 0)
+	{
+		values[1] = Int32GetDatum(from_version);
+		values[2] = Int32GetDatum(version);
+		nurture_execute(&draft_steps, values, NULL, false);
+		if (SPI_processed == 0)
+			unknown_version(code, from_version);
+		nurture_execute(&draft_entries, values, NULL, false);
+		nurture_execute(&draft_branches, values, NULL, false);
+	}
 	nurture_spi_finish(level);
 	return version;
-}
-
-/* nurture_track_publish(track text, version integer, reason text) returns void */
-Datum
-nurture_track_publish(PG_FUNCTION_ARGS)
-{
-	(void) nurture_schema_oid(false);
-	nurture_track_publish_version(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-								  PG_GETARG_INT32(1),
-								  text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	PG_RETURN_VOID();
 }
 
 /* Registers the room's caches and its reactor. */
@@ -300,4 +302,5 @@ nurture_tracks_init(void)
 {
 	nurture_track_rules_init();
 	nurture_track_react_init();
+	nurture_tick_init();
 }

@@ -145,5 +145,6 @@ extern void nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
 									const char *code, const char *winner);
 
 extern void nurture_track_react_init(void);
+extern void nurture_tick_init(void);
 
 #endif							/* NURTURE_TRACKS_RULES_H */

@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "routing/routing.h"
 #include "tracks/step.h"
 #include "tracks/tracks.h"
 #include "utils/acl.h"
@@ -225,6 +226,23 @@ run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
 	*left = DatumGetInt64(nurture_cell(0, 1, &isnull));
 	due = nurture_cell(0, 2, &isnull);
 	*oldest = isnull ? DT_NOEND : DatumGetTimestampTz(due);
+}
+
+/* Ends offers of hand-offs whose time is over, then names members. */
+static void
+run_handoffs(TimestampTz now, int max_leads, TimestampTz deadline,
+			 int64 *done, int64 *left, TimestampTz *oldest)
+{
+	*done = nurture_routing_tick(max_leads);
+}
+
+static TickWork handoff_work = {"handoff", run_handoffs, NULL};
+
+/* Registers the work of every tick besides enrollments. */
+void
+nurture_tick_init(void)
+{
+	nurture_tick_register(&handoff_work);
 }
 
 static void

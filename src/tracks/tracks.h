@@ -22,9 +22,9 @@ extern int	nurture_tracks_exit_lead(int64 lead_id, const char *reason,
 									 const char *by);
 
 /* Publishing and drafting of tracks, for nurture_publish and nurture_draft. */
-extern void nurture_track_publish_version(const char *code, int32 version,
-										  const char *reason);
-extern int32 nurture_track_draft(const char *code, int32 from_version);
+extern char *nurture_track_publish(const char *code, int version,
+								   const char *reason, const char *actor);
+extern int	nurture_track_draft(const char *code, int from_version);
 
 /*
  * Work that nurture_tick does besides enrollments: pauses and standings that

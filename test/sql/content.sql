@@ -75,7 +75,7 @@ SELECT results_eq($$SELECT outcome, reason FROM nurture.audit WHERE kind = 'asse
 SELECT throws_ok($$INSERT INTO nurture.asset_version (asset_id, version, status, message_class, channels, languages, markets, audience_types, approved_at, content_hash)
     VALUES ('brief', 9, 'approved', 'promotional', '{email}', '{en}', '{FR}', '{hcp}', now(), '\x00')$$, 'NU007', 'a row of "nurture.asset_version" begins as draft, not as "approved"', 'no version begins approved');
 SELECT throws_ok($$UPDATE nurture.selection_weight SET weight = 99$$, 'NU006', NULL, 'published weights do not change');
-SELECT throws_ok($$SELECT nurture_selection_publish('default', 1, 'again')$$, 'NU007', 'version 1 of selection "default" is published', 'nor are they published twice');
+SELECT throws_ok($$SELECT nurture_publish('selection', 'default', 1, 'again')$$, 'NU007', 'version 1 of selection "default" is published', 'nor are they published twice');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -63,9 +63,9 @@ SELECT results_eq($$SELECT asset_id, reason FROM nurture_next_asset(2, 'sms')$$,
 
 -- interest and depth
 INSERT INTO nurture.event (lead_id, event_type, tags) VALUES (1, 'mechanism_page_viewed', '{topic:moa}');
-SELECT results_eq($$SELECT * FROM nurture_next_asset(1)$$, $$VALUES ('moa_1'::text, 1, 68, 'interest 40, stage 15, depth 8, freshness 5'::text)$$, 'interest in a topic: its first level');
+SELECT results_eq($$SELECT * FROM nurture_next_asset(1)$$, $$VALUES ('moa_1'::text, 1, 63, 'interest 40, stage 10, depth 8, freshness 5'::text)$$, 'interest in a topic: its first level');
 INSERT INTO nurture.event (lead_id, event_type, tags) SELECT 1, 'mechanism_page_viewed', '{topic:moa}' FROM generate_series(1, 2);
-SELECT results_eq($$SELECT * FROM nurture_next_asset(1)$$, $$VALUES ('moa_2'::text, 1, 90, 'interest 40, depth 45, freshness 5'::text)$$, 'repeated interest: the next level');
+SELECT results_eq($$SELECT * FROM nurture_next_asset(1)$$, $$VALUES ('moa_2'::text, 1, 100, 'interest 40, stage 10, depth 45, freshness 5'::text)$$, 'repeated interest: the next level');
 SELECT is((SELECT failed FROM nurture_candidates(1, 20) WHERE asset_id = 'moa_3'), '{depth}'::text[], 'never two levels at once');
 INSERT INTO nurture.event (lead_id, event_type, asset_id, version) VALUES (1, 'email_opened', 'moa_2', 1);
 SELECT is((SELECT failed FROM nurture_candidates(1, 20) WHERE asset_id = 'moa_3'), '{depth}'::text[], 'opening an e-mail is no engagement with its content');

@@ -1,7 +1,7 @@
 -- Tracks: the four stories, the tick, and what ends an enrollment.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(52);
+SELECT plan(60);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language)
@@ -124,6 +124,23 @@ SELECT is(pg_temp.walk(8), 'education 1 exited consent_denied', 'withdrawn conse
 SELECT is((SELECT array_agg(DISTINCT status) FROM nurture.message WHERE lead_id = 9), '{held}'::text[], 'unclear consent holds the message');
 SELECT is((SELECT count(*) FROM nurture.tick_error), 0::bigint, 'no tick failed');
 SELECT throws_ok($$SELECT nurture_tick(0)$$, '22023', '0 is no number of leads for a tick', 'a tick has a size');
+
+-- versions: a lead finishes the one it entered
+SELECT is(nurture_draft('track', 'education', 1), 2, 'a draft is a copy');
+SELECT throws_ok($$UPDATE nurture.track_step SET wait = '1 day' WHERE track = 'education' AND version = 1$$, 'NU006', 'version 1 of "education" is published and cannot be changed', 'what is published stays');
+UPDATE nurture.track_step SET wait = '1 day' WHERE track = 'education' AND version = 2 AND step_no = 1;
+UPDATE nurture.track_entry SET condition = '{"signal": "form_submited"}' WHERE track = 'education' AND version = 2 AND entry = 'first_interest';
+SELECT throws_ok($$SELECT nurture_publish('track', 'education', 2, 'sooner')$$, 'NU005', NULL, 'a condition that means nothing is not published');
+UPDATE nurture.track_entry SET condition = '{"signal": "form_submitted"}' WHERE track = 'education' AND version = 2 AND entry = 'first_interest';
+UPDATE nurture.track_step SET required_tags = '{offer:overvew}' WHERE track = 'education' AND version = 2 AND step_no = 1;
+SELECT throws_ok($$SELECT nurture_publish('track', 'education', 2, 'sooner')$$, 'NU003', 'unknown tag "offer:overvew"', 'nor a tag that is none');
+UPDATE nurture.track_step SET required_tags = NULL WHERE track = 'education' AND version = 2 AND step_no = 1;
+SELECT is(nurture_publish('track', 'education', 2, 'sooner'), 'track education: version 2 published', 'the draft is published');
+SELECT results_eq($$SELECT version, status FROM nurture.track_version WHERE track = 'education' ORDER BY version$$, $$VALUES (1, 'retired'::text), (2, 'published')$$, 'and the one before retired');
+SELECT nurture_exit(5, 'education', 'test');
+SELECT is((SELECT version FROM nurture.enrollment WHERE lead_id = 9 AND state = 'active'), 1, 'who is on the way stays on the version entered');
+SELECT nurture_enroll(7, 'education', 'test');
+SELECT is((SELECT version FROM nurture.enrollment WHERE lead_id = 7 AND state = 'active'), 2, 'who begins now takes the new one');
 
 SELECT * FROM finish();
 ROLLBACK;
