@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include "audit/audit.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
@@ -42,7 +43,7 @@ KEPT_PLAN("UPDATE nurture.route_version v SET status = 'published', published_at
 		  " content_hash = pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array(v.route, v.version, v.priority,"
 		  " v.condition, v.team, v.method, v.sla_accept, v.sla_first_response, v.offer_expires, v.cool_down,"
 		  " v.attempts_max, v.required_fields, v.hold_until)::text, 'UTF8'))"
-		  " WHERE v.route = $1 AND v.version = $2",
+		  " WHERE v.route = $1 AND v.version = $2 RETURNING pg_catalog.encode(v.content_hash, 'hex')",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 static KeptPlan erase_handoffs =
 KEPT_PLAN("UPDATE nurture.handoff SET package = '{}' WHERE lead_id = $1", INT8OID);
@@ -130,6 +131,7 @@ nurture_route_publish(const char *route, int version, const char *reason,
 {
 	MemoryContext context = CurrentMemoryContext;
 	const char *approver = nurture_actor(actor);
+	AuditEntry	entry = {0};
 	OwnerSwitch save;
 	Datum		values[5];
 	bool		isnull;
@@ -175,6 +177,12 @@ nurture_route_publish(const char *route, int version, const char *reason,
 	values[3] = CStringGetTextDatum(approver);
 	values[4] = CStringGetTextDatum(reason);
 	write_version(&publish, values, NULL);
+	entry.kind = "publish";
+	entry.object = psprintf("route:%s:%d", route, version);
+	entry.outcome = "published";
+	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", nurture_cell_text(0, 1));
+	entry.reason = reason;
+	nurture_audit_append(&entry, 1);
 	result = MemoryContextStrdup(context,
 								 psprintf("route %s version %d is published%s%s%s%s%s", route, version,
 										  before ? ", version " : "", before ? before : "",

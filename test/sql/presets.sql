@@ -1,6 +1,6 @@
 -- Presets: every code is there once, numbers stay, owners' numbers follow.
 BEGIN;
-SELECT plan(15);
+SELECT plan(16);
 
 SELECT is((SELECT count(*) FROM nurture.event_type), (SELECT count(*) FROM nurture.signal), 'one signal per event type');
 SELECT is_empty('SELECT signal FROM nurture.signal WHERE signal <> event_type', 'and of the same name');
@@ -33,6 +33,14 @@ SELECT results_eq($$SELECT signal, points, curve_days, per_day_max FROM nurture.
     $$VALUES ('demo_requested', 40.00, 30, 1), ('email_clicked', 3.00, 30, 2), ('meeting_no_show', -5.00, 30, NULL), ('webinar_attended', 15.00, 90, 1)$$, 'points of some signals');
 SELECT results_eq($$SELECT string_agg(band || ' ' || min_points, ', ' ORDER BY band) FROM nurture.band WHERE model = 'default' GROUP BY dimension ORDER BY 1$$,
     $$VALUES ('1 50.00, 2 30.00, 3 10.00, 4 0.00'), ('A 60.00, B 40.00, C 20.00, D 0.00')$$, 'bands');
+
+SELECT is_empty($$SELECT object FROM (
+    SELECT 'model:' || model || ':' || version FROM nurture.model_version WHERE status = 'published'
+    UNION ALL SELECT 'track:' || track || ':' || version FROM nurture.track_version WHERE status = 'published'
+    UNION ALL SELECT 'route:' || route || ':' || version FROM nurture.route_version WHERE status = 'published'
+    UNION ALL SELECT 'selection:' || selection || ':' || version FROM nurture.selection_version WHERE status = 'published') published (object)
+    WHERE NOT EXISTS (SELECT FROM nurture.audit a WHERE a.kind = 'publish' AND a.object = published.object AND a.outcome = 'published' AND a.versions ? 'content_hash')$$,
+    'whatever a preset publishes is on record with its hash');
 
 SELECT * FROM finish();
 ROLLBACK;
