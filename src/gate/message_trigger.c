@@ -38,6 +38,7 @@
 #define SEQ_RESERVE		32		/* numbers taken ahead for a lead's second
 								 * message in a statement; doubles */
 #define SEQ_RESERVE_MAX 4096
+#define SAME_DECISIONS	64		/* decisions kept to be told again */
 #define MAX_ASSET_ID	124		/* longer ones do not exist */
 
 NURTURE_FUNCTION(nurture_gate_message);
@@ -55,6 +56,13 @@ typedef struct AssetEntry
 	GateAsset	asset;
 } AssetEntry;
 
+/* A decision as text and as jsonb: in a campaign most are alike. */
+typedef struct SameDecision
+{
+	char	   *text;			/* NULL = none yet */
+	Jsonb	   *json;
+} SameDecision;
+
 /*
  * What one statement remembers.  It hangs on the trigger's call information,
  * which the executor makes for each statement.
@@ -71,6 +79,7 @@ typedef struct GateStatement
 	HTAB	   *assets;
 	Oid			role;			/* caller, and its name */
 	char	   *role_name;
+	SameDecision same[SAME_DECISIONS];	/* by the hash of the text */
 } GateStatement;
 
 static const char *const status_names[] = {
@@ -321,6 +330,30 @@ decision_json(const GateDecision *decision, const GateLead *lead,
 	return json.data;
 }
 
+/* Returns a decision's text as jsonb, the one made before when it is alike. */
+static Datum
+decision_jsonb(GateStatement *statement, const char *text)
+{
+	uint32		slot = nurture_gate_text_hash(text) % SAME_DECISIONS;
+	SameDecision *same = &statement->same[slot];
+	Datum		json;
+	MemoryContext old;
+
+	if (same->text !=NULL && strcmp(same->text, text) == 0)
+		return PointerGetDatum(same->json);
+	json = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	old = MemoryContextSwitchTo(statement->context);
+	if (same->text !=NULL)
+	{
+		pfree(same->text);
+		pfree(same->json);
+	}
+	same->text = pstrdup(text);
+	same->json = DatumGetJsonbPCopy(json);
+	MemoryContextSwitchTo(old);
+	return json;
+}
+
 /* Hashes a row, all columns but the mark, with this backend's key. */
 static int64
 row_mark(const GateStatement *statement, TupleDesc desc, const Datum *values,
@@ -478,9 +511,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 	if (nulls[column[MESSAGE_REQUESTED_BY] - 1])
 		PUT_TEXT(MESSAGE_REQUESTED_BY, statement->role_name);
 	PUT(MESSAGE_DECISION,
-		DirectFunctionCall1(jsonb_in,
-							CStringGetDatum(decision_json(decision, lead,
-														  asset))));
+		decision_jsonb(statement, decision_json(decision, lead, asset)));
 #undef PUT_TEXT
 #undef PUT
 	nurture_spi_finish(level);
