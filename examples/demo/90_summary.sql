@@ -13,5 +13,6 @@ SELECT format('  SET nurture.clock = %L;', at) FROM demo.clock;
 \echo '  SELECT * FROM nurture_explain_contact(30002, ''email'');'
 \echo '  SELECT asset_id, verdict, failed, rank FROM nurture_candidates(30004, 20, ''email'');'
 \echo '  SELECT at, kind, object, outcome, reasons FROM nurture_decisions(30003);'
+\echo '  SELECT * FROM nurture_bi.routing_queue;'
 \echo '  SELECT * FROM nurture_audit_verify();'
 \echo '  \\df nurture_*'
