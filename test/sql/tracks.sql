@@ -1,7 +1,7 @@
 -- Tracks: the four stories, the tick, and what ends an enrollment.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(60);
+SELECT plan(65);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language)
@@ -141,6 +141,18 @@ SELECT nurture_exit(5, 'education', 'test');
 SELECT is((SELECT version FROM nurture.enrollment WHERE lead_id = 9 AND state = 'active'), 1, 'who is on the way stays on the version entered');
 SELECT nurture_enroll(7, 'education', 'test');
 SELECT is((SELECT version FROM nurture.enrollment WHERE lead_id = 7 AND state = 'active'), 2, 'who begins now takes the new one');
+
+-- rights
+CREATE ROLE nurture_test_reader;
+GRANT USAGE ON SCHEMA nurture TO nurture_test_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA nurture TO nurture_test_reader;
+SET LOCAL ROLE nurture_test_reader;
+SELECT throws_ok($$SELECT nurture_tick()$$, '42501', 'permission denied for table enrollment', 'a reader does not tick');
+SELECT throws_ok($$SELECT nurture_enroll(5, 'education', 'x')$$, '42501', 'permission denied for table enrollment', 'nor enroll');
+SELECT throws_ok($$SELECT nurture_set_asset_status('overview', 1, 'withdrawn', 'x')$$, '42501', 'permission denied for table asset_version', 'nor withdraw an asset');
+SELECT throws_ok($$SELECT nurture_publish('track', 'evidence', 1, 'x')$$, '42501', 'permission denied for table track_version', 'nor publish');
+SELECT is((SELECT asset_id FROM nurture_next_asset(5)) IS NOT NULL, true, 'but may ask what comes next');
+RESET ROLE;
 
 SELECT * FROM finish();
 ROLLBACK;
