@@ -1,12 +1,12 @@
 -- Events: what leads do. Trigger functions and ingestion.
 
 CREATE FUNCTION nurture_event_annotate() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_event_annotate';
 COMMENT ON FUNCTION nurture_event_annotate() IS 'Trigger: writes the tags of the event''s asset version into the row, so that later re-tagging changes no history.';
 
 CREATE FUNCTION nurture_event_count() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_event_count';
 COMMENT ON FUNCTION nurture_event_count() IS 'Trigger: counts inserted, corrected and deleted events into nurture.activity, one upsert per statement, and starts what the events cause.';
 
@@ -17,6 +17,6 @@ CREATE FUNCTION nurture_ingest(events jsonb, OUT inserted bigint, OUT duplicates
 COMMENT ON FUNCTION nurture_ingest(jsonb) IS 'Stores an array of events; keys are the columns of nurture.event, or external_ref instead of lead_id. What cannot be stored goes to nurture.event_quarantine with its reason; nothing is lost and the others are stored.';
 
 CREATE FUNCTION nurture_rebuild(lead_id bigint DEFAULT NULL) RETURNS bigint
-    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_rebuild';
 COMMENT ON FUNCTION nurture_rebuild(bigint) IS 'Counts the kept events of one lead, or of all leads, again; returns how many leads have activity. The result is what the triggers would have left, byte by byte.';

@@ -142,10 +142,10 @@ CREATE FUNCTION nurture_tally_unnest(tally nurture_tally, OUT signal integer, OU
 COMMENT ON FUNCTION nurture_tally_unnest(nurture_tally) IS 'Its entries as rows; what was folded has no day and tells its number of distinct days.';
 
 CREATE FUNCTION nurture_tally_agg_step(internal, integer, timestamptz) RETURNS internal
-    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_agg_step';
 CREATE FUNCTION nurture_tally_agg_combine(internal, internal) RETURNS internal
-    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_agg_combine';
 CREATE FUNCTION nurture_tally_agg_serial(internal) RETURNS bytea
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -154,7 +154,7 @@ CREATE FUNCTION nurture_tally_agg_deserial(bytea, internal) RETURNS internal
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_agg_deserial';
 CREATE FUNCTION nurture_tally_agg_final(internal) RETURNS nurture_tally
-    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_agg_final';
 COMMENT ON FUNCTION nurture_tally_agg_step(internal, integer, timestamptz) IS 'Step of nurture_tally_agg.';
 COMMENT ON FUNCTION nurture_tally_agg_combine(internal, internal) IS 'Combines states of nurture_tally_agg.';
@@ -173,10 +173,10 @@ CREATE AGGREGATE nurture_tally_agg(signal integer, occurred_at timestamptz) (
 COMMENT ON AGGREGATE nurture_tally_agg(integer, timestamptz) IS 'The tally of occurrences; rows with a NULL are not counted, no rows give an empty tally.';
 
 CREATE FUNCTION nurture_tally_sum_step(internal, nurture_tally) RETURNS internal
-    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_sum_step';
 CREATE FUNCTION nurture_tally_sum_combine(internal, internal) RETURNS internal
-    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_sum_combine';
 CREATE FUNCTION nurture_tally_sum_serial(internal) RETURNS bytea
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -185,7 +185,7 @@ CREATE FUNCTION nurture_tally_sum_deserial(bytea, internal) RETURNS internal
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_sum_deserial';
 CREATE FUNCTION nurture_tally_sum_final(internal) RETURNS nurture_tally
-    LANGUAGE c IMMUTABLE PARALLEL SAFE
+    LANGUAGE c IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_tally_sum_final';
 COMMENT ON FUNCTION nurture_tally_sum_step(internal, nurture_tally) IS 'Step of nurture_tally_sum.';
 COMMENT ON FUNCTION nurture_tally_sum_combine(internal, internal) IS 'Combines states of nurture_tally_sum.';

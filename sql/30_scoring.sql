@@ -41,7 +41,7 @@ CREATE FUNCTION nurture_score_part(
     account_active_leads integer,
     account_attributes jsonb
 ) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 100
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 100
     AS 'MODULE_PATHNAME', 'nurture_score_part';
 COMMENT ON FUNCTION nurture_score_part(integer, bigint, bigint, bigint, timestamptz, nurture_tally, nurture_tally, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, jsonb) IS 'Fit (0), intent (1) or total (2) of a lead whose columns the query has read; what nurture_score_support puts in the place of nurture_score.';
 
@@ -51,55 +51,55 @@ CREATE FUNCTION nurture_score_support(internal) RETURNS internal
 COMMENT ON FUNCTION nurture_score_support(internal) IS 'Planner support: plans the query behind nurture_score with the query that calls it.';
 
 CREATE FUNCTION nurture_score(lead_id bigint) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200 SUPPORT nurture_score_support
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_score';
 COMMENT ON FUNCTION nurture_score(bigint) IS 'Score of a lead now, fit + intent, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_score(lead_id bigint, model text) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200
     AS 'MODULE_PATHNAME', 'nurture_score';
 COMMENT ON FUNCTION nurture_score(bigint, text) IS 'Score of a lead now, fit + intent, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_fit(lead_id bigint) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200 SUPPORT nurture_score_support
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_fit';
 COMMENT ON FUNCTION nurture_fit(bigint) IS 'Points of a lead for who it is, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_fit(lead_id bigint, model text) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200
     AS 'MODULE_PATHNAME', 'nurture_fit';
 COMMENT ON FUNCTION nurture_fit(bigint, text) IS 'Points of a lead for who it is, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_intent(lead_id bigint) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200 SUPPORT nurture_score_support
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_intent';
 COMMENT ON FUNCTION nurture_intent(bigint) IS 'Points of a lead for what it does, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_intent(lead_id bigint, model text) RETURNS numeric
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200
     AS 'MODULE_PATHNAME', 'nurture_intent';
 COMMENT ON FUNCTION nurture_intent(bigint, text) IS 'Points of a lead for what it does, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_grade(lead_id bigint) RETURNS text
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200
     AS 'MODULE_PATHNAME', 'nurture_grade';
 COMMENT ON FUNCTION nurture_grade(bigint) IS 'Grade of a lead now, such as A2, by the default model of its audience. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_grade(lead_id bigint, model text) RETURNS text
-    LANGUAGE c STABLE PARALLEL SAFE COST 200
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200
     AS 'MODULE_PATHNAME', 'nurture_grade';
 COMMENT ON FUNCTION nurture_grade(bigint, text) IS 'Grade of a lead now, such as A2, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
 CREATE FUNCTION nurture_explain(lead_id bigint, model text DEFAULT NULL, version integer DEFAULT NULL)
     RETURNS TABLE (dimension text, kind text, rule text, label text, subject text, occurrences bigint, last_day date,
                    raw_points numeric, decayed_points numeric, points numeric)
-    LANGUAGE c STABLE PARALLEL SAFE COST 1000 ROWS 15
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 1000 ROWS 15
     AS 'MODULE_PATHNAME', 'nurture_explain';
 COMMENT ON FUNCTION nurture_explain(bigint, text, integer) IS 'The score row by row: one per rule that fired and one per limit that changed points. The column points adds up to the score exactly.';
 
 CREATE FUNCTION nurture_scores(model text DEFAULT NULL, version integer DEFAULT NULL)
     RETURNS TABLE (lead_id bigint, model text, fit numeric, intent numeric, total numeric, grade text, confidence numeric)
-    LANGUAGE c STABLE PARALLEL SAFE COST 100000 ROWS 100000
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 100000 ROWS 100000
     AS 'MODULE_PATHNAME', 'nurture_scores';
 COMMENT ON FUNCTION nurture_scores(text, integer) IS 'The score of every lead that is neither merged nor erased, in order of lead_id; by its default model, by a model, or by any version of one, drafts too.';
 
@@ -152,7 +152,7 @@ CREATE FUNCTION nurture_score_row(
     account_active_leads integer,
     account_attributes jsonb
 ) RETURNS nurture_score_result
-    LANGUAGE c VOLATILE PARALLEL SAFE COST 100
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE COST 100
     AS 'MODULE_PATHNAME', 'nurture_score_row';
 COMMENT ON FUNCTION nurture_score_row(bigint, nurture_tally, nurture_tally, text, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, jsonb) IS 'Scores a lead whose columns the caller has read; for views.';
 
@@ -163,22 +163,22 @@ CREATE FUNCTION nurture_check_model(model text, version integer)
 COMMENT ON FUNCTION nurture_check_model(text, integer) IS 'What is wrong with a version of a model: severity error or warning, and where.';
 
 CREATE FUNCTION nurture_draft(kind text, code text, from_version integer DEFAULT NULL) RETURNS integer
-    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_draft';
 COMMENT ON FUNCTION nurture_draft(text, text, integer) IS 'Makes a draft version of a model, track or route, with the rules of from_version when it is given, and returns its number.';
 
 CREATE FUNCTION nurture_publish(kind text, code text, version integer, reason text, confirm boolean DEFAULT false, actor text DEFAULT NULL) RETURNS text
-    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_publish';
 COMMENT ON FUNCTION nurture_publish(text, text, integer, text, boolean, text) IS 'Publishes a draft, retires the version before it, and says what changed. The reason is kept; published rules cannot be changed.';
 
 CREATE FUNCTION nurture_guard_versioned() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_guard_versioned';
 COMMENT ON FUNCTION nurture_guard_versioned() IS 'Trigger: rows of published model versions cannot be changed, and rules that make no sense are refused.';
 
 CREATE FUNCTION nurture_guard_version() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_guard_version';
 COMMENT ON FUNCTION nurture_guard_version() IS 'Trigger: the status of a model version moves through nurture_publish only.';
 

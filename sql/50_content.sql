@@ -4,17 +4,17 @@
 -- again.
 
 CREATE FUNCTION nurture_asset_guard() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_asset_guard';
 COMMENT ON FUNCTION nurture_asset_guard() IS 'Trigger: drafts of asset versions may be edited, everything else moves through functions.';
 
 CREATE FUNCTION nurture_version_guard() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_version_guard';
 COMMENT ON FUNCTION nurture_version_guard() IS 'Trigger: versions begin as drafts and do not change once published; signatures never change.';
 
 CREATE FUNCTION nurture_version_part_guard() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_version_part_guard';
 COMMENT ON FUNCTION nurture_version_part_guard() IS 'Trigger: parts of a version are written while it is a draft. Argument: the table of its versions.';
 

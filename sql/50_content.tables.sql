@@ -66,6 +66,9 @@ CREATE TABLE nurture.asset_version (
     author text,
     created_at timestamptz NOT NULL DEFAULT @extschema@.nurture_now(),
     status_reason text,
+    title text,
+    owner text,
+    reason text,
     PRIMARY KEY (asset_id, version),
     CHECK (status NOT IN ('approved', 'suspended') OR (approved_at IS NOT NULL AND content_hash IS NOT NULL))
 );
@@ -93,6 +96,9 @@ COMMENT ON COLUMN nurture.asset_version.uri IS 'Where the document is.';
 COMMENT ON COLUMN nurture.asset_version.author IS 'Who added it.';
 COMMENT ON COLUMN nurture.asset_version.created_at IS 'When it was added.';
 COMMENT ON COLUMN nurture.asset_version.status_reason IS 'Why it has its status.';
+COMMENT ON COLUMN nurture.asset_version.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.asset_version.owner IS 'Who answers for the row.';
+COMMENT ON COLUMN nurture.asset_version.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.asset_version');
 
 CREATE TABLE nurture.asset_tag (
@@ -100,6 +106,9 @@ CREATE TABLE nurture.asset_tag (
     version integer NOT NULL,
     dimension text NOT NULL,
     value text NOT NULL,
+    title text,
+    owner text,
+    reason text,
     PRIMARY KEY (asset_id, version, dimension, value),
     FOREIGN KEY (asset_id, version) REFERENCES nurture.asset_version ON DELETE CASCADE,
     FOREIGN KEY (dimension, value) REFERENCES nurture.tag
@@ -109,6 +118,9 @@ COMMENT ON COLUMN nurture.asset_tag.asset_id IS 'Asset.';
 COMMENT ON COLUMN nurture.asset_tag.version IS 'Version.';
 COMMENT ON COLUMN nurture.asset_tag.dimension IS 'Dimension of the tag.';
 COMMENT ON COLUMN nurture.asset_tag.value IS 'Its value.';
+COMMENT ON COLUMN nurture.asset_tag.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.asset_tag.owner IS 'Who answers for the row.';
+COMMENT ON COLUMN nurture.asset_tag.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.asset_tag');
 
 CREATE TABLE nurture.asset_block (
@@ -116,6 +128,9 @@ CREATE TABLE nurture.asset_block (
     version integer NOT NULL,
     slot text NOT NULL CHECK (slot ~ '^[a-z][a-z0-9_]*$'),
     block_asset text NOT NULL REFERENCES nurture.asset,
+    title text,
+    owner text,
+    reason text,
     PRIMARY KEY (asset_id, version, slot),
     FOREIGN KEY (asset_id, version) REFERENCES nurture.asset_version ON DELETE CASCADE,
     CHECK (block_asset <> asset_id)
@@ -126,6 +141,9 @@ COMMENT ON COLUMN nurture.asset_block.asset_id IS 'Asset.';
 COMMENT ON COLUMN nurture.asset_block.version IS 'Version.';
 COMMENT ON COLUMN nurture.asset_block.slot IS 'Place in the asset.';
 COMMENT ON COLUMN nurture.asset_block.block_asset IS 'Asset of format block.';
+COMMENT ON COLUMN nurture.asset_block.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.asset_block.owner IS 'Who answers for the row.';
+COMMENT ON COLUMN nurture.asset_block.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.asset_block');
 
 CREATE TABLE nurture.asset_prerequisite (
@@ -229,6 +247,8 @@ CREATE TABLE nurture.selection_weight (
     weight integer NOT NULL CHECK (weight BETWEEN -10000 AND 10000),
     parameter integer CHECK (parameter BETWEEN 1 AND 3650),
     reason text,
+    title text,
+    owner text,
     PRIMARY KEY (selection, version, term, subject, value),
     FOREIGN KEY (selection, version) REFERENCES nurture.selection_version ON DELETE CASCADE
 );
@@ -241,6 +261,8 @@ COMMENT ON COLUMN nurture.selection_weight.value IS 'general: value of the tag; 
 COMMENT ON COLUMN nurture.selection_weight.weight IS 'Points.';
 COMMENT ON COLUMN nurture.selection_weight.parameter IS 'freshness: days; depth_next: engagements with the topic within 90 days from which they are repeated.';
 COMMENT ON COLUMN nurture.selection_weight.reason IS 'Why it is as it is.';
+COMMENT ON COLUMN nurture.selection_weight.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.selection_weight.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.selection_weight');
 
 CREATE TRIGGER nurture_asset_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.asset_version

@@ -3,7 +3,7 @@
 -- message passes the gate.
 
 CREATE FUNCTION nurture_enrollment_guard() RETURNS trigger
-    LANGUAGE c VOLATILE
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_enrollment_guard';
 COMMENT ON FUNCTION nurture_enrollment_guard() IS 'Trigger: enrollments are written by functions only.';
 

@@ -76,6 +76,7 @@ CREATE TABLE nurture.track_step (
     on_none text NOT NULL DEFAULT 'hold' CHECK (on_none IN ('skip', 'hold', 'exit')),
     title text,
     reason text,
+    owner text,
     PRIMARY KEY (track, version, step_no),
     FOREIGN KEY (track, version) REFERENCES nurture.track_version ON DELETE CASCADE
 );
@@ -94,6 +95,7 @@ COMMENT ON COLUMN nurture.track_step.condition IS 'The step is skipped unless th
 COMMENT ON COLUMN nurture.track_step.on_none IS 'Without a sendable asset: skip the step, hold and try again, or exit.';
 COMMENT ON COLUMN nurture.track_step.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.track_step.reason IS 'Why it is as it is.';
+COMMENT ON COLUMN nurture.track_step.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.track_step');
 
 CREATE TABLE nurture.track_entry (
@@ -105,6 +107,7 @@ CREATE TABLE nurture.track_entry (
     once_goal_unmet boolean NOT NULL DEFAULT true,
     title text,
     reason text,
+    owner text,
     PRIMARY KEY (track, version, entry),
     FOREIGN KEY (track, version) REFERENCES nurture.track_version ON DELETE CASCADE
 );
@@ -117,6 +120,7 @@ COMMENT ON COLUMN nurture.track_entry.from_step IS 'Step it begins with.';
 COMMENT ON COLUMN nurture.track_entry.once_goal_unmet IS 'Not for leads that have reached the goal.';
 COMMENT ON COLUMN nurture.track_entry.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.track_entry.reason IS 'Why it is as it is.';
+COMMENT ON COLUMN nurture.track_entry.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.track_entry');
 
 CREATE TABLE nurture.track_branch (
@@ -131,6 +135,7 @@ CREATE TABLE nurture.track_branch (
     priority smallint NOT NULL DEFAULT 0,
     title text,
     reason text,
+    owner text,
     PRIMARY KEY (track, version, branch),
     FOREIGN KEY (track, version) REFERENCES nurture.track_version ON DELETE CASCADE,
     CHECK ((condition IS NULL) <> (inactivity_days IS NULL))
@@ -147,6 +152,7 @@ COMMENT ON COLUMN nurture.track_branch.to_step IS 'Step there; NULL = its first.
 COMMENT ON COLUMN nurture.track_branch.priority IS 'The highest that holds is taken.';
 COMMENT ON COLUMN nurture.track_branch.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.track_branch.reason IS 'Why it is as it is.';
+COMMENT ON COLUMN nurture.track_branch.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.track_branch');
 
 CREATE TABLE nurture.cadence (

@@ -24,6 +24,7 @@ CREATE TABLE nurture.calendar_hours (
     to_time time NOT NULL,
     owner text,
     reason text,
+    title text,
     PRIMARY KEY (calendar, weekday, from_time),
     CHECK (from_time < to_time)
 );
@@ -34,6 +35,7 @@ COMMENT ON COLUMN nurture.calendar_hours.from_time IS 'Begin, by the clock on th
 COMMENT ON COLUMN nurture.calendar_hours.to_time IS 'End, not included; 24:00 is the end of the day.';
 COMMENT ON COLUMN nurture.calendar_hours.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.calendar_hours.reason IS 'Why it is as it is.';
+COMMENT ON COLUMN nurture.calendar_hours.title IS 'Words for people.';
 SELECT @extschema@.nurture_config_table('nurture.calendar_hours');
 
 CREATE TABLE nurture.calendar_holiday (
@@ -167,6 +169,8 @@ CREATE TABLE nurture.route_version (
     published_at timestamptz,
     retired_at timestamptz,
     content_hash bytea,
+    title text,
+    owner text,
     PRIMARY KEY (route, version)
 );
 CREATE UNIQUE INDEX route_version_published ON nurture.route_version (route) WHERE status = 'published';
@@ -191,6 +195,8 @@ COMMENT ON COLUMN nurture.route_version.reason IS 'Why it is as it is.';
 COMMENT ON COLUMN nurture.route_version.published_at IS 'Since when it is in force.';
 COMMENT ON COLUMN nurture.route_version.retired_at IS 'Until when it was.';
 COMMENT ON COLUMN nurture.route_version.content_hash IS 'SHA-256 of what was published.';
+COMMENT ON COLUMN nurture.route_version.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.route_version.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.route_version');
 CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.route_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_routing_check();

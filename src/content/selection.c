@@ -55,9 +55,9 @@ KEPT_PLAN("INSERT INTO nurture.selection_version "
 		  TEXTOID, TEXTOID);
 static KeptPlan draft_weights =
 KEPT_PLAN("INSERT INTO nurture.selection_weight (selection, version, "
-		  "term, subject, value, weight, parameter, reason) SELECT "
-		  "selection, $3, term, subject, value, weight, parameter, "
-		  "reason "
+		  "term, subject, value, weight, parameter, title, owner, reason) "
+		  "SELECT selection, $3, term, subject, value, weight, parameter, "
+		  "title, owner, reason "
 		  "FROM nurture.selection_weight "
 		  "WHERE selection = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);

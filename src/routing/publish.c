@@ -24,10 +24,10 @@ static KeptPlan latest_version =
 KEPT_PLAN("SELECT pg_catalog.max(version) FROM nurture.route_version WHERE route = $1", TEXTOID);
 static KeptPlan copy_version =
 KEPT_PLAN("INSERT INTO nurture.route_version (route, version, priority, condition, team, method, sla_accept, sla_first_response,"
-		  " offer_expires, cool_down, attempts_max, required_fields, hold_until, author)"
+		  " offer_expires, cool_down, attempts_max, required_fields, hold_until, author, title, owner)"
 		  " SELECT v.route, (SELECT pg_catalog.max(w.version) + 1 FROM nurture.route_version w WHERE w.route = $1),"
 		  " v.priority, v.condition, v.team, v.method, v.sla_accept, v.sla_first_response, v.offer_expires, v.cool_down,"
-		  " v.attempts_max, v.required_fields, v.hold_until, $3"
+		  " v.attempts_max, v.required_fields, v.hold_until, $3, v.title, v.owner"
 		  " FROM nurture.route_version v WHERE v.route = $1 AND v.version = $2 RETURNING version",
 		  TEXTOID, INT4OID, TEXTOID);
 static KeptPlan find_version =

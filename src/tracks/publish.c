@@ -98,27 +98,27 @@ KEPT_PLAN("INSERT INTO nurture.track_version "
 static KeptPlan draft_steps =
 KEPT_PLAN("INSERT INTO nurture.track_step (track, version, step_no, "
 		  "action, family, required_tags, preferred_tags, wait, "
-		  "wait_from, channels, condition, on_none, title, reason) "
+		  "wait_from, channels, condition, on_none, title, owner, reason) "
 		  "SELECT track, $3, step_no, action, family, required_tags, "
 		  "preferred_tags, wait, wait_from, channels, condition, "
-		  "on_none, title, reason "
+		  "on_none, title, owner, reason "
 		  "FROM nurture.track_step "
 		  "WHERE track = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);
 static KeptPlan draft_entries =
 KEPT_PLAN("INSERT INTO nurture.track_entry (track, version, entry, "
-		  "condition, from_step, once_goal_unmet, title, reason) SELECT "
-		  "track, $3, entry, condition, from_step, once_goal_unmet, "
-		  "title, reason "
+		  "condition, from_step, once_goal_unmet, title, owner, reason) "
+		  "SELECT track, $3, entry, condition, from_step, once_goal_unmet, "
+		  "title, owner, reason "
 		  "FROM nurture.track_entry "
 		  "WHERE track = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);
 static KeptPlan draft_branches =
 KEPT_PLAN("INSERT INTO nurture.track_branch (track, version, branch, "
 		  "from_step, condition, inactivity_days, to_track, to_step, "
-		  "priority, title, reason) SELECT track, $3, branch, from_step, "
-		  "condition, inactivity_days, to_track, to_step, priority, "
-		  "title, reason "
+		  "priority, title, owner, reason) SELECT track, $3, branch, "
+		  "from_step, condition, inactivity_days, to_track, to_step, "
+		  "priority, title, owner, reason "
 		  "FROM nurture.track_branch "
 		  "WHERE track = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);
