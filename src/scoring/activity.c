@@ -44,6 +44,20 @@ static KeptPlan upsert_many = KEPT_PLAN(
 										"@extschema@.nurture_tally_rolled(a.signals),"
 										" @extschema@.nurture_tally_rolled(a.topics))",
 										INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
+
+/*
+ * One lead, most often with a row: then an update does with half the work of
+ * an upsert, which looks, locks and updates.  What returning would tell about
+ * folded days nurture_tally_late tells for less.
+ */
+static KeptPlan update_one = KEPT_PLAN(
+									   "UPDATE nurture.activity a SET"
+									   " signals = @extschema@.nurture_tally_merge(a.signals, $2),"
+									   " topics = @extschema@.nurture_tally_merge(a.topics, $3),"
+									   " last_event_at = greatest(a.last_event_at, $4)"
+									   " WHERE a.lead_id = $1"
+									   " AND (SELECT true FROM nurture.lead l WHERE l.lead_id = $1)",
+									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
 static KeptPlan upsert_one = KEPT_PLAN(
 									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at)"
 									   " SELECT $1, $2, $3, $4"
@@ -51,10 +65,7 @@ static KeptPlan upsert_one = KEPT_PLAN(
 									   " ON CONFLICT (lead_id) DO UPDATE SET"
 									   " signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
 									   " topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
-									   " last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
-									   " RETURNING a.lead_id, greatest("
-									   "@extschema@.nurture_tally_rolled(a.signals),"
-									   " @extschema@.nurture_tally_rolled(a.topics))",
+									   " last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)",
 									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
 static KeptPlan lock_rows = KEPT_PLAN(
 									  "SELECT lead_id, signals, topics, last_event_at"
@@ -195,6 +206,31 @@ returned_roll_day(uint64 row)
 		DatumGetDateADT(day) + NURTURE_EPOCH_OFFSET_DAYS;
 }
 
+/* Adds one lead; false when it does not exist. */
+static bool
+add_one(DeltaLead *lead, LeadList *late)
+{
+	Datum		parameters[4];
+	uint64		late_before = nurture_tally_late;
+
+	parameters[0] = Int64GetDatum(lead->lead_id);
+	parameters[1] = lead->signals;
+	parameters[2] = lead->topics;
+	parameters[3] = TimestampTzGetDatum(lead->last_event_at);
+	set_tally_types(&update_one, false);
+	(void) nurture_execute_latest(&update_one, parameters, NULL, true);
+	if (SPI_processed == 0)
+	{
+		set_tally_types(&upsert_one, false);
+		(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
+		if (SPI_processed == 0)
+			return false;
+	}
+	if (unlikely(nurture_tally_late != late_before))
+		nurture_list_lead(late, lead->lead_id);
+	return true;
+}
+
 /*
  * Adds some leads.  Those with counts on days that are folded already are
  * listed: only their events know how many distinct days that makes.
@@ -202,28 +238,19 @@ returned_roll_day(uint64 row)
 static bool
 add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
 {
+	ActivityRows *rows;
 	bool		isnull;
 
 	if (n == 1)
 	{
-		Datum		parameters[4];
-
-		set_tally_types(&upsert_one, false);
-		parameters[0] = Int64GetDatum(leads[0]->lead_id);
-		parameters[1] = leads[0]->signals;
-		parameters[2] = leads[0]->topics;
-		parameters[3] = TimestampTzGetDatum(leads[0]->last_event_at);
-		(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
+		*unknown_lead = leads[0]->lead_id;
+		return add_one(leads[0], late);
 	}
-	else
-	{
-		ActivityRows *rows = nurture_activity_rows(n);
-
-		for (int i = 0; i < n; i++)
-			nurture_activity_put(rows, leads[i]->lead_id, leads[i]->signals,
-								 leads[i]->topics, leads[i]->last_event_at);
-		nurture_activity_execute(&upsert_many, rows);
-	}
+	rows = nurture_activity_rows(n);
+	for (int i = 0; i < n; i++)
+		nurture_activity_put(rows, leads[i]->lead_id, leads[i]->signals,
+							 leads[i]->topics, leads[i]->last_event_at);
+	nurture_activity_execute(&upsert_many, rows);
 	for (int i = 0; i < n; i++)
 	{
 		if (i >= SPI_processed ||

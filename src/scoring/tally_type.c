@@ -33,6 +33,8 @@ NURTURE_FUNCTION(nurture_tally_cmp);
 NURTURE_FUNCTION(nurture_tally_hash);
 NURTURE_FUNCTION(nurture_tally_hash_extended);
 
+uint64		nurture_tally_late = 0;
+
 /* Returns the oid of the type of column signals of nurture.activity. */
 Oid
 nurture_tally_type_oid(void)
@@ -260,11 +262,36 @@ nurture_tally_send(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(nurture_tally_close(result, size));
 }
 
+/* Tells whether b counts days that a has folded already. */
+static bool
+has_late_days(const Tally *a, const Tally *b)
+{
+	for (uint32 i = 0; i < b->n; i++)
+	{
+		uint16		day = nurture_tally_entry(b, i).day;
+
+		if (day >= NURTURE_TALLY_FIRST_DAY && day < a->roll_day)
+			return true;
+	}
+	return false;
+}
+
 /* nurture_tally_merge(nurture_tally, nurture_tally): the operator + */
 Datum
 nurture_tally_merge(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(nurture_tally_plus(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+	Datum		a = PG_GETARG_DATUM(0);
+	Datum		b = PG_GETARG_DATUM(1);
+	Tally		u = nurture_tally_of(b, NULL);
+
+	if (u.n > 0)
+	{
+		Tally		t = nurture_tally_of(a, NULL);
+
+		if (unlikely(t.roll_day != 0) && has_late_days(&t, &u))
+			nurture_tally_late++;
+	}
+	PG_RETURN_DATUM(nurture_tally_plus(a, b));
 }
 
 /* nurture_tally_take(nurture_tally, nurture_tally): the operator - */

@@ -19,6 +19,9 @@
 #define NURTURE_TALLY_END_INSTANT \
 	(((int64) NURTURE_TALLY_LAST_DAY + 1 - 10957) * USECS_PER_DAY)
 
+/* Grows whenever nurture_tally_merge adds days to a tally that folded them. */
+extern uint64 nurture_tally_late;
+
 extern Oid	nurture_tally_type_oid(void);
 extern Tally nurture_tally_of(Datum datum, struct varlena **detoasted);
 extern void nurture_tally_raise(TallyStatus status) pg_attribute_noreturn();
