@@ -467,3 +467,16 @@ COMMENT ON COLUMN nurture.outbox.attempts IS 'How often it was taken.';
 COMMENT ON COLUMN nurture.outbox.taken_by IS 'Who took it last.';
 COMMENT ON COLUMN nurture.outbox.lease_until IS 'Until then nobody else gets it.';
 COMMENT ON COLUMN nurture.outbox.done_at IS 'When its delivery was confirmed.';
+
+CREATE TABLE nurture.standing_sweep (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    since timestamptz NOT NULL DEFAULT '-infinity',
+    started_at timestamptz NOT NULL DEFAULT '-infinity',
+    next_lead bigint
+);
+COMMENT ON TABLE nurture.standing_sweep IS 'How far the tick has come in deciding standings again for leads whose activity added up; one row.';
+COMMENT ON COLUMN nurture.standing_sweep.one IS 'Always true.';
+COMMENT ON COLUMN nurture.standing_sweep.since IS 'Leads active since then are looked at.';
+COMMENT ON COLUMN nurture.standing_sweep.started_at IS 'When the sweep began; at most one an hour.';
+COMMENT ON COLUMN nurture.standing_sweep.next_lead IS 'Where it goes on; NULL when it is done.';
+INSERT INTO nurture.standing_sweep DEFAULT VALUES;

@@ -32,6 +32,9 @@ extern void nurture_standing_decide(const int64 *leads, int n,
  */
 extern int	nurture_routing_tick(int max);
 
+/* Leads whose standing the tick is to decide again; how many were filled. */
+extern int	nurture_standing_due(TimestampTz now, int64 *leads, int max);
+
 /* For nurture_draft and nurture_publish, kind route. */
 extern int	nurture_route_draft(const char *route, int from_version);
 extern char *nurture_route_publish(const char *route, int version,

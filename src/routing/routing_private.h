@@ -95,6 +95,9 @@ typedef struct StageEdge
 	Interval	after;
 } StageEdge;
 
+/* points from which one occurrence of a signal decides at once */
+#define NURTURE_DECIDING_POINTS 5
+
 typedef struct StandingRules
 {
 	int			nedges;
@@ -102,7 +105,8 @@ typedef struct StandingRules
 	int			nproducts;
 	const char **products;		/* of models, besides * */
 	const char **models;		/* the published model of each product */
-	Bitmapset  *signals;		/* scored, or named by a pattern, tier or edge */
+	Bitmapset  *signals;		/* scored high, or named by a pattern, tier or
+								 * edge */
 	bool		names_tags;
 } StandingRules;
 

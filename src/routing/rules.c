@@ -37,10 +37,16 @@ KEPT_PLAN0("SELECT k.request_kind, k.event_type, s.signal_id::int4"
 static KeptPlan read_edges =
 KEPT_PLAN0("SELECT audience_type, from_stage, to_stage, by, condition::text, after"
 		   " FROM nurture.stage_transition ORDER BY audience_type, from_stage, to_stage, by");
+
+/*
+ * Scored signals that decide at once: those of which one occurrence is worth
+ * something.  Page views and clicks, many and worth little, would cost every
+ * one of them a decision; the tick decides for their leads (sweep.c).
+ */
 static KeptPlan read_scored =
-KEPT_PLAN0("SELECT DISTINCT s.signal_id::int4 FROM nurture.signal_rule r"
-		   " JOIN nurture.model_version v USING (model, version) JOIN nurture.signal s USING (signal)"
-		   " WHERE v.status = 'published'");
+KEPT_PLAN("SELECT DISTINCT s.signal_id::int4 FROM nurture.signal_rule r"
+		  " JOIN nurture.model_version v USING (model, version) JOIN nurture.signal s USING (signal)"
+		  " WHERE v.status = 'published' AND pg_catalog.abs(r.points) >= $1", INT4OID);
 static KeptPlan read_conditions =
 KEPT_PLAN0("SELECT 'pattern \"' || p.pattern || '\"', p.condition::text FROM nurture.pattern p"
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
@@ -302,8 +308,10 @@ load_standing(Snapshot snapshot)
 	int			n;
 	char	  **owners;
 	char	  **conditions;
+	Datum		least;
 
-	nurture_execute_snapshot(&read_scored, NULL, NULL, snapshot);
+	least = Int32GetDatum(NURTURE_DECIDING_POINTS);
+	nurture_execute_snapshot(&read_scored, &least, NULL, snapshot);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		rules->signals = bms_add_member(rules->signals, cell_int(row, 1));
 

@@ -228,6 +228,30 @@ run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
 	*oldest = isnull ? DT_NOEND : DatumGetTimestampTz(due);
 }
 
+static void
+decide_standing(int64 lead_id, void *arg)
+{
+	nurture_standing_decide(&lead_id, 1, "activity");
+}
+
+/* Decides the standing of leads again whose activity added up. */
+static void
+run_standings(TimestampTz now, int max_leads, TimestampTz deadline,
+			  int64 *done, int64 *left, TimestampTz *oldest)
+{
+	int64	   *leads = palloc(sizeof(int64) * max_leads);
+	int			n = nurture_standing_due(now, leads, max_leads);
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (nurture_tick_lead("standing", leads[i], decide_standing, NULL))
+			(*done)++;
+	}
+	*left = n == max_leads ? 1 : 0;
+	pfree(leads);
+}
+
 /* Ends offers of hand-offs whose time is over, then names members. */
 static void
 run_handoffs(TimestampTz now, int max_leads, TimestampTz deadline,
@@ -236,12 +260,14 @@ run_handoffs(TimestampTz now, int max_leads, TimestampTz deadline,
 	*done = nurture_routing_tick(max_leads);
 }
 
+static TickWork standing_work = {"standing", run_standings, NULL};
 static TickWork handoff_work = {"handoff", run_handoffs, NULL};
 
 /* Registers the work of every tick besides enrollments. */
 void
 nurture_tick_init(void)
 {
+	nurture_tick_register(&standing_work);
 	nurture_tick_register(&handoff_work);
 }
 

@@ -1,7 +1,7 @@
 -- Standing and routes: where a lead stands, who takes over, with exact
 -- outcomes under a set clock. 2026-03-02 is a Monday.
 BEGIN;
-SELECT plan(74);
+SELECT plan(77);
 SET LOCAL nurture.clock = '2026-03-02 10:00:00+00';
 SET LOCAL nurture.app_user = 'ana';
 SET LOCAL timezone = 'UTC';
@@ -18,7 +18,10 @@ INSERT INTO nurture.lead (lead_id, email, audience_type, role, country) VALUES (
 SELECT is(pg_temp.standing(7001), NULL, 'nothing is known of a new lead');
 SELECT results_eq('SELECT tier, status, reasons FROM nurture_qualify(7001)', $$VALUES (2, 'fit', '{intent_short}'::text[])$$, 'fit without intent');
 SELECT pg_temp.happened(7001, '{page_viewed}');
+SELECT is(pg_temp.standing(7001), NULL, 'a page view decides nothing by itself');
+SELECT is((SELECT done FROM nurture_tick() WHERE kind = 'standing'), 1::bigint, 'the tick looks at who was active');
 SELECT is(pg_temp.standing(7001), 'engaged 2 B4', 'the first sign of interest');
+SELECT is((SELECT done FROM nurture_tick() WHERE kind = 'standing'), 0::bigint, 'once an hour');
 SELECT pg_temp.happened(7001, '{technical_document_downloaded}');
 SELECT is(pg_temp.standing(7001), 'nurturing 2 B3', 'intent of band 3');
 SELECT is(pg_temp.offers(7001), NULL, 'no offer yet');
@@ -26,7 +29,7 @@ SELECT pg_temp.happened(7001, '{technical_document_downloaded,technical_document
 SELECT is(pg_temp.standing(7001), 'mql 3 B2', 'intent of band 2: MQL');
 SELECT is(pg_temp.offers(7001), 'mql sales_development offered', 'and its offer');
 SELECT results_eq($$SELECT old_stage, new_stage, old_grade, new_grade, old_tier::int, new_tier::int, cause FROM nurture.stage_history WHERE lead_id = 7001 ORDER BY history_no$$,
-    $$VALUES (NULL, 'engaged', NULL, 'B4', 0, 2, 'page_viewed'), ('engaged', 'nurturing', 'B4', 'B3', 2, 2, 'technical_document_downloaded'),
+    $$VALUES (NULL, 'engaged', NULL, 'B4', 0, 2, 'activity'), ('engaged', 'nurturing', 'B4', 'B3', 2, 2, 'technical_document_downloaded'),
              ('nurturing', 'mql', 'B3', 'B2', 2, 3, 'technical_document_downloaded')$$, 'every change has its history');
 SELECT results_eq($$SELECT kind, outcome, reasons FROM nurture.audit WHERE lead_ref = 7001 ORDER BY audit_id$$,
     $$VALUES ('stage', 'engaged', '{intent_short}'::text[]), ('stage', 'nurturing', '{intent_short}'), ('stage', 'mql', '{readiness_short}'), ('handoff', 'offered', '{mql}')$$, 'and is on record');
@@ -43,7 +46,7 @@ SELECT is((SELECT encode(sha256(convert_to(package::text, 'UTF8')), 'hex') FROM 
 
 -- a stage never falls by decay
 SET LOCAL nurture.clock = '2026-08-31 10:00:00+00';
-SELECT pg_temp.happened(7001, '{page_viewed}');
+SELECT pg_temp.happened(7001, '{webinar_registered}');
 SELECT is(pg_temp.standing(7001), 'mql 2 B4', 'grade and tier say what is true, the stage stays');
 SET LOCAL nurture.clock = '2026-03-02 10:00:00+00';
 
