@@ -17,3 +17,8 @@ CREATE FUNCTION nurture_lead_id(external_ref text) RETURNS bigint
     LANGUAGE c STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_lead_id';
 COMMENT ON FUNCTION nurture_lead_id(text) IS 'The lead with this identifier of the CRM, its survivor when it was merged; NULL when there is none or more than one.';
+
+CREATE FUNCTION nurture_condition_check() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_condition_check';
+COMMENT ON FUNCTION nurture_condition_check() IS 'Trigger: refuses a condition that cannot be understood.';

@@ -171,6 +171,8 @@ COMMENT ON COLUMN nurture.stop_rule.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.stop_rule.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.stop_rule.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.stop_rule');
+CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.stop_rule
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_condition_check('stop rule', 'rule');
 
 CREATE TABLE nurture.stop_effect (
     lead_id bigint NOT NULL,

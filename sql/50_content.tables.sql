@@ -163,6 +163,8 @@ COMMENT ON COLUMN nurture.asset_prerequisite.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.asset_prerequisite.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.asset_prerequisite.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.asset_prerequisite');
+CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.asset_prerequisite
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_condition_check('prerequisite', 'prerequisite');
 
 CREATE TABLE nurture.approval_policy (
     kind text NOT NULL DEFAULT 'asset' CHECK (kind ~ '^[a-z][a-z0-9_]*$'),

@@ -6,10 +6,14 @@
 
 #include "base/errors.h"
 #include "base/owner.h"
+#include "base/trigger.h"
+#include "executor/spi.h"
 #include "facts/subject_private.h"
 #include "facts/vocabulary.h"
 #include "facts/vocabulary_private.h"
 #include "utils/memutils.h"
+
+NURTURE_FUNCTION(nurture_condition_check);
 
 static void *
 arena_alloc(void *ctx, size_t size)
@@ -163,4 +167,32 @@ nurture_condition_term_text(const CondTerm *term)
 
 	nurture_cond_print_term(term, &names, text, length + 1);
 	return text;
+}
+
+/*
+ * Trigger on a configuration table with a column "condition": what cannot be
+ * understood is refused when it is written, not when an event comes.  The
+ * arguments say what the rows are, and which column names one.
+ */
+Datum
+nurture_condition_check(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_condition_check");
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	HeapTuple	row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
+	data->tg_newtuple : data->tg_trigtuple;
+	char	   *condition;
+	char	   *code;
+
+	if (!nurture_deriving())
+		return PointerGetDatum(row);
+	if (data->tg_trigger->tgnargs != 2)
+		elog(ERROR, "nurture_condition_check needs two arguments");
+	condition = SPI_getvalue(row, desc, SPI_fnumber(desc, "condition"));
+	code = SPI_getvalue(row, desc, SPI_fnumber(desc, data->tg_trigger->tgargs[1]));
+	if (condition != NULL)
+		(void) nurture_condition_compile(condition,
+										 psprintf("%s \"%.64s\"", data->tg_trigger->tgargs[0],
+												  code ? code : ""));
+	return PointerGetDatum(row);
 }

@@ -39,6 +39,11 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose,"
 		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 		  TEXTOID);
 
+static KeptPlan known_channels =
+KEPT_PLAN("SELECT string_agg('\"' || channel || '\"', ', ' ORDER BY channel) FROM nurture.channel"
+		  " HAVING NOT coalesce(bool_or(channel = $1 OR consent_channel = $1), false)",
+		  TEXTOID);
+
 static KeptPlan events_at =
 KEPT_PLAN(CONSENT_FOLD_COLUMNS " FROM nurture.consent_event AS e"
 		  " WHERE e.lead_id = $1 AND e.occurred_at <= $2"
@@ -54,6 +59,33 @@ check_kind(const char *kind)
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("unknown kind of consent \"%s\"", kind),
 				 errhint("Kinds are requested, given, confirmed, refused, withdrawn, objected, expired, renewed and entered_in_error.")));
+}
+
+/* Raises unless the channel is one, or * for all. */
+void
+nurture_require_channel(const char *channel)
+{
+	Datum		value = CStringGetTextDatum(channel);
+	OwnerSwitch save;
+	char	   *known = NULL;
+	bool		unknown;
+	int			level;
+
+	if (strcmp(channel, "*") == 0)
+		return;
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	(void) nurture_execute(&known_channels, &value, NULL, true);
+	unknown = SPI_processed > 0;
+	if (unknown)
+		known = nurture_cell_text(0, 1);
+	nurture_owner_leave(&save);
+	if (unknown)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("unknown channel \"%.64s\"", channel),
+				 errhint("Channels are %s; new ones are rows of nurture.channel.", known ? known : "not set up")));
+	nurture_spi_finish(level);
 }
 
 /* Inserts an event with the caller's rights; connected to SPI. */
@@ -90,6 +122,7 @@ nurture_consent(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead, kind and channel of consent must be given")));
 	check_kind(TextDatumGetCString(values[1]));
+	nurture_require_channel(TextDatumGetCString(values[2]));
 	level = nurture_spi_connect();
 	id = insert_event(values, nulls);
 	nurture_spi_finish(level);
@@ -104,6 +137,7 @@ say(int64 lead_id, const char *kind, const char *channel, Datum source,
 	Datum		values[CONSENT_ARGS] = {0};
 	char		nulls[CONSENT_ARGS];
 
+	nurture_require_channel(channel);
 	memset(nulls, 'n', sizeof(nulls));
 	values[0] = Int64GetDatum(lead_id);
 	values[1] = CStringGetTextDatum(kind);

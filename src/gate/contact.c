@@ -128,6 +128,7 @@ ask_from_sql(FunctionCallInfo fcinfo, bool remedies, const GateRules **rules)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead and channel must be given")));
 	check_visible(PG_GETARG_INT64(0));
+	nurture_require_channel(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	return ask_gate(PG_GETARG_INT64(0),
 					text_to_cstring(PG_GETARG_TEXT_PP(1)),
 					PG_ARGISNULL(2) ? NULL :

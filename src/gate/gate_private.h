@@ -271,6 +271,7 @@ typedef struct GateDecision
 } GateDecision;
 
 /* rules.c */
+extern void nurture_require_channel(const char *channel);
 extern void nurture_gate_rules_init(void);
 extern const GateRules *nurture_gate_rules(void);
 extern const GateReason *nurture_gate_reason(const GateRules *rules,

@@ -132,16 +132,15 @@ nurture_models_mask(uint64 *generation)
 	return set->mask;
 }
 
-static void unknown_model(const char *model) pg_attribute_noreturn();
-
-static void
-unknown_model(const char *model)
+/* Raises unless there is a model of this code, with or without versions. */
+void
+nurture_require_model(const char *model)
 {
 	int			level = nurture_spi_connect();
 	Datum		value = CStringGetTextDatum(model);
 	OwnerSwitch save;
-	bool		exists;
 	char	   *codes = NULL;
+	bool		exists;
 
 	nurture_owner_enter(&save);
 	nurture_execute(&read_model, &value, NULL, true);
@@ -152,16 +151,25 @@ unknown_model(const char *model)
 		codes = nurture_cell_text(0, 1);
 	}
 	nurture_owner_leave(&save);
-	if (exists)
+	if (!exists)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("model \"%.64s\" has no published version", model),
-				 errhint("Publish one with nurture_publish('model', '%.64s', version, reason).", model)));
+				 errmsg("unknown model \"%.64s\"", model),
+				 codes ? errhint("Models are %s; new ones are rows of nurture.model.", codes) :
+				 errhint("Insert it into nurture.model first.")));
+	nurture_spi_finish(level);
+}
+
+static void unknown_model(const char *model) pg_attribute_noreturn();
+
+static void
+unknown_model(const char *model)
+{
+	nurture_require_model(model);
 	ereport(ERROR,
 			(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-			 errmsg("unknown model \"%.64s\"", model),
-			 codes ? errhint("Models are %s.", codes) : 0));
-	nurture_spi_finish(level);	/* not reached */
+			 errmsg("model \"%.64s\" has no published version", model),
+			 errhint("Publish one with nurture_publish('model', '%.64s', version, reason).", model)));
 }
 
 /* Returns the model that applies, NULL when none does. */
@@ -236,9 +244,12 @@ nurture_model_version(const char *model, int version)
 	nurture_owner_leave(&save);
 	UnregisterSnapshot(snapshot);
 	if (found == NIL)
+	{
+		nurture_require_model(model);
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("model \"%.64s\" has no version %d", model, version),
 				 errhint("Versions are rows of nurture.model_version.")));
+	}
 	return linitial(found);
 }

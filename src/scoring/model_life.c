@@ -28,13 +28,30 @@ static bool working = false;
 static const char *const rule_tables[] = {"rule_group", "fit_rule", "signal_rule", "pattern",
 "model_limit", "band", "tier_rule"};
 
+typedef void (*FindingVisit) (void *arg, const char *text, const char *severity, const char *path);
+
+/* What rules say that compiling them does not show. */
+static KeptPlan check_rules =
+KEPT_PLAN("SELECT 'signal_rule/' || r.rule, CASE WHEN t.class = 'safety' THEN 'signals of class safety are never scored' "
+		  "ELSE 'the signal is sensitive and counts with special consent only' END, "
+		  "CASE WHEN t.class = 'safety' THEN 'error' ELSE 'warning' END "
+		  "FROM nurture.signal_rule r JOIN nurture.signal s ON s.signal = r.signal "
+		  "JOIN nurture.event_type t ON t.event_type = s.event_type "
+		  "WHERE r.model = $1 AND r.version = $2 AND (t.class = 'safety' OR t.sensitive) "
+		  "UNION ALL SELECT 'fit_rule/' || b.rule, 'the range overlaps that of rule \"' || a.rule || '\"', 'warning' "
+		  "FROM nurture.fit_rule a JOIN nurture.fit_rule b ON b.model = a.model AND b.version = a.version "
+		  "AND b.attribute = a.attribute AND b.rule > a.rule "
+		  "WHERE a.model = $1 AND a.version = $2 AND a.operator = 'between' AND b.operator = 'between' "
+		  "AND jsonb_typeof(a.operand -> 0) = jsonb_typeof(b.operand -> 1) "
+		  "AND jsonb_typeof(b.operand -> 0) = jsonb_typeof(a.operand -> 1) "
+		  "AND a.operand -> 0 <= b.operand -> 1 AND b.operand -> 0 <= a.operand -> 1 ORDER BY 1, 2",
+		  TEXTOID, INT4OID);
 static KeptPlan next_version = KEPT_PLAN("INSERT INTO nurture.model_version (model, version, author) "
 										 "SELECT $1, coalesce(max(version), 0) + 1, $2 FROM nurture.model_version WHERE model = $1 RETURNING version",
 										 TEXTOID, TEXTOID);
 static KeptPlan find_version = KEPT_PLAN("SELECT status, author, (SELECT version FROM nurture.model_version p WHERE p.model = $1 AND p.status = 'published') "
 										 "FROM nurture.model_version WHERE model = $1 AND version = $2 FOR UPDATE",
 										 TEXTOID, INT4OID);
-static KeptPlan has_model = KEPT_PLAN("SELECT 1 FROM nurture.model WHERE model = $1", TEXTOID);
 static KeptPlan retire = KEPT_PLAN("UPDATE nurture.model_version SET status = 'retired', retired_at = $2 "
 								   "WHERE model = $1 AND status = 'published'", TEXTOID, TIMESTAMPTZOID);
 static KeptPlan publish = KEPT_PLAN("UPDATE nurture.model_version v SET status = 'published', published_at = $3, reason = $4, approver = $5, "
@@ -65,19 +82,6 @@ actor_or_session(const char *actor)
 	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
 		return pstrdup(nurture_app_user);
 	return GetUserNameFromId(GetSessionUserId(), false);
-}
-
-static void
-require_model(const char *model)
-{
-	Datum		value = CStringGetTextDatum(model);
-
-	nurture_execute(&has_model, &value, NULL, false);
-	if (SPI_processed == 0)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("unknown model \"%.64s\"", model),
-				 errhint("Insert it into nurture.model first.")));
 }
 
 /* Copies the rules of one version into another. */
@@ -125,7 +129,7 @@ nurture_model_draft(const char *model, int from_version)
 	bool		isnull;
 	int			version;
 
-	require_model(model);
+	nurture_require_model(model);
 	values[0] = CStringGetTextDatum(model);
 	if (from_version > 0)
 	{
@@ -146,6 +150,129 @@ nurture_model_draft(const char *model, int from_version)
 	return version;
 }
 
+/* Most and least points that the rules of a dimension can give. */
+static void
+reachable(const CompiledModel *m, ScoreDimension dimension, double *least, double *most)
+{
+	*least = *most = 0;
+	for (int i = 0; i < m->n_point_rules; i++)
+	{
+		const PointRule *rule = &m->point_rules[i];
+		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension :
+		rule->is_pattern ? SCORE_INTENT : SCORE_FIT;
+
+		if (d == dimension && rule->points > 0)
+			*most += rule->points;
+		if (d == dimension && rule->points < 0)
+			*least += rule->points;
+	}
+	for (int i = 0; i < m->core.nrules; i++)
+	{
+		const ScoreSignalRule *rule = &m->core.rules[i];
+		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension : SCORE_INTENT;
+
+		if (d != dimension)
+			continue;
+		if (rule->points > 0)
+			*most += rule->cap != NURTURE_SCORE_NO_CAP ? rule->cap :
+				rule->count_max > 0 ? (double) rule->count_max * rule->points : 1e15;
+		else
+			*least -= 1e15;
+	}
+	if (m->core.limits[dimension].cap != NURTURE_SCORE_NO_CAP)
+		*most = Min(*most, (double) m->core.limits[dimension].cap);
+	if (m->core.limits[dimension].floor != NURTURE_SCORE_NO_FLOOR)
+		*most = Max(*most, (double) m->core.limits[dimension].floor);
+}
+
+/*
+ * Visits what is wrong with a version.  Rules that cannot be compiled do not
+ * get so far: the guards refuse them when they are written.
+ */
+static void
+check_version(const char *model, int version, FindingVisit visit, void *arg)
+{
+	const CompiledModel *compiled = nurture_model_version(model, version);
+	static const char *const names[] = {"fit", "intent"};
+	Datum		values[2];
+	OwnerSwitch save;
+	int			level;
+
+	if (compiled->core.nrules + compiled->n_point_rules == 0)
+		visit(arg, "the version has no rules", "error", NULL);
+	for (int d = SCORE_FIT; d <= SCORE_INTENT; d++)
+	{
+		const ModelBands *bands = &compiled->bands[d];
+		double		least;
+		double		most;
+
+		reachable(compiled, d, &least, &most);
+		if (bands->n == 0)
+			visit(arg, psprintf("dimension %s has no bands", names[d]), "warning", psprintf("band/%s", names[d]));
+		for (int i = 0; i < bands->n; i++)
+		{
+			if (bands->min_points[i] > most)
+				visit(arg, psprintf("band %c cannot be reached", bands->band[i]), "error",
+					  psprintf("band/%s/%c", names[d], bands->band[i]));
+			if (i > 0 && bands->band[i] < bands->band[i - 1])
+				visit(arg, psprintf("band %c needs more points than band %c", bands->band[i - 1], bands->band[i]),
+					  "error", psprintf("band/%s/%c", names[d], bands->band[i]));
+		}
+	}
+	for (int i = 0; i < compiled->core.nrules; i++)
+	{
+		const ScoreSignalRule *rule = &compiled->core.rules[i];
+		bool		weightless = !rule->ever;
+
+		for (int age = 0; weightless && age < rule->nfactor; age++)
+			weightless = rule->factor[age] == 0;
+		if (weightless || rule->points == 0)
+			visit(arg, "the rule can never give points", "warning",
+				  psprintf("signal_rule/%s", compiled->signal_names[i].rule));
+	}
+	if (compiled->n_tiers == 0)
+		visit(arg, "the version has no tier rules", "warning", NULL);
+
+	values[0] = CStringGetTextDatum(model);
+	values[1] = Int32GetDatum(version);
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	nurture_execute(&check_rules, values, NULL, true);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		visit(arg, nurture_cell_text(i, 2), nurture_cell_text(i, 3), nurture_cell_text(i, 1));
+	nurture_spi_finish(level);
+	nurture_owner_leave(&save);
+}
+
+/* Refuses to publish for a finding that is an error. */
+static void
+refuse_finding(void *arg, const char *text, const char *severity, const char *path)
+{
+	const char *version = arg;
+
+	if (strcmp(severity, "error") == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
+				 errmsg("%s cannot be published: %s%s%s", version, text,
+						path ? " at " : "", path ? path : ""),
+				 errhint("See nurture_check_model.")));
+}
+
+/* Puts a finding into the result of nurture_check_model. */
+static void
+show_finding(void *arg, const char *text, const char *severity, const char *path)
+{
+	ReturnSetInfo *result = arg;
+	Datum		values[3];
+	bool		nulls[3] = {false};
+
+	values[0] = CStringGetTextDatum(text);
+	values[1] = CStringGetTextDatum(severity);
+	nulls[2] = path == NULL;
+	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(path);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
 /*
  * Publishes a draft and retires the version before it.  Returns what changed
  * in words.  The draft is compiled first; rules that cannot be are an error.
@@ -162,11 +289,10 @@ nurture_model_publish(const char *model, int version, const char *reason,
 	char	   *before;
 	char	   *who = actor_or_session(actor);
 	char	   *result;
-	const CompiledModel *compiled;
 	TimestampTz now = nurture_now_statement();
 	AuditEntry	entry;
 
-	require_model(model);
+	nurture_require_model(model);
 	values[0] = CStringGetTextDatum(model);
 	values[1] = Int32GetDatum(version);
 	nurture_execute(&find_version, values, NULL, false);
@@ -189,12 +315,7 @@ nurture_model_publish(const char *model, int version, const char *reason,
 				 errmsg("version %d of model \"%s\" must be published by another person than its author", version, model),
 				 errhint("The setting nurture.two_person_rule is on.")));
 
-	compiled = nurture_model_version(model, version);
-	if (compiled->core.nrules + compiled->n_point_rules == 0)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
-				 errmsg("version %d of model \"%s\" has no rules", version, model),
-				 errhint("See nurture_check_model('%s', %d).", model, version)));
+	check_version(model, version, refuse_finding, psprintf("version %d of model \"%s\"", version, model));
 
 	working = true;
 	PG_TRY();
@@ -235,103 +356,15 @@ nurture_model_publish(const char *model, int version, const char *reason,
 	return result;
 }
 
-static void
-finding(ReturnSetInfo *result, const char *text, const char *severity, const char *path)
-{
-	Datum		values[3];
-	bool		nulls[3] = {false};
-
-	values[0] = CStringGetTextDatum(text);
-	values[1] = CStringGetTextDatum(severity);
-	nulls[2] = path == NULL;
-	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(path);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-/* Most and least points that the rules of a dimension can give. */
-static void
-reachable(const CompiledModel *m, ScoreDimension dimension, double *least, double *most)
-{
-	*least = *most = 0;
-	for (int i = 0; i < m->n_point_rules; i++)
-	{
-		const PointRule *rule = &m->point_rules[i];
-		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension :
-		rule->is_pattern ? SCORE_INTENT : SCORE_FIT;
-
-		if (d == dimension && rule->points > 0)
-			*most += rule->points;
-		if (d == dimension && rule->points < 0)
-			*least += rule->points;
-	}
-	for (int i = 0; i < m->core.nrules; i++)
-	{
-		const ScoreSignalRule *rule = &m->core.rules[i];
-		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension : SCORE_INTENT;
-
-		if (d != dimension)
-			continue;
-		if (rule->points > 0)
-			*most += rule->cap != NURTURE_SCORE_NO_CAP ? rule->cap :
-				rule->count_max > 0 ? (double) rule->count_max * rule->points : 1e15;
-		else
-			*least -= 1e15;
-	}
-	if (m->core.limits[dimension].cap != NURTURE_SCORE_NO_CAP)
-		*most = Min(*most, (double) m->core.limits[dimension].cap);
-	if (m->core.limits[dimension].floor != NURTURE_SCORE_NO_FLOOR)
-		*most = Max(*most, (double) m->core.limits[dimension].floor);
-}
-
 /*
  * nurture_check_model(model text, version int) returns setof (finding,
- * severity, path): what is wrong with a version.  Rules that cannot be
- * compiled do not get so far: the guards refuse them when they are written.
+ * severity, path): what is wrong with a version.
  */
 Datum
 nurture_check_model(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *model = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int			version = PG_GETARG_INT32(1);
-	const CompiledModel *compiled;
-	static const char *const names[] = {"fit", "intent"};
-
 	InitMaterializedSRF(fcinfo, 0);
-	compiled = nurture_model_version(model, version);
-	if (compiled->core.nrules + compiled->n_point_rules == 0)
-		finding(result, "the version has no rules", "error", NULL);
-	for (int d = SCORE_FIT; d <= SCORE_INTENT; d++)
-	{
-		const ModelBands *bands = &compiled->bands[d];
-		double		least;
-		double		most;
-
-		reachable(compiled, d, &least, &most);
-		if (bands->n == 0)
-			finding(result, psprintf("dimension %s has no bands", names[d]), "warning", psprintf("band/%s", names[d]));
-		for (int i = 0; i < bands->n; i++)
-		{
-			if (bands->min_points[i] > most)
-				finding(result, psprintf("band %c cannot be reached", bands->band[i]), "error",
-						psprintf("band/%s/%c", names[d], bands->band[i]));
-			if (i > 0 && bands->band[i] < bands->band[i - 1])
-				finding(result, psprintf("band %c needs more points than band %c", bands->band[i - 1], bands->band[i]),
-						"error", psprintf("band/%s/%c", names[d], bands->band[i]));
-		}
-	}
-	for (int i = 0; i < compiled->core.nrules; i++)
-	{
-		const ScoreSignalRule *rule = &compiled->core.rules[i];
-		bool		weightless = !rule->ever;
-
-		for (int age = 0; weightless && age < rule->nfactor; age++)
-			weightless = rule->factor[age] == 0;
-		if (weightless || rule->points == 0)
-			finding(result, "the rule can never give points", "warning",
-					psprintf("signal_rule/%s", compiled->signal_names[i].rule));
-	}
-	if (compiled->n_tiers == 0)
-		finding(result, "the version has no tier rules", "warning", NULL);
+	check_version(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1),
+				  show_finding, fcinfo->resultinfo);
 	return (Datum) 0;
 }

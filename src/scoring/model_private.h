@@ -20,6 +20,7 @@ typedef struct ScoreDetail
 	NurtureTruth *truths;		/* per point rule; NULL = not wanted */
 } ScoreDetail;
 
+extern void nurture_require_model(const char *model);
 extern void nurture_score_hook_init(void);
 extern void nurture_score_detail(Subject *subject, const CompiledModel *model,
 								 ScoreSummary *out, ScoreDetail *detail);
