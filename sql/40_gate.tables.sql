@@ -367,9 +367,16 @@ CREATE TRIGGER nurture_gate_insert AFTER INSERT ON nurture.lead
 CREATE TRIGGER nurture_gate_update AFTER UPDATE ON nurture.lead
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_lead();
+CREATE TRIGGER nurture_gate_delete AFTER DELETE ON nurture.lead
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_lead();
+CREATE TRIGGER nurture_gate_keep_all BEFORE TRUNCATE ON nurture.lead
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_gate_keep();
 ALTER TABLE nurture.lead
     ENABLE ALWAYS TRIGGER nurture_gate_insert,
-    ENABLE ALWAYS TRIGGER nurture_gate_update;
+    ENABLE ALWAYS TRIGGER nurture_gate_update,
+    ENABLE ALWAYS TRIGGER nurture_gate_delete,
+    ENABLE ALWAYS TRIGGER nurture_gate_keep_all;
 
 CREATE TRIGGER nurture_gate_keep BEFORE DELETE ON nurture.gate
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_gate_keep();

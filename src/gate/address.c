@@ -7,7 +7,12 @@
 #include "common/hmac.h"
 #include "common/sha2.h"
 #include "gate/gate_private.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
+
+#define ADDRESS_LOCK_CLASS 0x6E757274	/* "nurt", of advisory locks */
+#define ADDRESS_LOCKS	64
 
 NURTURE_FUNCTION(nurture_normal_email);
 NURTURE_FUNCTION(nurture_normal_phone);
@@ -102,6 +107,23 @@ nurture_gate_hash_datum(const uint8 *hash)
 	SET_VARSIZE(result, VARHDRSZ + GATE_HASH_LEN);
 	memcpy(VARDATA(result), hash, GATE_HASH_LEN);
 	return PointerGetDatum(result);
+}
+
+/*
+ * Keeps the suppression of an address, and a message that its lead's new
+ * address is used for before it is committed, apart until the transaction
+ * ends: whoever suppresses it would not find the lead.  Few locks for all
+ * addresses, so that a bulk load does not fill the lock table.
+ */
+void
+nurture_gate_lock_address(const uint8 *hash, bool suppressing)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, ADDRESS_LOCK_CLASS,
+						 hash[0] % ADDRESS_LOCKS, 2);
+	(void) LockAcquire(&tag, suppressing ? ExclusiveLock : ShareLock, false,
+					   false);
 }
 
 /* nurture_normal_email(email text) returns text */

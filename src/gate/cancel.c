@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 
 int64		nurture_cancelled_messages = 0;
+uint64		nurture_gate_asset_epoch = 1;
 
 #define CANCEL_SET \
 	"UPDATE nurture.message AS m SET" \
@@ -26,13 +27,20 @@ int64		nurture_cancelled_messages = 0;
 	" cancel_requested = m.status OPERATOR(pg_catalog.=) 'taken'::pg_catalog.text," \
 	" reasons = pg_catalog.array_append(COALESCE(m.reasons," \
 	" '{}'::pg_catalog.text[]), $1)" \
-	" WHERE m.status OPERATOR(pg_catalog.=) ANY" \
-	" ('{queued,held,taken}'::pg_catalog.text[]) AND NOT m.cancel_requested"
+	" WHERE NOT m.cancel_requested AND "
+#define CANCELLABLE \
+	"m.status OPERATOR(pg_catalog.=) ANY" \
+	" ('{queued,held,taken}'::pg_catalog.text[])"
 #define CANCEL_RETURN \
 	" RETURNING m.lead_id, m.message_id, m.status"
 
+/*
+ * The status is asked for in a way that does not match the index of waiting
+ * messages by asset: a plan made while the tables are small would walk all of
+ * that index for each lead.
+ */
 static KeptPlan cancel_lead =
-KEPT_PLAN(CANCEL_SET " AND m.lead_id OPERATOR(pg_catalog.=) $2"
+KEPT_PLAN(CANCEL_SET "(" CANCELLABLE ") IS TRUE AND m.lead_id OPERATOR(pg_catalog.=) $2"
 		  " AND (m.message_class OPERATOR(pg_catalog.=) ANY ($3)"
 		  " OR m.purpose OPERATOR(pg_catalog.=) $4)"
 		  " AND ($5 OPERATOR(pg_catalog.=) '*'::pg_catalog.text"
@@ -55,7 +63,7 @@ KEPT_PLAN(CANCEL_SET " AND m.lead_id OPERATOR(pg_catalog.=) $2"
 		  TEXTOID, TEXTOID);
 
 static KeptPlan cancel_asset =
-KEPT_PLAN(CANCEL_SET " AND m.asset_id OPERATOR(pg_catalog.=) $2"
+KEPT_PLAN(CANCEL_SET CANCELLABLE " AND m.asset_id OPERATOR(pg_catalog.=) $2"
 		  " AND m.version OPERATOR(pg_catalog.=) $3" CANCEL_RETURN,
 		  TEXTOID, TEXTOID, INT4OID);
 
@@ -160,6 +168,7 @@ nurture_gate_cancel_for_asset(const char *asset_id, int32 version,
 	Datum		values[3];
 	int64		n;
 
+	nurture_gate_asset_epoch++;
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
 	values[0] = CStringGetTextDatum(reason);

@@ -68,6 +68,30 @@ KEPT_PLAN("UPDATE nurture.gate AS g SET denied = $2"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
 		  " AND g.denied OPERATOR(pg_catalog.<>) $2", INT8OID, INT4OID);
 
+/* what the lead said is said for the one it was merged into */
+static KeptPlan hand_on =
+KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
+		  " topic, product, kind, occurred_at, source, evidence, actor)"
+		  " SELECT $2, e.channel, e.purpose, e.topic, e.product, e.kind,"
+		  " e.occurred_at, e.source, pg_catalog.jsonb_build_object("
+		  "'merged_consent_event_id'::pg_catalog.text, e.consent_event_id),"
+		  " e.actor FROM nurture.consent_event AS e"
+		  " WHERE e.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND e.consent_event_id OPERATOR(pg_catalog.=) $3",
+		  INT8OID, INT8OID, INT8OID);
+
+static KeptPlan inherit =
+KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
+		  " topic, product, kind, occurred_at, source, evidence)"
+		  " SELECT $2, c.channel, c.purpose, c.topic, c.product, c.state,"
+		  " c.since, 'merge'::pg_catalog.text, pg_catalog.jsonb_build_object("
+		  "'merged_consent_event_id'::pg_catalog.text, c.consent_event_id)"
+		  " FROM nurture.consent AS c"
+		  " WHERE c.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND c.state OPERATOR(pg_catalog.=) ANY"
+		  " ('{refused,withdrawn,objected}'::pg_catalog.text[])",
+		  INT8OID, INT8OID);
+
 /* An event of the statement. */
 typedef struct NewEvent
 {
@@ -273,6 +297,36 @@ lifts_stops(const NewEvent *events, int nevents, const ConsentScope *scopes,
 	return granted;
 }
 
+/* Denies to the survivor of a merge what is denied to the merged lead. */
+void
+nurture_consent_inherit(int64 lead_id, int64 survivor)
+{
+	Datum		values[2] = {Int64GetDatum(lead_id), Int64GetDatum(survivor)};
+
+	(void) nurture_execute(&inherit, values, NULL, false);
+}
+
+/* Hands denials of merged leads on to their survivors. */
+static void
+hand_on_denials(const NewEvent *events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[3];
+		int64		survivor;
+
+		if (!nurture_consent_forbids(events[i].kind))
+			continue;
+		survivor = nurture_gate_survivor(events[i].lead_id);
+		if (survivor == 0)
+			continue;
+		values[0] = Int64GetDatum(events[i].lead_id);
+		values[1] = Int64GetDatum(survivor);
+		values[2] = Int64GetDatum(events[i].id);
+		(void) nurture_execute(&hand_on, values, NULL, false);
+	}
+}
+
 /* Appends an entry per event. */
 static void
 record_events(const NewEvent *events, int n)
@@ -353,9 +407,18 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 
 			if (scope != NULL && nurture_consent_forbids(scope->state))
 				cancel_denied(events[j].lead_id, scope);
+			if (events[j].kind != CONSENT_ENTERED_IN_ERROR)
+				continue;
+			/* the grant it takes back may be one of another scope */
+			for (int k = 0; k < nscopes[i]; k++)
+			{
+				if (nurture_consent_forbids(scopes[i][k].state))
+					cancel_denied(events[j].lead_id, &scopes[i][k]);
+			}
 		}
 	}
 	record_events(events, n);
+	hand_on_denials(events, n);
 	for (int i = 0; i < nleads; i++)
 	{
 		if (lifts_stops(&events[begin[i]], begin[i + 1] - begin[i], scopes[i],

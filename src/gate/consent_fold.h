@@ -15,9 +15,10 @@
 	" CASE WHEN e.kind OPERATOR(pg_catalog.=) 'entered_in_error'::pg_catalog.text" \
 	" THEN (e.evidence OPERATOR(pg_catalog.->>) 'consent_event_id'::pg_catalog.text)" \
 	"::pg_catalog.int8 END"
+/* dated ahead of its recording, a grant would win over every later opt-out */
 #define CONSENT_FOLD_ORDER \
-	" ORDER BY e.channel, e.purpose, e.topic, e.product, e.occurred_at," \
-	" e.consent_event_id"
+	" ORDER BY e.channel, e.purpose, e.topic, e.product," \
+	" LEAST(e.occurred_at, e.recorded_at), e.consent_event_id"
 
 typedef struct ConsentScope
 {

@@ -193,6 +193,7 @@ typedef struct GateLead
 	const char *language;
 	const char *stage;			/* "new" when it has no row */
 	TimestampTz verified_at;	/* DT_NOBEGIN = not */
+	bool		ours;			/* its row was written by this transaction */
 	bool		has_account;
 	int64		account_id;
 	int			nconsents;
@@ -287,12 +288,14 @@ extern char *nurture_gate_normal_phone(const char *phone);
 extern void nurture_gate_hash(const GateRules *rules, const char *scope,
 							  const char *value, uint8 *hash);
 extern Datum nurture_gate_hash_datum(const uint8 *hash);
+extern void nurture_gate_lock_address(const uint8 *hash, bool suppressing);
 
 /* gate_row.c */
 extern uint64 nurture_gate_epoch;	/* grows with whatever this backend does
 									 * to a gate row */
 extern bool nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead);
 extern void nurture_gate_lock(int64 lead_id);
+extern int64 nurture_gate_survivor(int64 lead_id);
 
 /* state.c */
 extern void nurture_gate_read(GateLead *lead, const GateRules *rules,
@@ -336,6 +339,8 @@ typedef struct CancelScope
 } CancelScope;
 
 extern int64 nurture_cancelled_messages;	/* by this backend so far */
+extern uint64 nurture_gate_asset_epoch; /* grows when this backend takes an
+										 * asset out of use */
 extern int64 nurture_gate_cancel(const CancelScope *scope);
 
 /* consent_state.c */
@@ -346,9 +351,14 @@ extern bool nurture_consent_forbids(ConsentState state);
 
 /* consent.c */
 extern void nurture_consent_init(void);
+extern void nurture_consent_inherit(int64 lead_id, int64 survivor);
+
+/* suppress.c */
+extern void nurture_suppress_inherit(int64 lead_id, int64 survivor);
 
 /* stop.c */
 extern void nurture_stop_init(void);
+extern void nurture_stop_inherit(int64 lead_id, int64 survivor);
 extern int	nurture_stop_classes(const char *effect, const char *scope_json,
 								 ArrayType **channels);
 

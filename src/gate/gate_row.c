@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -25,6 +26,7 @@
 #include "gate/gate_private.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
@@ -44,6 +46,16 @@ KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) $2"
 
 static KeptPlan find_gate =
 KEPT_PLAN("SELECT 1 FROM nurture.gate AS g"
+		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1", INT8OID);
+
+static KeptPlan find_waiting =
+KEPT_PLAN("SELECT 1 FROM nurture.message AS m"
+		  " WHERE m.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND m.status OPERATOR(pg_catalog.=) ANY"
+		  " ('{queued,held}'::pg_catalog.text[]) LIMIT 1", INT8OID);
+
+static KeptPlan find_survivor =
+KEPT_PLAN("SELECT g.merged_into FROM nurture.gate AS g"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1", INT8OID);
 
 static KeptPlan make_gate =
@@ -163,6 +175,19 @@ write_facts(int64 lead_id, Datum merged_into, bool merged_null, bool erased)
 	}
 }
 
+/* Returns the lead that a lead was merged into, 0 when it was not. */
+int64
+nurture_gate_survivor(int64 lead_id)
+{
+	Datum		value = Int64GetDatum(lead_id);
+	bool		null = true;
+
+	(void) nurture_execute_latest(&find_survivor, &value, NULL, false);
+	if (SPI_processed > 0)
+		value = nurture_cell(0, 1, &null);
+	return null ? 0 : DatumGetInt64(value);
+}
+
 static void
 make_batch(Datum *ids, int n)
 {
@@ -211,6 +236,29 @@ leads_inserted(TriggerData *data)
 	ExecDropSingleTupleTableSlot(slot);
 }
 
+/*
+ * Hands what forbids messages to a lead on to the one it was merged into: it
+ * is the same person, and a merge must not loosen anything.
+ */
+static void
+inherit_denials(int64 lead_id, int64 survivor)
+{
+	int64		next = survivor;
+
+	for (int merges = 0; next != 0; merges++)
+	{
+		if (next == lead_id || merges == GATE_MAX_MERGES)
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_BAD_STATE),
+					 errmsg("a lead cannot be merged into one that was merged into it"),
+					 errhint("Set merged_into to the lead that is to be kept.")));
+		next = nurture_gate_survivor(next);
+	}
+	nurture_consent_inherit(lead_id, survivor);
+	nurture_stop_inherit(lead_id, survivor);
+	nurture_suppress_inherit(lead_id, survivor);
+}
+
 /* A lead whose change the gate has to know. */
 typedef struct ChangedLead
 {
@@ -219,6 +267,10 @@ typedef struct ChangedLead
 	bool		merged_null;
 	bool		erased;
 	bool		closed;			/* was merged or erased by this statement */
+	bool		merged;			/* was merged, into another than before */
+	bool		moved;			/* has another address now: */
+	char	   *email;
+	char	   *phone;
 } ChangedLead;
 
 static int
@@ -228,6 +280,35 @@ compare_changed(const void *a, const void *b)
 	int64		y = ((const ChangedLead *) b)->lead_id;
 
 	return x < y ? -1 : x > y;
+}
+
+/* Cancels what is queued for a lead whose new address is suppressed. */
+static void
+cancel_suppressed(const ChangedLead *changed)
+{
+	static const char *const channels[] = {"email", "phone", "sms"};
+	Datum		value = Int64GetDatum(changed->lead_id);
+	GateLead	lead = {
+		.found = true,.ours = true,.lead_id = changed->lead_id,
+		.email = changed->email,.phone = changed->phone
+	};
+
+	(void) nurture_execute_latest(&find_waiting, &value, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	for (int i = 0; i < lengthof(channels); i++)
+	{
+		GateAsk		ask = {.channel = channels[i],.now = nurture_now_wall()};
+		CancelScope scope = {
+			.lead_id = changed->lead_id,.classes = CLASS_ALL,
+			.channel = channels[i],.topic = "*",.product = "*",
+			.reason = "suppressed"
+		};
+
+		nurture_gate_suppressions(&lead, nurture_gate_rules(), &ask);
+		if (ask.nsuppressions > 0)
+			(void) nurture_gate_cancel(&scope);
+	}
 }
 
 /*
@@ -264,6 +345,7 @@ leads_updated(TriggerData *data)
 		Datum		new[lengthof(facts)];
 		bool		oldnull[lengthof(facts)];
 		bool		newnull[lengthof(facts)];
+		bool		same[lengthof(facts)];
 
 		if (lead_id != DatumGetInt64(slot_getattr(before, id, &null)))
 			ereport(ERROR,
@@ -276,10 +358,10 @@ leads_updated(TriggerData *data)
 
 			old[i] = slot_getattr(before, columns[i], &oldnull[i]);
 			new[i] = slot_getattr(after, columns[i], &newnull[i]);
-			if (oldnull[i] != newnull[i] ||
-				(!newnull[i] && !datum_image_eq(old[i], new[i], att->attbyval,
-												att->attlen)))
-				changed = true;
+			same[i] = oldnull[i] == newnull[i] &&
+				(newnull[i] || datum_image_eq(old[i], new[i], att->attbyval,
+											  att->attlen));
+			changed = changed || !same[i];
 		}
 		if (!changed)
 			continue;
@@ -293,8 +375,13 @@ leads_updated(TriggerData *data)
 		leads[n].merged_into = new[8];
 		leads[n].merged_null = newnull[8];
 		leads[n].erased = !newnull[9];
+		leads[n].merged = !newnull[8] &&
+			(oldnull[8] || DatumGetInt64(old[8]) != DatumGetInt64(new[8]));
 		leads[n].closed = (oldnull[8] && !newnull[8]) ||
 			(oldnull[9] && !newnull[9]);
+		leads[n].moved = !same[0] || !same[1];
+		leads[n].email = newnull[0] ? NULL : TextDatumGetCString(new[0]);
+		leads[n].phone = newnull[1] ? NULL : TextDatumGetCString(new[1]);
 		n++;
 	}
 	ExecDropSingleTupleTableSlot(before);
@@ -320,13 +407,67 @@ leads_updated(TriggerData *data)
 		scope.reason = leads[i].erased ? "lead_erased" : "lead_merged";
 		(void) nurture_gate_cancel(&scope);
 	}
+	for (int i = 0; i < n; i++)
+	{
+		if (leads[i].moved && !leads[i].closed)
+			cancel_suppressed(&leads[i]);
+		if (leads[i].merged)
+			inherit_denials(leads[i].lead_id,
+							DatumGetInt64(leads[i].merged_into));
+	}
 	if (leads != NULL)
 		pfree(leads);
 }
 
+/* Cancels what is queued for leads that were deleted, in lead order. */
+static void
+leads_deleted(TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	int			id = SPI_fnumber(desc, "lead_id");
+	ChangedLead *leads = NULL;
+	int			n = 0;
+	int			max = 0;
+
+	tuplestore_rescan(data->tg_oldtable);
+	while (tuplestore_gettupleslot(data->tg_oldtable, true, false, slot))
+	{
+		bool		null;
+
+		if (n == max)
+		{
+			max = max ? max * 2 : 16;
+			leads = leads ?
+				repalloc_huge(leads, sizeof(ChangedLead) * max) :
+				palloc(sizeof(ChangedLead) * max);
+		}
+		leads[n++].lead_id = DatumGetInt64(slot_getattr(slot, id, &null));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	if (n > 1)
+		qsort(leads, n, sizeof(ChangedLead), compare_changed);
+	for (int i = 0; i < n; i++)
+	{
+		GateLead	lead;
+
+		CHECK_FOR_INTERRUPTS();
+		(void) nurture_gate_update(leads[i].lead_id, 1, &lead);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		CancelScope scope = {
+			.lead_id = leads[i].lead_id,.classes = CLASS_ALL,.channel = "*",
+			.topic = "*",.product = "*",.reason = "lead_unknown"
+		};
+
+		(void) nurture_gate_cancel(&scope);
+	}
+}
+
 /*
  * Trigger of nurture.lead, after each statement: gives new leads their gate
- * row, and tells the gate of changed facts.
+ * row, and tells the gate of changed facts and of leads that are gone.
  */
 Datum
 nurture_gate_lead(PG_FUNCTION_ARGS)
@@ -343,6 +484,8 @@ nurture_gate_lead(PG_FUNCTION_ARGS)
 		leads_inserted(data);
 	else if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 		leads_updated(data);
+	else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+		leads_deleted(data);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	return PointerGetDatum(NULL);
@@ -360,5 +503,5 @@ nurture_gate_keep(PG_FUNCTION_ARGS)
 			(errcode(NURTURE_ERRCODE_APPEND_ONLY),
 			 errmsg("rows of table \"%s\" cannot be removed",
 					RelationGetRelationName(data->tg_relation)),
-			 errhint("Without its gate row a lead's opt-out and a message to it could pass each other.")));
+			 errhint("Without its gate row a lead's opt-out and a message to it could pass each other; DELETE of a lead cancels what is queued for it, TRUNCATE would not.")));
 }

@@ -53,6 +53,7 @@ typedef struct AssetKey
 typedef struct AssetEntry
 {
 	AssetKey	key;
+	uint64		epoch;			/* nurture_gate_asset_epoch when it was read */
 	GateAsset	asset;
 } AssetEntry;
 
@@ -211,7 +212,8 @@ statement_asset(GateStatement *statement, const char *asset_id, int32 version,
 	strcpy(key.asset_id, asset_id);
 	key.version = version;
 	entry = hash_search(statement->assets, &key, HASH_FIND, NULL);
-	if (entry == NULL)
+	/* this transaction may take it out of use while the statement runs */
+	if (entry == NULL || entry->epoch != nurture_gate_asset_epoch)
 	{
 		MemoryContext old = MemoryContextSwitchTo(statement->context);
 		GateAsset	asset;
@@ -220,6 +222,7 @@ statement_asset(GateStatement *statement, const char *asset_id, int32 version,
 		MemoryContextSwitchTo(old);
 		entry = hash_search(statement->assets, &key, HASH_ENTER, &known);
 		entry->asset = asset;
+		entry->epoch = nurture_gate_asset_epoch;
 	}
 	return &entry->asset;
 }

@@ -5,6 +5,8 @@
  */
 #include "base/compat.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -24,7 +26,7 @@ static KeptPlan read_lead =
 KEPT_PLAN("SELECT l.email, l.phone, l.country, l.audience_type, l.language,"
 		  " s.stage, l.audience_verified_at, l.account_id,"
 		  " l.erased_at IS NOT NULL, c.channel, c.purpose, c.topic,"
-		  " c.product, c.state, c.since, c.expires_at, c.legal_basis"
+		  " c.product, c.state, c.since, c.expires_at, c.legal_basis, l.xmin"
 		  " FROM nurture.lead AS l"
 		  " LEFT JOIN nurture.lead_stage AS s"
 		  " ON s.lead_id OPERATOR(pg_catalog.=) l.lead_id"
@@ -151,6 +153,7 @@ read_facts(GateLead *lead, MemoryContext context)
 	lead->account_id = null ? 0 : DatumGetInt64(value);
 	if (DatumGetBool(nurture_cell(0, 9, &null)))
 		lead->erased = true;
+	lead->ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(nurture_cell(0, 18, &null)));
 
 	(void) nurture_cell(0, 10, &null);
 	if (null)
@@ -296,7 +299,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->verified_at = DT_NOBEGIN;
 	lead->email = lead->phone = lead->country = NULL;
 	lead->audience_type = lead->language = lead->stage = NULL;
-	lead->has_account = false;
+	lead->ours = lead->has_account = false;
 	lead->nconsents = lead->nstops = lead->nlive = 0;
 	lead->maxlive = lead->nadded = 0;
 	lead->live = NULL;
@@ -315,7 +318,11 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 		if (lead->lead_id == lead_id)
 			break;
 		lead_id = lead->lead_id;
+		/* merged in a circle, or too often: nobody to write to */
+		lead->found = false;
 	}
+	if (!lead->found)
+		return;
 	read_facts(lead, context);
 	if (!lead->found)
 		return;
@@ -355,6 +362,8 @@ nurture_gate_suppressions(const GateLead *lead, const GateRules *rules,
 		uint8	   *kept = palloc(GATE_HASH_LEN);
 
 		nurture_gate_hash(rules, "contact_point", address, kept);
+		if (lead->ours)
+			nurture_gate_lock_address(kept, false);
 		ask->contact_hash = kept;
 		hashes[n++] = nurture_gate_hash_datum(kept);
 	}
@@ -380,7 +389,8 @@ nurture_gate_suppressions(const GateLead *lead, const GateRules *rules,
 	values[0] = PointerGetDatum(construct_array(hashes, n, BYTEAOID, -1, false,
 												TYPALIGN_INT));
 	values[1] = TimestampTzGetDatum(ask->now);
-	(void) nurture_execute(&read_suppressions, values, NULL, false);
+	/* one that did not concern the lead before has not touched its gate row */
+	(void) nurture_execute_latest(&read_suppressions, values, NULL, false);
 	if (SPI_processed > 0)
 	{
 		GateSuppression *found = palloc(sizeof(GateSuppression) * SPI_processed);

@@ -131,6 +131,13 @@ refresh_gate(int64 lead_id)
 	(void) nurture_execute(&write_gate, values, nulls, false);
 }
 
+static KeptPlan read_open =
+KEPT_PLAN("SELECT e.rule, e.effect, e.scope::pg_catalog.text, e.since,"
+		  " e.until, e.lifted_by, e.reason FROM nurture.stop_effect AS e"
+		  " WHERE e.lead_id = $1 AND e.lifted_at IS NULL"
+		  " AND e.mode = 'enforced' AND e.until > $2 ORDER BY e.rule",
+		  INT8OID, TIMESTAMPTZOID);
+
 /* What is to be put in force. */
 typedef struct StopEffect
 {
@@ -158,6 +165,7 @@ put_effect(const StopEffect *effect)
 	bool		enforced = strcmp(effect->mode, "enforced") == 0;
 	AuditEntry	entry = {0};
 	StringInfoData json;
+	int64		survivor;
 
 	values[0] = Int64GetDatum(effect->lead_id);
 	values[1] = CStringGetTextDatum(effect->rule);
@@ -208,6 +216,48 @@ put_effect(const StopEffect *effect)
 							pstrdup(timestamptz_to_str(effect->until)));
 	entry.reason = effect->reason;
 	nurture_audit_append(&entry, 1);
+	survivor = enforced ? nurture_gate_survivor(effect->lead_id) : 0;
+	if (survivor != 0)
+	{
+		StopEffect	same = *effect;
+
+		/* the same person: there are no circles, see gate_row.c */
+		same.lead_id = survivor;
+		nurture_gate_lock(survivor);
+		put_effect(&same);
+	}
+}
+
+/* Stops the survivor of a merge for what the merged lead is stopped. */
+void
+nurture_stop_inherit(int64 lead_id, int64 survivor)
+{
+	Datum		values[2] = {Int64GetDatum(lead_id),
+	TimestampTzGetDatum(nurture_now_wall())};
+	StopEffect *effects;
+	uint64		n;
+
+	(void) nurture_execute(&read_open, values, NULL, false);
+	n = SPI_processed;
+	effects = palloc0(sizeof(StopEffect) * Max(n, 1));
+	for (uint64 row = 0; row < n; row++)
+	{
+		bool		null;
+
+		effects[row].lead_id = survivor;
+		effects[row].rule = nurture_cell_text(row, 1);
+		effects[row].effect = nurture_cell_text(row, 2);
+		effects[row].mode = "enforced";
+		effects[row].scope = nurture_cell_text(row, 3);
+		effects[row].since = DatumGetTimestampTz(nurture_cell(row, 4, &null));
+		effects[row].until = DatumGetTimestampTz(nurture_cell(row, 5, &null));
+		effects[row].lifted_by = PointerGetDatum(DatumGetArrayTypePCopy(nurture_cell(row, 6, &null)));
+		effects[row].reason = nurture_cell_text(row, 7);
+	}
+	if (n > 0)
+		nurture_gate_lock(survivor);
+	for (uint64 row = 0; row < n; row++)
+		put_effect(&effects[row]);
 }
 
 static Datum

@@ -31,6 +31,10 @@ static KeptPlan remove_block =
 KEPT_PLAN("DELETE FROM nurture.suppression AS s"
 		  " WHERE s.key_hash = $2 AND s.scope = $1", TEXTOID, BYTEAOID);
 
+static KeptPlan find_block =
+KEPT_PLAN("SELECT s.reason, s.until FROM nurture.suppression AS s"
+		  " WHERE s.key_hash = $1 AND s.scope = 'lead'", BYTEAOID);
+
 static KeptPlan find_by_email =
 KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l"
 		  " WHERE @extschema@.nurture_normal_email(l.email) = $1"
@@ -201,6 +205,79 @@ record_block(const Block *block, const int64 *ids, uint64 n,
 }
 
 /*
+ * Puts a block in force and cancels what it forbids.  One of a merged lead
+ * binds its survivor as well.  Connected to SPI, as the owner.
+ */
+static void
+put_block(const Block *block, const char *reason, TimestampTz until)
+{
+	uint8		hash[GATE_HASH_LEN];
+	Datum		values[4];
+	int64	   *ids;
+	uint64		n;
+
+	nurture_gate_hash(nurture_gate_rules(), block->scope, block->value, hash);
+	if (strcmp(block->scope, "contact_point") == 0)
+		nurture_gate_lock_address(hash, true);
+	n = touch_leads(block, true, &ids);
+	values[0] = CStringGetTextDatum(block->scope);
+	values[1] = nurture_gate_hash_datum(hash);
+	values[2] = CStringGetTextDatum(reason);
+	values[3] = TimestampTzGetDatum(until);
+	(void) nurture_execute(&add_block, values, NULL, false);
+	for (uint64 i = 0; i < n; i++)
+	{
+		CancelScope cancel = {
+			.lead_id = ids[i],.classes = CLASS_ALL,.channel = "*",
+			.topic = "*",.product = "*",.reason = "suppressed",
+			.cause = psprintf("suppression:%s", block->scope)
+		};
+
+		for (int j = 0; j < lengthof(block->channels); j++)
+		{
+			if (block->channels[j] == NULL && j > 0)
+				break;
+			if (block->channels[j] != NULL)
+				cancel.channel = block->channels[j];
+			(void) nurture_gate_cancel(&cancel);
+		}
+	}
+	record_block(block, ids, n, "suppressed", reason);
+	if (strcmp(block->scope, "lead") == 0)
+	{
+		int64		survivor = nurture_gate_survivor(block->id);
+
+		if (survivor != 0)
+		{
+			Block		same;
+
+			read_block("lead", psprintf(INT64_FORMAT, survivor), &same);
+			put_block(&same, reason, until);
+		}
+	}
+}
+
+/* Suppresses the survivor of a merge if the merged lead is. */
+void
+nurture_suppress_inherit(int64 lead_id, int64 survivor)
+{
+	Block		block;
+	uint8		hash[GATE_HASH_LEN];
+	Datum		value;
+	bool		null;
+
+	read_block("lead", psprintf(INT64_FORMAT, lead_id), &block);
+	nurture_gate_hash(nurture_gate_rules(), block.scope, block.value, hash);
+	value = nurture_gate_hash_datum(hash);
+	(void) nurture_execute_latest(&find_block, &value, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	read_block("lead", psprintf(INT64_FORMAT, survivor), &block);
+	put_block(&block, nurture_cell_text(0, 1),
+			  DatumGetTimestampTz(nurture_cell(0, 2, &null)));
+}
+
+/*
  * nurture_suppress(scope text, value text, reason text, until timestamptz)
  * returns bigint: how many messages that cancelled.
  */
@@ -212,10 +289,6 @@ nurture_suppress(PG_FUNCTION_ARGS)
 	int64		before = nurture_cancelled_messages;
 	OwnerSwitch owner;
 	int			level;
-	uint8		hash[GATE_HASH_LEN];
-	Datum		values[4];
-	int64	   *ids;
-	uint64		n;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -228,32 +301,8 @@ nurture_suppress(PG_FUNCTION_ARGS)
 	level = nurture_spi_connect();
 	read_block(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 			   text_to_cstring(PG_GETARG_TEXT_PP(1)), &block);
-	n = touch_leads(&block, true, &ids);
-	nurture_gate_hash(nurture_gate_rules(), block.scope, block.value, hash);
-	values[0] = CStringGetTextDatum(block.scope);
-	values[1] = nurture_gate_hash_datum(hash);
-	values[2] = CStringGetTextDatum(reason);
-	values[3] = PG_ARGISNULL(3) ? TimestampTzGetDatum(DT_NOEND) :
-		PG_GETARG_DATUM(3);
-	(void) nurture_execute(&add_block, values, NULL, false);
-	for (uint64 i = 0; i < n; i++)
-	{
-		CancelScope cancel = {
-			.lead_id = ids[i],.classes = CLASS_ALL,.channel = "*",
-			.topic = "*",.product = "*",.reason = "suppressed",
-			.cause = psprintf("suppression:%s", block.scope)
-		};
-
-		for (int j = 0; j < lengthof(block.channels); j++)
-		{
-			if (block.channels[j] == NULL && j > 0)
-				break;
-			if (block.channels[j] != NULL)
-				cancel.channel = block.channels[j];
-			(void) nurture_gate_cancel(&cancel);
-		}
-	}
-	record_block(&block, ids, n, "suppressed", reason);
+	put_block(&block, reason,
+			  PG_ARGISNULL(3) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(3));
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	PG_RETURN_INT64(nurture_cancelled_messages - before);
