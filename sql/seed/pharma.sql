@@ -57,7 +57,7 @@ INSERT INTO nurture.signal (signal, signal_id, event_type, condition, title, rea
     ('reply_with_requirements', 51, 'reply_with_requirements', NULL, 'replied with requirements', NULL),
     ('reply_vague', 52, 'reply_vague', NULL, 'replied vaguely', NULL),
     ('reply_fast', 53, 'reply_fast', NULL, 'replied fast', NULL),
-    ('email_soft_bounced', 54, 'email_soft_bounced', NULL, 'e-mail bounced for now', NULL),
+    ('email_soft_bounced', 54, 'email_soft_bounced', NULL, 'e-mail bounced softly', NULL),
     ('email_hard_bounced', 55, 'email_hard_bounced', NULL, 'e-mail bounced for good', NULL),
     ('complained', 56, 'complained', NULL, 'complained about a message', NULL),
     ('unsubscribed', 57, 'unsubscribed', NULL, 'unsubscribed', NULL),

@@ -69,7 +69,7 @@ INSERT INTO nurture.event_type (event_type, class, title, reason) VALUES
     ('reply_with_requirements', 'communication', 'replied with requirements', NULL),
     ('reply_vague', 'communication', 'replied vaguely', NULL),
     ('reply_fast', 'communication', 'replied fast', NULL),
-    ('email_soft_bounced', 'negative', 'e-mail bounced for now', NULL),
+    ('email_soft_bounced', 'negative', 'e-mail bounced softly', NULL),
     ('email_hard_bounced', 'negative', 'e-mail bounced for good', NULL),
     ('complained', 'negative', 'complained about a message', NULL),
     ('unsubscribed', 'negative', 'unsubscribed', NULL),

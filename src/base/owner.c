@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/owner.h"
+#include "base/settings.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
@@ -194,4 +195,18 @@ Oid
 nurture_caller_role(void)
 {
 	return OidIsValid(outer_role) ? outer_role : GetUserId();
+}
+
+/*
+ * Returns who acts, for author, approver and actor columns: the one given,
+ * the application's user, or the role that called.
+ */
+const char *
+nurture_actor(const char *given)
+{
+	if (given != NULL && given[0] != '\0')
+		return given;
+	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
+		return pstrdup(nurture_app_user);
+	return GetUserNameFromId(nurture_caller_role(), false);
 }

@@ -22,5 +22,6 @@ extern Oid	nurture_table_oid(const char *name, bool missing_ok);
 extern void nurture_owner_enter(OwnerSwitch *save);
 extern void nurture_owner_leave(const OwnerSwitch *save);
 extern Oid	nurture_caller_role(void);
+extern const char *nurture_actor(const char *given);
 
 #endif							/* NURTURE_OWNER_H */

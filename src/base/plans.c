@@ -15,8 +15,10 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "nodes/parsenodes.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -221,4 +223,29 @@ nurture_spi_finish(int level)
 		elog(ERROR, "could not disconnect from SPI");
 	if (level > 0)
 		AtEOXact_GUC(true, level);
+}
+
+/* Returns the strings of a text[] cell without its NULLs, and how many. */
+const char **
+nurture_cell_strings(uint64 row, int column, int *n)
+{
+	bool		isnull;
+	Datum		array = nurture_cell(row, column, &isnull);
+	Datum	   *items;
+	bool	   *nulls;
+	const char **result;
+	int			count = 0;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &items, &nulls, &count);
+	result = palloc(Max(count, 1) * sizeof(char *));
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			result[(*n)++] = TextDatumGetCString(items[i]);
+	}
+	return result;
 }

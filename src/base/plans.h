@@ -50,6 +50,7 @@ extern int	nurture_execute_snapshot(KeptPlan *kept, Datum *values,
 									 const char *nulls, Snapshot snapshot);
 extern Datum nurture_cell(uint64 row, int column, bool *isnull);
 extern char *nurture_cell_text(uint64 row, int column);
+extern const char **nurture_cell_strings(uint64 row, int column, int *n);
 extern int	nurture_spi_connect(void);
 extern void nurture_spi_finish(int level);
 

@@ -175,7 +175,7 @@ void
 nurture_settings_init(void)
 {
 	DefineCustomStringVariable("nurture.clock",
-							   "Sets the instant that nurture takes for now.",
+							   "Sets the instant that nurture takes for the present.",
 							   "Empty means the real time. For tests, dry runs and back-tests; audit entries made under it are marked as simulated.",
 							   &clock_text, "", PGC_SUSET, 0,
 							   check_clock, assign_clock, NULL);

@@ -136,7 +136,7 @@ read_request(FunctionCallInfo fcinfo, int first, ContentRequest *request)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("an asset cannot be chosen as of infinity"),
-				 errhint("Give an instant, or leave it out for now.")));
+				 errhint("Give an instant, or leave it out for the present.")));
 	subject = nurture_subject_load(lead_id, request->at, false);
 	if (subject == NULL)
 		ereport(ERROR,

@@ -7,6 +7,5 @@
 
 #include "content/content.h"
 
-extern char *nurture_content_actor(void);
 
 #endif							/* NURTURE_CONTENT_PRIVATE_H */

@@ -129,31 +129,6 @@ intern(const char **codes, int *n, const char *code, const char *what)
 	return (*n)++;
 }
 
-/* Returns the strings of a text[] cell. */
-static const char **
-cell_strings(uint64 row, int column, int *n)
-{
-	bool		isnull;
-	Datum		array = nurture_cell(row, column, &isnull);
-	Datum	   *items;
-	bool	   *nulls;
-	const char **result;
-	int			count = 0;
-
-	*n = 0;
-	if (isnull)
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
-					  TYPALIGN_INT, &items, &nulls, &count);
-	result = palloc(Max(count, 1) * sizeof(char *));
-	for (int i = 0; i < count; i++)
-	{
-		if (!nulls[i])
-			result[(*n)++] = TextDatumGetCString(items[i]);
-	}
-	return result;
-}
-
 /* Finds the first entry of an asset, -1 when it has none. */
 static int
 find_asset(const ContentIndex *index, const char *asset_id)
@@ -206,7 +181,7 @@ load_entry(ContentIndex *index, IndexEntry *entry, uint64 row)
 	entry->valid.from = DatumGetTimestampTz(nurture_cell(row, 8, &isnull));
 	entry->valid.until = DatumGetTimestampTz(nurture_cell(row, 9, &isnull));
 	entry->approved_at = DatumGetTimestampTz(nurture_cell(row, 10, &isnull));
-	channels = cell_strings(row, 11, &n);
+	channels = nurture_cell_strings(row, 11, &n);
 	entry->nchannels = n;
 	entry->channel_order = order = palloc(Max(n, 1) * sizeof(int16));
 	for (int i = 0; i < n; i++)
@@ -214,7 +189,7 @@ load_entry(ContentIndex *index, IndexEntry *entry, uint64 row)
 		order[i] = intern(index->channels, &index->nchannels, channels[i], "channels");
 		entry->channels |= UINT64CONST(1) << order[i];
 	}
-	audiences = cell_strings(row, 12, &n);
+	audiences = nurture_cell_strings(row, 12, &n);
 	for (int i = 0; i < n; i++)
 	{
 		if (strcmp(audiences[i], "*") == 0)
@@ -223,9 +198,9 @@ load_entry(ContentIndex *index, IndexEntry *entry, uint64 row)
 			entry->audiences |= UINT64CONST(1) << intern(index->audiences, &index->naudiences,
 														 audiences[i], "audience types");
 	}
-	entry->languages = cell_strings(row, 13, &n);
+	entry->languages = nurture_cell_strings(row, 13, &n);
 	entry->nlanguages = n;
-	entry->markets = cell_strings(row, 14, &n);
+	entry->markets = nurture_cell_strings(row, 14, &n);
 	entry->nmarkets = n;
 	if (nurture_content_code(entry->markets, n, "*") >= 0)
 		entry->nmarkets = 0;
@@ -377,7 +352,7 @@ load_index(Snapshot snapshot)
 	{
 		index->stages[i].audience_type = nurture_cell_text(i, 1);
 		index->stages[i].stage = nurture_cell_text(i, 2);
-		index->stages[i].classes = cell_strings(i, 3, &index->stages[i].nclasses);
+		index->stages[i].classes = nurture_cell_strings(i, 3, &index->stages[i].nclasses);
 	}
 	nurture_execute_snapshot(&read_repeat, NULL, NULL, snapshot);
 	if (SPI_processed > 0)

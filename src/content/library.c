@@ -333,15 +333,6 @@ check_prerequisites(Jsonb *prerequisites)
 	}
 }
 
-/* Returns who is working, for author and signature columns. */
-char	   *
-nurture_content_actor(void)
-{
-	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
-		return pstrdup(nurture_app_user);
-	return GetUserNameFromId(nurture_caller_role(), false);
-}
-
 static int16
 get_priority(Jsonb *document, char *null)
 {
@@ -453,7 +444,7 @@ nurture_add_asset(PG_FUNCTION_ARGS)
 	values[12] = text_datum(get_text(document, "review_due", false), &nulls[12]);
 	values[13] = text_datum(get_text(document, "document_hash", false), &nulls[13]);
 	values[14] = text_datum(get_text(document, "uri", false), &nulls[14]);
-	values[15] = CStringGetTextDatum(nurture_content_actor());
+	values[15] = CStringGetTextDatum(nurture_actor(NULL));
 	nurture_execute(&add_version, values, nulls, false);
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
 

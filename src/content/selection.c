@@ -107,7 +107,7 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
 				 errmsg("version %d of selection \"%s\" has no weights", version, code),
 				 errhint("Add rows to nurture.selection_weight.")));
-	approver = actor ? actor : nurture_content_actor();
+	approver = nurture_actor(actor);
 	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -154,7 +154,7 @@ nurture_selection_draft(const char *code, int from_version)
 	int			level = nurture_spi_connect();
 
 	values[0] = CStringGetTextDatum(code);
-	values[1] = CStringGetTextDatum(nurture_content_actor());
+	values[1] = CStringGetTextDatum(nurture_actor(NULL));
 	nurture_execute(&draft_version, values, NULL, false);
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
 	if (from_version > 0)

@@ -436,7 +436,7 @@ nurture_approve(PG_FUNCTION_ARGS)
 	char	   *role = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	char	   *decision = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	char	   *meaning = text_to_cstring(PG_GETARG_TEXT_PP(5));
-	char	   *signer;
+	const char *signer;
 	char	   *status = NULL;
 	char	   *hash;
 	char	   *author;
@@ -465,7 +465,7 @@ nurture_approve(PG_FUNCTION_ARGS)
 				 errhint("Decisions are approved, changes_requested and rejected.")));
 
 	level = nurture_spi_connect();
-	signer = nurture_content_actor();
+	signer = nurture_actor(NULL);
 	values[0] = CStringGetTextDatum(asset_id);
 	values[1] = Int32GetDatum(version);
 

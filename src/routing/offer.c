@@ -97,17 +97,6 @@ typedef struct Clocks
 	TimestampTz expires_at;		/* DT_NOEND = never */
 } Clocks;
 
-/* Returns who acts: the one named, the application's user, or the role. */
-const char *
-nurture_actor(const char *given)
-{
-	if (given != NULL && given[0] != '\0')
-		return given;
-	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
-		return nurture_app_user;
-	return GetUserNameFromId(GetUserId(), false);
-}
-
 /* Begins a statement's hand-offs. */
 void
 nurture_handoff_batch_begin(HandoffBatch *batch)

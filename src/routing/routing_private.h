@@ -178,7 +178,6 @@ typedef struct HandoffBatch
 	int			room;
 } HandoffBatch;
 
-extern const char *nurture_actor(const char *given);
 extern bool nurture_team_permitted(const RoutingTeam *team,
 								   const char *audience_type,
 								   const char *request_kind);

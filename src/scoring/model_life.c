@@ -73,17 +73,6 @@ nurture_model_life_working(void)
 	return working;
 }
 
-/* Who does it: the application's user when it says so, else the session's. */
-static char *
-actor_or_session(const char *actor)
-{
-	if (actor != NULL && actor[0] != '\0')
-		return pstrdup(actor);
-	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
-		return pstrdup(nurture_app_user);
-	return GetUserNameFromId(GetSessionUserId(), false);
-}
-
 /* Copies the rules of one version into another. */
 static void
 copy_rules(const char *model, int from, int to)
@@ -141,7 +130,7 @@ nurture_model_draft(const char *model, int from_version)
 					 errmsg("model \"%.64s\" has no version %d", model, from_version),
 					 errhint("Versions are rows of nurture.model_version.")));
 	}
-	values[1] = CStringGetTextDatum(actor_or_session(NULL));
+	values[1] = CStringGetTextDatum(nurture_actor(NULL));
 	nurture_execute(&next_version, values, NULL, false);
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
 	if (from_version > 0)
@@ -287,7 +276,7 @@ nurture_model_publish(const char *model, int version, const char *reason,
 	char	   *status;
 	char	   *author;
 	char	   *before;
-	char	   *who = actor_or_session(actor);
+	const char *who = nurture_actor(actor);
 	char	   *result;
 	TimestampTz now = nurture_now_statement();
 	AuditEntry	entry;

@@ -123,14 +123,6 @@ KEPT_PLAN("INSERT INTO nurture.track_branch (track, version, branch, "
 		  "WHERE track = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);
 
-static char *
-working_user(void)
-{
-	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
-		return pstrdup(nurture_app_user);
-	return GetUserNameFromId(nurture_caller_role(), false);
-}
-
 static void unknown_version(const char *code, int32 version) pg_attribute_noreturn();
 
 static void
@@ -202,7 +194,7 @@ nurture_track_publish(const char *code, int version, const char *reason,
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[5];
-	const char *approver = actor ? actor : working_user();
+	const char *approver = nurture_actor(actor);
 	char	   *result;
 	char	   *status = NULL;
 	char	   *author = NULL;
@@ -274,7 +266,7 @@ nurture_track_draft(const char *code, int from_version)
 	int			level = nurture_spi_connect();
 
 	values[0] = CStringGetTextDatum(code);
-	values[1] = CStringGetTextDatum(working_user());
+	values[1] = CStringGetTextDatum(nurture_actor(NULL));
 	nurture_execute(&draft_version, values, NULL, false);
 	if (SPI_processed == 0)
 		ereport(ERROR,

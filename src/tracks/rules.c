@@ -129,30 +129,6 @@ nurture_track_step(const TrackVersion *version, int32 step_no)
 	return NULL;
 }
 
-static const char **
-cell_strings(uint64 row, int column, int *n)
-{
-	bool		isnull;
-	Datum		array = nurture_cell(row, column, &isnull);
-	Datum	   *items;
-	bool	   *nulls;
-	const char **result;
-	int			count = 0;
-
-	*n = 0;
-	if (isnull)
-		return NULL;
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
-					  TYPALIGN_INT, &items, &nulls, &count);
-	result = palloc(Max(count, 1) * sizeof(char *));
-	for (int i = 0; i < count; i++)
-	{
-		if (!nulls[i])
-			result[(*n)++] = TextDatumGetCString(items[i]);
-	}
-	return result;
-}
-
 static ArrayType *
 cell_array(uint64 row, int column)
 {
@@ -206,11 +182,11 @@ load_tracks(TrackRules *rules, Snapshot snapshot)
 		track->priority = cell_int(i, 4);
 		goal = nurture_cell_text(i, 5);
 		track->goal_signal = goal == NULL ? -1 : nurture_signal_id(goal, strlen(goal));
-		track->audiences = cell_strings(i, 6, &track->naudiences);
+		track->audiences = nurture_cell_strings(i, 6, &track->naudiences);
 		re_entry = nurture_cell_text(i, 7);
 		track->re_entry = strcmp(re_entry, "always") == 0 ? 'A' : re_entry[0];
 		track->re_entry_after = cell_int64(i, 8);
-		wake = cell_strings(i, 9, &n);
+		wake = nurture_cell_strings(i, 9, &n);
 		track->wake = palloc(Max(n, 1) * sizeof(int));
 		for (int w = 0; w < n; w++)
 		{
@@ -313,7 +289,7 @@ load_steps(TrackRules *rules, Snapshot snapshot)
 		step->preferred_tags = cell_array(i, 7);
 		step->wait = cell_int64(i, 8);
 		step->from_enrollment = cell_bool(i, 9);
-		step->channels = cell_strings(i, 10, &step->nchannels);
+		step->channels = nurture_cell_strings(i, 10, &step->nchannels);
 		condition = nurture_cell_text(i, 11);
 		step->on_none = nurture_cell_text(i, 12)[0];
 		if (condition != NULL)
