@@ -32,5 +32,6 @@ INSERT INTO nurture.stop_rule (rule, condition, effect, duration, scope, lifted_
     ('meeting_booked', '{"signal": "meeting_booked"}', 'suppress_promotional', '30 days', '{}', '{handoff_returned,resume}', 'a meeting is booked', 'sales has the word'),
     ('demo_requested', '{"signal": "demo_requested"}', 'suppress_promotional', '30 days', '{}', '{handoff_returned,resume}', 'a demo was requested', 'sales has the word'),
     ('meeting_requested', '{"signal": "meeting_requested"}', 'suppress_promotional', '30 days', '{}', '{handoff_returned,resume}', 'a meeting was requested', 'sales has the word'),
-    ('adverse_event', '{"signal": "adverse_event_reported"}', 'stop', NULL, '{}', '{resume}', 'an adverse event was reported', 'pharmacovigilance comes first')
+    ('adverse_event', '{"signal": "adverse_event_reported"}', 'stop', NULL, '{}', '{resume}', 'an adverse event was reported', 'pharmacovigilance comes first'),
+    ('product_complaint', '{"signal": "product_complaint_reported"}', 'stop', NULL, '{}', '{resume}', 'a product complaint was reported', 'pharmacovigilance comes first')
 ON CONFLICT DO NOTHING;

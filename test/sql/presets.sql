@@ -1,6 +1,6 @@
 -- Presets: every code is there once, numbers stay, owners' numbers follow.
 BEGIN;
-SELECT plan(16);
+SELECT plan(21);
 
 SELECT is((SELECT count(*) FROM nurture.event_type), (SELECT count(*) FROM nurture.signal), 'one signal per event type');
 SELECT is_empty('SELECT signal FROM nurture.signal WHERE signal <> event_type', 'and of the same name');
@@ -41,6 +41,24 @@ SELECT is_empty($$SELECT object FROM (
     UNION ALL SELECT 'selection:' || selection || ':' || version FROM nurture.selection_version WHERE status = 'published') published (object)
     WHERE NOT EXISTS (SELECT FROM nurture.audit a WHERE a.kind = 'publish' AND a.object = published.object AND a.outcome = 'published' AND a.versions ? 'content_hash')$$,
     'whatever a preset publishes is on record with its hash');
+
+-- Contact policy, stops and service levels.
+SELECT results_eq($$SELECT cap, channels, n, period FROM nurture.frequency_cap ORDER BY cap COLLATE "C"$$,
+    $$VALUES ('email_month', '{email}'::text[], 6, interval '30 days'), ('email_week', '{email}', 2, '7 days'), ('no_repeat', '{*}', 1, '180 days'),
+             ('promotional_gap', '{*}', 1, '48 hours'), ('promotional_week', '{*}', 3, '7 days')$$, 'caps');
+SELECT results_eq($$SELECT rule, effect, duration FROM nurture.stop_rule ORDER BY rule COLLATE "C"$$,
+    $$VALUES ('adverse_event', 'stop', NULL::interval), ('complained', 'suppress_promotional', NULL), ('demo_requested', 'suppress_promotional', '30 days'), ('meeting_booked', 'suppress_promotional', '30 days'),
+             ('meeting_requested', 'suppress_promotional', '30 days'), ('opted_out', 'suppress_promotional', NULL), ('product_complaint', 'stop', NULL)$$, 'stop rules');
+INSERT INTO nurture.event (lead_id, event_type) VALUES (2, 'adverse_event_reported'), (3, 'product_complaint_reported');
+SELECT results_eq($$SELECT e.lead_id, rule, until, h.team FROM nurture.stop_effect e JOIN nurture.handoff h ON h.lead_id = e.lead_id WHERE e.lead_id IN (2, 3) ORDER BY 1$$,
+    $$VALUES (2::bigint, 'adverse_event', timestamptz 'infinity', 'pharmacovigilance'), (3, 'product_complaint', 'infinity', 'pharmacovigilance')$$,
+    'a safety report stops nurturing and goes to pharmacovigilance');
+SELECT results_eq($$SELECT DISTINCT team, sla_accept, sla_first_response FROM nurture.route_version
+        WHERE status = 'published' AND (team IN ('clinical_operations', 'medical_affairs', 'pharmacovigilance') OR route IN ('ready', 'sql')) ORDER BY 1, 2, 3$$,
+    $$VALUES ('account_executive', interval '8 hours', interval '4 hours'), ('account_executive', '8 hours', '16 hours'), ('clinical_operations', '8 hours', '16 hours'),
+             ('medical_affairs', '8 hours', '8 hours'), ('pharmacovigilance', '4 hours', '8 hours')$$, 'service levels in working hours');
+SELECT results_eq($$SELECT level, within_days, factor FROM nurture.cadence WHERE track = '*' ORDER BY factor$$,
+    $$VALUES ('active', 7, 0.50), ('warm', 30, 1.00), ('quiet', 90, 2.00), ('cold', NULL, 4.00)$$, 'cadence');
 
 SELECT * FROM finish();
 ROLLBACK;
