@@ -153,7 +153,7 @@ nurture_table_oid(const char *name, bool missing_ok)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_NOT_INSTALLED),
 				 errmsg("table \"nurture.%s\" does not exist", name),
-				 errhint("The installed tables are of another version; call nurture_upgrade().")));
+				 errhint("The installed tables are of another version than the extension; install the version they are of.")));
 	return table;
 }
 

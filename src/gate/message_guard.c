@@ -39,7 +39,7 @@ nurture_message_columns(TupleDesc desc, int *columns)
 					(errcode(NURTURE_ERRCODE_NOT_INSTALLED),
 					 errmsg("column \"%s\" of table \"message\" does not exist",
 							column_names[i]),
-					 errhint("The installed tables are of another version; call nurture_upgrade().")));
+					 errhint("The installed tables are of another version than the extension; install the version they are of.")));
 	}
 }
 

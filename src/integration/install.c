@@ -179,7 +179,7 @@ nurture_install(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_DUPLICATE_SCHEMA),
 					 errmsg("schema \"%s\" exists already", schemas[i]),
 					 OidIsValid(get_relname_relid("meta", get_namespace_oid(schemas[i], true))) ?
-					 errhint("nurture is installed in this database. To bring its tables to the version of the extension, call nurture_upgrade(); to add a preset, call nurture_seed(preset).") :
+					 errhint("nurture is installed in this database; to add a preset, call nurture_seed(preset).") :
 					 errhint("nurture_install makes this schema itself; rename the existing one.")));
 	}
 	if (pg_database_aclcheck(MyDatabaseId, GetUserId(), ACL_CREATE) != ACLCHECK_OK)
