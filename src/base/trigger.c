@@ -18,16 +18,32 @@
 
 NURTURE_FUNCTION(nurture_invalidate);
 
-/* Returns the trigger's data, or raises when it was not called as one. */
+/*
+ * Returns the trigger's data, or raises when it was not called as one of a
+ * table of ours.  Everybody may attach a trigger function to a table of their
+ * own: its columns are not what we take them for, and what is written as our
+ * owner would be theirs to choose.
+ */
 TriggerData *
 nurture_trigger_data(FunctionCallInfo fcinfo, const char *name)
 {
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	Oid			schema;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" was not called by trigger manager",
 						name)));
-	return (TriggerData *) fcinfo->context;
+	schema = RelationGetNamespace(data->tg_relation);
+	if (schema != nurture_schema_oid(false) &&
+		schema != get_namespace_oid("nurture_part", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function \"%s\" is not for triggers of table \"%s\"",
+						name, RelationGetRelationName(data->tg_relation)),
+				 errhint("It belongs to tables of schema nurture.")));
+	return data;
 }
 
 /*
