@@ -329,6 +329,7 @@ nurture_assign(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nurture_assign takes 0 to %d hand-offs at once, not %d",
 						MAX_ASSIGN, max)));
+	nurture_routing_right("handoff");
 	PG_RETURN_INT32(max == 0 ? 0 : nurture_handoff_assign(max));
 }
 
@@ -343,6 +344,7 @@ nurture_routing_due(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("nurture_routing_due ends 0 to %d offers at once, not %d",
 						MAX_ASSIGN, max)));
+	nurture_routing_right("handoff");
 	PG_RETURN_INT32(nurture_handoff_expire(max));
 }
 

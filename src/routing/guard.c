@@ -1,12 +1,15 @@
 /*
  * guard.c
- *	  Hand-offs are made and moved by functions only.
+ *	  Hand-offs are made and moved by functions only, for those who may.
  */
 #include "base/compat.h"
 
 #include "base/errors.h"
+#include "base/owner.h"
 #include "base/trigger.h"
 #include "routing/routing.h"
+#include "routing/routing_private.h"
+#include "utils/acl.h"
 
 NURTURE_FUNCTION(nurture_handoff_guard);
 
@@ -24,6 +27,19 @@ void
 nurture_handoffs_close(void)
 {
 	open_depth--;
+}
+
+/*
+ * Raises unless the caller may update a table of schema nurture.  The
+ * functions of this room write as the owner, so whether the caller may is
+ * asked here: it takes a right that no guard would let it use directly.
+ */
+void
+nurture_routing_right(const char *table)
+{
+	if (pg_class_aclcheck(nurture_table_oid(table, false),
+						  nurture_caller_role(), ACL_UPDATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table);
 }
 
 /* Trigger on nurture.handoff: refuses rows that no function of ours writes. */

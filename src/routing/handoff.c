@@ -464,6 +464,7 @@ run_call(int64 lead_id, int64 handoff_id, HandoffCall call, const char *word,
 	OwnerSwitch save;
 	int			level;
 
+	nurture_routing_right("handoff");
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
 	lock(lead_id, handoff_id, &handoff);
@@ -607,6 +608,7 @@ nurture_fulfil(PG_FUNCTION_ARGS)
 	int			level;
 
 	check_arguments(fcinfo, 3, "nurture_fulfil");
+	nurture_routing_right("request");
 	actor = nurture_actor(text_argument(fcinfo, 4));
 	state = text_argument(fcinfo, 2);
 	if (strcmp(state, "fulfilled") != 0 && strcmp(state, "declined") != 0)

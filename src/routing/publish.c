@@ -91,6 +91,7 @@ nurture_route_draft(const char *route, int from_version)
 	int			version;
 	int			level;
 
+	nurture_routing_right("route_version");
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
 	values[0] = CStringGetTextDatum(route);
@@ -147,6 +148,7 @@ nurture_route_publish(const char *route, int version, const char *reason,
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("publishing needs a reason")));
+	nurture_routing_right("route_version");
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
 	values[0] = CStringGetTextDatum(route);

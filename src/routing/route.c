@@ -341,6 +341,7 @@ nurture_route(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("unknown lead %lld", (long long) PG_GETARG_INT64(0))));
+	nurture_routing_right("handoff");
 	rules = nurture_routing_rules();
 	nurture_handoff_batch_begin(&batch);
 	nurture_owner_enter(&save);

@@ -181,6 +181,7 @@ typedef struct HandoffBatch
 extern bool nurture_team_permitted(const RoutingTeam *team,
 								   const char *audience_type,
 								   const char *request_kind);
+extern void nurture_routing_right(const char *table);
 extern void nurture_handoff_batch_begin(HandoffBatch *batch);
 extern AuditEntry *nurture_handoff_entry(HandoffBatch *batch);
 extern void nurture_handoff_batch_end(HandoffBatch *batch);

@@ -1,6 +1,6 @@
 -- Hand-offs: every state and every call, who gets them, and what follows.
 BEGIN;
-SELECT plan(50);
+SELECT plan(55);
 SET LOCAL nurture.clock = '2026-03-02 10:00:00+00';
 SET LOCAL nurture.app_user = 'ana';
 SET LOCAL timezone = 'UTC';
@@ -183,6 +183,37 @@ SELECT results_eq($$SELECT lead_id, member FROM nurture.handoff WHERE lead_id BE
 SELECT nurture_assign(100000) > 0 AS some;
 SELECT results_eq($$SELECT lead_id, member FROM nurture.handoff WHERE lead_id BETWEEN 840003 AND 840004 ORDER BY 1$$,
     $$VALUES (840003::bigint, 'bavaria'), (840004, NULL)$$, 'one of several in turn, nobody where nobody covers it');
+
+-- who has no right to hand-offs moves none, though it may read everything
+CREATE ROLE nurture_h_reader;
+GRANT USAGE ON SCHEMA nurture TO nurture_h_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA nurture TO nurture_h_reader;
+GRANT nurture_h_reader TO CURRENT_USER;
+CREATE FUNCTION pg_temp.as_reader(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text := 'done';
+BEGIN
+    SET LOCAL ROLE nurture_h_reader;
+    BEGIN
+        EXECUTE call;
+    EXCEPTION WHEN OTHERS THEN
+        result := SQLSTATE || ' ' || SQLERRM;
+    END;
+    RESET ROLE;
+    RETURN result;
+END $$;
+SELECT results_eq($$SELECT call, pg_temp.as_reader('SELECT ' || call) FROM unnest(ARRAY[
+        'nurture_accept(840001, 1)', 'nurture_reject(840001, 1, ''x'')', 'nurture_attempt(840001, 1, ''reached'')', 'nurture_convert(840001, 1)',
+        'nurture_return(840001, 1, ''x'')', 'nurture_reassign(840001, 1, ''cy'')', 'nurture_route(840001)', 'nurture_assign()', 'nurture_routing_due()']) call$$,
+    $$SELECT call, '42501 permission denied for table handoff' FROM unnest(ARRAY[
+        'nurture_accept(840001, 1)', 'nurture_reject(840001, 1, ''x'')', 'nurture_attempt(840001, 1, ''reached'')', 'nurture_convert(840001, 1)',
+        'nurture_return(840001, 1, ''x'')', 'nurture_reassign(840001, 1, ''cy'')', 'nurture_route(840001)', 'nurture_assign()', 'nurture_routing_due()']) call$$,
+    'calls on hand-offs ask for UPDATE on them');
+SELECT is(pg_temp.as_reader('SELECT nurture_fulfil(840001, 1)'), '42501 permission denied for table request', 'answers for UPDATE on requests');
+SELECT is(pg_temp.as_reader($$SELECT nurture_draft('route', 'h_all')$$), '42501 permission denied for table route_version', 'drafts of routes for UPDATE on their versions');
+SELECT is(pg_temp.as_reader($$SELECT nurture_publish('route', 'h_all', 1, 'x')$$), '42501 permission denied for table route_version', 'and so does publishing');
+GRANT UPDATE ON nurture.handoff TO nurture_h_reader;
+SELECT is(pg_temp.as_reader('SELECT nurture_assign()'), 'done', 'with it they go');
 
 -- bad input
 SELECT throws_ok('SELECT nurture_assign(-1)', '22023', NULL, 'a negative number');
