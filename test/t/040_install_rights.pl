@@ -57,7 +57,7 @@ SQL
 	extra_params => [ '-U', 'boss' ]);
 isnt($code, 0, 'installing twice is refused');
 like($err, qr/schema "nurture" exists already/, 'by name');
-like($err, qr/nurture_upgrade\(\)/, 'with a hint');
+like($err, qr/nurture_seed\(preset\)/, 'with a hint');
 
 # over a schema of somebody else's
 $node->safe_psql('foreign_schema', <<SQL);
