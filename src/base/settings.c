@@ -200,8 +200,8 @@ nurture_settings_init(void)
 							 &nurture_two_person_rule, false, PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 	DefineCustomIntVariable("nurture.horizon_days",
-							"Sets how many days of activity are kept day by day.",
-							"Factors of decaying rules are 0 from the horizon on.",
+							"Sets the age in days from which decaying points are 0.",
+							"Rules without decay count activity of any age.",
 							&nurture_horizon_days, NURTURE_DEFAULT_HORIZON_DAYS,
 							NURTURE_MIN_HORIZON_DAYS, NURTURE_MAX_HORIZON_DAYS,
 							PGC_SUSET, 0, NULL, NULL, NULL);

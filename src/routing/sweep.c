@@ -22,8 +22,12 @@
 static KeptPlan lock_sweep = KEPT_PLAN0("SELECT since, started_at, next_lead FROM nurture.standing_sweep FOR UPDATE SKIP LOCKED");
 static KeptPlan keep_sweep = KEPT_PLAN("UPDATE nurture.standing_sweep SET since = $1, started_at = $2, next_lead = $3",
 									   TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID);
-static KeptPlan find_active = KEPT_PLAN("SELECT lead_id FROM nurture.activity WHERE lead_id >= $1 AND last_event_at >= $2 "
-										"ORDER BY lead_id LIMIT $3", INT8OID, TIMESTAMPTZOID, INT4OID);
+
+/* history starts nothing: an event that is not marked so must be among them */
+static KeptPlan find_active = KEPT_PLAN("SELECT a.lead_id FROM nurture.activity a WHERE a.lead_id >= $1 AND a.last_event_at >= $2 "
+										"AND EXISTS (SELECT FROM nurture.event e WHERE e.lead_id = a.lead_id AND e.occurred_at >= $2 "
+										"AND (e.properties -> 'history') IS DISTINCT FROM 'true'::jsonb) "
+										"ORDER BY a.lead_id LIMIT $3", INT8OID, TIMESTAMPTZOID, INT4OID);
 
 /*
  * Fills leads with up to max that are due, ascending, and moves the sweep on.
@@ -58,8 +62,8 @@ nurture_standing_due(TimestampTz now, int64 *leads, int max)
 			max = 0;
 		else if (resting)
 		{
-			since = TIMESTAMP_IS_NOBEGIN(started) ? started :
-				Min(started, now) - nurture_react_within * USECS_PER_SEC;
+			since = (TIMESTAMP_IS_NOBEGIN(started) ? now : Min(started, now)) -
+				nurture_react_within * USECS_PER_SEC;
 			started = now;
 			next = Int64GetDatum(PG_INT64_MIN);
 		}

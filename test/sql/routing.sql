@@ -17,9 +17,11 @@ $$ SELECT string_agg(concat_ws(' ', route, team, state), ', ' ORDER BY handoff_i
 INSERT INTO nurture.lead (lead_id, email, audience_type, role, country) VALUES (7001, 'one@example.org', 'hcp', 'prescriber', 'DE');
 SELECT is(pg_temp.standing(7001), NULL, 'nothing is known of a new lead');
 SELECT results_eq('SELECT tier, status, reasons FROM nurture_qualify(7001)', $$VALUES (2, 'fit', '{intent_short}'::text[])$$, 'fit without intent');
+INSERT INTO nurture.lead (lead_id, audience_type, country) VALUES (7051, 'hcp', 'DE'), (7052, 'hcp', 'DE');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, properties) VALUES (7051, 'page_viewed', '2026-02-01', NULL), (7052, 'page_viewed', '2026-03-02', '{"history": true}');
 SELECT pg_temp.happened(7001, '{page_viewed}');
 SELECT is(pg_temp.standing(7001), NULL, 'a page view decides nothing by itself');
-SELECT is((SELECT done FROM nurture_tick() WHERE kind = 'standing'), 1::bigint, 'the tick looks at who was active');
+SELECT is((SELECT done FROM nurture_tick() WHERE kind = 'standing'), 1::bigint, 'the tick looks at who was active, not at history');
 SELECT is(pg_temp.standing(7001), 'engaged 2 B4', 'the first sign of interest');
 SELECT is((SELECT done FROM nurture_tick() WHERE kind = 'standing'), 0::bigint, 'once an hour');
 SELECT pg_temp.happened(7001, '{technical_document_downloaded}');
