@@ -7,6 +7,7 @@
 #define NURTURE_CONTENT_H
 
 #include "base/compat.h"
+#include "base/plans.h"
 #include "datatype/timestamp.h"
 #include "facts/subject.h"
 #include "utils/array.h"
@@ -21,6 +22,12 @@ extern void nurture_content_init(void);
 extern void nurture_versions_open(void);
 extern void nurture_versions_close(void);
 extern bool nurture_versions_writing(void);
+
+/* Retires what is in force, publishes a draft and records it. */
+extern void nurture_version_publish(KeptPlan *retire, KeptPlan *publish,
+									const char *kind, const char *code,
+									int version, const char *reason,
+									const char *approver, const char *actor);
 
 /* What to choose an asset for. */
 typedef struct ContentRequest

@@ -4,8 +4,6 @@
  */
 #include "base/compat.h"
 
-#include "audit/audit.h"
-#include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -71,13 +69,12 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 						  const char *actor)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum		values[5];
+	Datum		values[2];
 	const char *approver;
 	char	   *result;
 	char	   *status = NULL;
 	char	   *author = NULL;
-	volatile int64 weights = 0;
-	AuditEntry	entry = {0};
+	int64		weights = 0;
 	int			level = nurture_spi_connect();
 
 	values[0] = CStringGetTextDatum(code);
@@ -114,32 +111,11 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 				 errmsg("the author of version %d of selection \"%s\" cannot publish it", version, code),
 				 errhint("Another person publishes, or nurture.two_person_rule is off.")));
 
-	nurture_versions_open();
-	PG_TRY();
-	{
-		values[1] = TimestampTzGetDatum(nurture_now_wall());
-		nurture_execute_latest(&retire, values, NULL, true);
-		values[1] = Int32GetDatum(version);
-		values[2] = TimestampTzGetDatum(nurture_now_wall());
-		values[3] = CStringGetTextDatum(approver);
-		values[4] = CStringGetTextDatum(reason ? reason : "");
-		nurture_execute_latest(&publish, values, NULL, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
-	entry.kind = "publish";
-	entry.object = psprintf("selection:%s:%d", code, version);
-	entry.outcome = "published";
-	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", nurture_cell_text(0, 1));
-	entry.reason = reason;
-	entry.actor = actor;
-	nurture_audit_append(&entry, 1);
+	nurture_version_publish(&retire, &publish, "selection", code, version, reason,
+							approver, actor);
 	result = MemoryContextStrdup(context,
 								 psprintf("selection %s: version %d published, " INT64_FORMAT " weights",
-										  code, version, (int64) weights));
+										  code, version, weights));
 	nurture_spi_finish(level);
 	return result;
 }

@@ -79,9 +79,6 @@ static const struct
 #define QUERY_LAST_EVENT_AT 6
 #define QUERY_FIRST_FACT	7
 
-/* merges are followed at most so far; cycles are refused when merging */
-#define MAX_MERGE_CHAIN 64
-
 /* Keys of attributes that conditions have named, for the backend's life. */
 typedef struct AttributeKey
 {
@@ -302,7 +299,7 @@ nurture_subject_load(int64 lead_id, TimestampTz now, bool as_owner)
 		nurture_owner_enter(&save);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	for (int hop = 0; hop < MAX_MERGE_CHAIN; hop++)
+	for (int hop = 0; hop < SUBJECT_MAX_MERGE_CHAIN; hop++)
 	{
 		Datum		argument = Int64GetDatum(lead_id);
 		bool		isnull;

@@ -13,6 +13,9 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
+/* merges are followed at most so far; cycles are refused when merging */
+#define SUBJECT_MAX_MERGE_CHAIN 64
+
 /* Facts in the order of subject_columns in subject.c. */
 typedef enum SubjectColumn
 {

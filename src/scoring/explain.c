@@ -30,12 +30,6 @@ NURTURE_FUNCTION(nurture_scores);
 
 static const char *const dimension_names[] = {"fit", "intent", "total"};
 
-static Datum
-hundredths(int64 points)
-{
-	return NumericGetDatum(int64_div_fast_to_numeric(points, 2));
-}
-
 typedef struct ExplainRow
 {
 	const char *dimension;
@@ -66,9 +60,9 @@ put_row(ReturnSetInfo *result, const ExplainRow *row)
 	values[5] = Int64GetDatum(row->occurrences);
 	nulls[6] = row->last_day < NURTURE_TALLY_FIRST_DAY;
 	values[6] = DateADTGetDatum(row->last_day - NURTURE_EPOCH_OFFSET_DAYS);
-	values[7] = hundredths(row->raw);
-	values[8] = hundredths(row->decayed);
-	values[9] = hundredths(row->points);
+	values[7] = nurture_points_datum(row->raw);
+	values[8] = nurture_points_datum(row->decayed);
+	values[9] = nurture_points_datum(row->points);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
@@ -151,7 +145,7 @@ explain_limit(ReturnSetInfo *result, const char *dimension, const char *rule,
 	row.rule = rule;
 	row.label = psprintf("%s of %s at %s",
 						 capped ? "cap" : "floor", rule,
-						 DatumGetCString(DirectFunctionCall1(numeric_out, hundredths(capped ? limit->cap : limit->floor))));
+						 DatumGetCString(DirectFunctionCall1(numeric_out, nurture_points_datum(capped ? limit->cap : limit->floor))));
 	row.occurrences = -1;
 	row.last_day = -1;
 	row.raw = row.decayed = sum;
@@ -230,9 +224,9 @@ put_score(ReturnSetInfo *result, const Subject *subject, const ScoreSummary *sum
 
 	values[0] = Int64GetDatum(subject->lead_id);
 	values[1] = CStringGetTextDatum(summary->model->model);
-	values[2] = hundredths(summary->fit);
-	values[3] = hundredths(summary->intent);
-	values[4] = hundredths(summary->total);
+	values[2] = nurture_points_datum(summary->fit);
+	values[3] = nurture_points_datum(summary->intent);
+	values[4] = nurture_points_datum(summary->total);
 	nulls[5] = summary->grade[0] == '\0';
 	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(summary->grade);
 	values[6] = NumericGetDatum(int64_div_fast_to_numeric(summary->confidence, 4));

@@ -21,6 +21,7 @@ typedef struct ScoreDetail
 } ScoreDetail;
 
 extern void nurture_require_model(const char *model);
+extern Datum nurture_points_datum(int64 points);
 extern void nurture_score_hook_init(void);
 extern void nurture_score_detail(Subject *subject, const CompiledModel *model,
 								 ScoreSummary *out, ScoreDetail *detail);

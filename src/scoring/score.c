@@ -25,7 +25,6 @@ NURTURE_FUNCTION(nurture_grade);
 NURTURE_FUNCTION(nurture_score_row);
 NURTURE_FUNCTION(nurture_score_part);
 
-#define MAX_MERGE_CHAIN 64
 #define MAX_GROUPS_ON_STACK 64
 
 static const char worst_band[NURTURE_SCORE_DIMENSIONS] = {'D', '4', 'D'};
@@ -194,7 +193,7 @@ score_lead(int64 lead_id, const char *model, ScoreSummary *out)
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	for (int hop = 0; hop < MAX_MERGE_CHAIN; hop++)
+	for (int hop = 0; hop < SUBJECT_MAX_MERGE_CHAIN; hop++)
 	{
 		Datum		argument = Int64GetDatum(lead_id);
 		Datum		values[6 + SUBJECT_COLUMNS];
@@ -238,8 +237,9 @@ score_arguments(FunctionCallInfo fcinfo, ScoreSummary *out)
 	return score_lead(PG_GETARG_INT64(0), model, out);
 }
 
-static Datum
-hundredths(int64 points)
+/* Returns points in hundredths as numeric with two decimals. */
+Datum
+nurture_points_datum(int64 points)
 {
 	return NumericGetDatum(int64_div_fast_to_numeric(points, 2));
 }
@@ -247,8 +247,8 @@ hundredths(int64 points)
 static Datum
 part_of(const ScoreSummary *summary, int part)
 {
-	return hundredths(part == SCORE_FIT ? summary->fit :
-					  part == SCORE_INTENT ? summary->intent : summary->total);
+	return nurture_points_datum(part == SCORE_FIT ? summary->fit :
+								part == SCORE_INTENT ? summary->intent : summary->total);
 }
 
 /*
@@ -310,7 +310,7 @@ nurture_score(PG_FUNCTION_ARGS)
 
 	if (!score_arguments(fcinfo, &summary))
 		PG_RETURN_NULL();
-	return hundredths(summary.total);
+	return nurture_points_datum(summary.total);
 }
 
 /* nurture_fit(lead_id bigint [, model text]) returns numeric */
@@ -321,7 +321,7 @@ nurture_fit(PG_FUNCTION_ARGS)
 
 	if (!score_arguments(fcinfo, &summary))
 		PG_RETURN_NULL();
-	return hundredths(summary.fit);
+	return nurture_points_datum(summary.fit);
 }
 
 /* nurture_intent(lead_id bigint [, model text]) returns numeric */
@@ -332,7 +332,7 @@ nurture_intent(PG_FUNCTION_ARGS)
 
 	if (!score_arguments(fcinfo, &summary))
 		PG_RETURN_NULL();
-	return hundredths(summary.intent);
+	return nurture_points_datum(summary.intent);
 }
 
 /* nurture_grade(lead_id bigint [, model text]) returns text */
@@ -399,9 +399,9 @@ nurture_score_row(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 
 	values[0] = CStringGetTextDatum(summary.model->model);
-	values[1] = hundredths(summary.fit);
-	values[2] = hundredths(summary.intent);
-	values[3] = hundredths(summary.total);
+	values[1] = nurture_points_datum(summary.fit);
+	values[2] = nurture_points_datum(summary.intent);
+	values[3] = nurture_points_datum(summary.total);
 	nulls[4] = summary.grade[0] == '\0';
 	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(summary.grade);
 	values[5] = NumericGetDatum(int64_div_fast_to_numeric(summary.confidence, 4));
