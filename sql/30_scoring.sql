@@ -39,11 +39,12 @@ CREATE FUNCTION nurture_score_part(
     account_activity_score numeric,
     account_spike numeric,
     account_active_leads integer,
+    account_as_of timestamptz,
     account_attributes jsonb
 ) RETURNS numeric
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 100
     AS 'MODULE_PATHNAME', 'nurture_score_part';
-COMMENT ON FUNCTION nurture_score_part(integer, bigint, bigint, bigint, timestamptz, nurture_tally, nurture_tally, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, jsonb) IS 'Fit (0), intent (1) or total (2) of a lead whose columns the query has read; what nurture_score_support puts in the place of nurture_score.';
+COMMENT ON FUNCTION nurture_score_part(integer, bigint, bigint, bigint, timestamptz, nurture_tally, nurture_tally, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, timestamptz, jsonb) IS 'Fit (0), intent (1) or total (2) of a lead whose columns the query has read; what nurture_score_support puts in the place of nurture_score.';
 
 CREATE FUNCTION nurture_score_support(internal) RETURNS internal
     LANGUAGE c STABLE STRICT PARALLEL SAFE
@@ -150,11 +151,12 @@ CREATE FUNCTION nurture_score_row(
     account_activity_score numeric,
     account_spike numeric,
     account_active_leads integer,
+    account_as_of timestamptz,
     account_attributes jsonb
 ) RETURNS nurture_score_result
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE COST 100
     AS 'MODULE_PATHNAME', 'nurture_score_row';
-COMMENT ON FUNCTION nurture_score_row(bigint, nurture_tally, nurture_tally, text, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, jsonb) IS 'Scores a lead whose columns the caller has read; for views.';
+COMMENT ON FUNCTION nurture_score_row(bigint, nurture_tally, nurture_tally, text, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, timestamptz, jsonb) IS 'Scores a lead whose columns the caller has read; for views.';
 
 CREATE FUNCTION nurture_check_model(model text, version integer)
     RETURNS TABLE (finding text, severity text, path text)

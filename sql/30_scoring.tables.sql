@@ -286,7 +286,7 @@ FROM (
             l.language, l.time_zone, l.owner, l.is_test, l.created_at, l.updated_at,
             l.email_known, l.phone_known, l.account_id, l.attributes,
             c.name, c.organization_type, c.country, c.region, c.domain,
-            c.owner, c.activity_score, c.spike, c.active_leads, c.attributes
+            c.owner, c.activity_score, c.spike, c.active_leads, c.as_of, c.attributes
         ) AS score
     FROM nurture.lead l
     LEFT JOIN nurture.activity a ON a.lead_id = l.lead_id

@@ -64,6 +64,7 @@ static const struct
 	{"account.activity_score", "c.activity_score", COLUMN_NUMERIC},
 	{"account.spike", "c.spike", COLUMN_NUMERIC},
 	{"account.active_leads", "c.active_leads", COLUMN_INT},
+	{"account.as_of", "c.as_of", COLUMN_INSTANT},
 	{"account.attributes", "c.attributes", COLUMN_JSONB},
 };
 

@@ -171,6 +171,18 @@ explain_limits(ReturnSetInfo *result, const CompiledModel *model, const ScoreDet
 }
 
 /*
+ * Puts the rows that explain a score, by rules and then by limits; detail has
+ * results and truths.
+ */
+void
+nurture_explain_rows(ReturnSetInfo *result, const CompiledModel *model,
+					 const ScoreDetail *detail)
+{
+	explain_rules(result, model, detail);
+	explain_limits(result, model, detail);
+}
+
+/*
  * nurture_explain(lead_id bigint, model text, version int) returns setof
  * record: no row for an unknown lead.
  */
@@ -211,8 +223,7 @@ nurture_explain(PG_FUNCTION_ARGS)
 	detail.results = palloc0(sizeof(ScoreRuleResult) * Max(model->core.nrules, 1));
 	detail.truths = palloc0(sizeof(NurtureTruth) * Max(model->n_point_rules, 1));
 	nurture_score_detail(subject, model, &summary, &detail);
-	explain_rules(result, model, &detail);
-	explain_limits(result, model, &detail);
+	nurture_explain_rows(result, model, &detail);
 	return (Datum) 0;
 }
 

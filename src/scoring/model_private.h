@@ -5,6 +5,7 @@
 #ifndef NURTURE_MODEL_PRIVATE_H
 #define NURTURE_MODEL_PRIVATE_H
 
+#include "nodes/execnodes.h"
 #include "scoring/model.h"
 #include "utils/snapshot.h"
 
@@ -25,5 +26,8 @@ extern Datum nurture_points_datum(int64 points);
 extern void nurture_score_hook_init(void);
 extern void nurture_score_detail(Subject *subject, const CompiledModel *model,
 								 ScoreSummary *out, ScoreDetail *detail);
+extern void nurture_explain_rows(ReturnSetInfo *result,
+								 const CompiledModel *model,
+								 const ScoreDetail *detail);
 
 #endif							/* NURTURE_MODEL_PRIVATE_H */
