@@ -185,6 +185,16 @@ joined_tags(Datum own, bool own_null, const AssetVersion *version)
 										   TYPALIGN_INT));
 }
 
+/* Finds a column; place is where nurture.event has it as installed. */
+static int
+column_number(TupleDesc desc, EventColumn place, const char *name)
+{
+	if (place < desc->natts && !TupleDescAttr(desc, place)->attisdropped &&
+		strcmp(NameStr(TupleDescAttr(desc, place)->attname), name) == 0)
+		return place + 1;
+	return SPI_fnumber(desc, name);
+}
+
 /*
  * nurture_event_annotate() returns trigger
  *
@@ -197,7 +207,9 @@ nurture_event_annotate(PG_FUNCTION_ARGS)
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_event_annotate");
 	TupleDesc	desc;
 	HeapTuple	row;
-	EventLayout layout;
+	int			asset_column;
+	int			version_column;
+	int			tags_column;
 	Datum		asset_id;
 	Datum		number;
 	Datum		tags;
@@ -221,11 +233,19 @@ nurture_event_annotate(PG_FUNCTION_ARGS)
 	if (!nurture_deriving())
 		return PointerGetDatum(row);
 	desc = RelationGetDescr(data->tg_relation);
-	nurture_event_layout(desc, &layout);
-	asset_id = heap_getattr(row, layout.numbers[EVENT_ASSET_ID], desc, &isnull);
+	/* nurture.account_event has these as well, at other places */
+	asset_column = column_number(desc, EVENT_ASSET_ID, "asset_id");
+	version_column = column_number(desc, EVENT_VERSION, "version");
+	tags_column = column_number(desc, EVENT_TAGS, "tags");
+	if (asset_column <= 0 || version_column <= 0 || tags_column <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("asset_id, version or tags of table \"%s\" does not exist",
+						RelationGetRelationName(data->tg_relation))));
+	asset_id = heap_getattr(row, asset_column, desc, &isnull);
 	if (isnull)
 		return PointerGetDatum(row);
-	number = heap_getattr(row, layout.numbers[EVENT_VERSION], desc, &number_null);
+	number = heap_getattr(row, version_column, desc, &number_null);
 	version = find_version(nurture_rulecache_get(&assets_cache),
 						   DatumGetTextPP(asset_id),
 						   number_null ? 0 : DatumGetInt32(number),
@@ -234,13 +254,13 @@ nurture_event_annotate(PG_FUNCTION_ARGS)
 		return PointerGetDatum(row);
 	if (number_null)
 	{
-		columns[n] = layout.numbers[EVENT_VERSION];
+		columns[n] = version_column;
 		values[n++] = Int32GetDatum(version->version);
 	}
 	if (version->ntags > 0)
 	{
-		tags = heap_getattr(row, layout.numbers[EVENT_TAGS], desc, &tags_null);
-		columns[n] = layout.numbers[EVENT_TAGS];
+		tags = heap_getattr(row, tags_column, desc, &tags_null);
+		columns[n] = tags_column;
 		values[n++] = joined_tags(tags, tags_null, version);
 	}
 	if (n > 0)

@@ -53,6 +53,12 @@ SELECT * FROM nurture_ingest('[{"external_ref": "crm-2", "event_type": "page_vie
     {"external_ref": "nobody", "event_type": "page_viewed", "source": "app", "source_key": "a2"},
     {"lead_id": 2, "event_type": "page_viewd", "source": "app", "source_key": "a3"}]');
 
+-- what organisations did
+INSERT INTO nurture.account_event (account_id, event_type, occurred_at, source, source_key, tags)
+    SELECT 1 + i % 15, 'page_viewed', now() - i * interval '7 hours', 'network', 'n' || i, CASE WHEN i % 3 = 0 THEN ARRAY['topic:moa'] END
+    FROM generate_series(1, 60) i;
+DELETE FROM nurture.account_event WHERE source_key = 'n6';
+
 -- approved content, and a draft
 SELECT count(nurture_add_asset(jsonb_build_object('asset_id', id, 'title', id, 'format', 'article', 'message_class', 'promotional', 'channels', '["email"]'::jsonb,
     'markets', '["*"]'::jsonb, 'languages', '["*"]'::jsonb, 'audience_types', '["*"]'::jsonb, 'tags', to_jsonb(tags::text[]))))
