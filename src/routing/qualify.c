@@ -37,17 +37,16 @@ static const char *const tier_status[] = {
 	"unidentified", "identified", "fit", "mql", "sql"
 };
 
-static const char *
-model_of_product(const char *product)
+/* Returns the model of a product for a lead, NULL when none applies. */
+static const CompiledModel *
+model_for(const Subject *subject, const char *product)
 {
-	const StandingRules *rules = nurture_standing_rules();
+	text	   *audience = NULL;
 
-	for (int i = 0; i < rules->nproducts; i++)
-	{
-		if (strcmp(rules->products[i], product) == 0)
-			return rules->models[i];
-	}
-	return NULL;				/* the default of the audience */
+	if (!subject->nulls[SUBJECT_AUDIENCE_TYPE])
+		audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
+	return nurture_model_of(product, audience ? VARDATA_ANY(audience) : "",
+							audience ? VARSIZE_ANY_EXHDR(audience) : 0);
 }
 
 /* Reads a lead's stage for a product into the subject. */
@@ -98,17 +97,19 @@ void
 nurture_qualification(Subject *subject, const char *product,
 					  Qualification *out)
 {
+	const CompiledModel *model = model_for(subject, product);
 	ScoreSummary summary;
 	bool		failed = false;
 
 	memset(out, 0, sizeof(*out));
 	out->status = tier_status[0];
-	if (!nurture_score_subject(subject, model_of_product(product), &summary))
+	if (model == NULL)
 	{
 		subject->grade = NULL;
 		subject->tier = 0;
 		return;
 	}
+	nurture_score_with(subject, model, &summary);
 	out->model = summary.model->model;
 	out->version = summary.model->version;
 	out->fit = summary.fit;

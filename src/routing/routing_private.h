@@ -103,8 +103,8 @@ typedef struct StandingRules
 	int			nedges;
 	StageEdge  *edges;
 	int			nproducts;
-	const char **products;		/* of models, besides * */
-	const char **models;		/* the published model of each product */
+	const char **products;		/* of models that were ever in force, besides
+								 * "*" */
 	Bitmapset  *signals;		/* scored high, or named by a pattern, tier or
 								 * edge */
 	bool		names_tags;

@@ -53,9 +53,9 @@ KEPT_PLAN0("SELECT 'pattern \"' || p.pattern || '\"', p.condition::text FROM nur
 		   " UNION ALL SELECT 'tier rule \"' || t.requirement || '\"', t.condition::text FROM nurture.tier_rule t"
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'");
 static KeptPlan read_products =
-KEPT_PLAN0("SELECT DISTINCT ON (m.product) m.product, m.model FROM nurture.model m"
-		   " JOIN nurture.model_version v USING (model) WHERE v.status = 'published' AND m.product <> '*'"
-		   " ORDER BY m.product, m.is_default DESC, m.model");
+KEPT_PLAN0("SELECT DISTINCT m.product FROM nurture.model m"
+		   " JOIN nurture.model_version v USING (model) WHERE v.status <> 'draft' AND m.product <> '*'"
+		   " ORDER BY m.product");
 
 static void *load_routing(Snapshot snapshot);
 static void *load_standing(Snapshot snapshot);
@@ -318,12 +318,8 @@ load_standing(Snapshot snapshot)
 	nurture_execute_snapshot(&read_products, NULL, NULL, snapshot);
 	rules->nproducts = (int) SPI_processed;
 	rules->products = palloc(sizeof(char *) * Max(rules->nproducts, 1));
-	rules->models = palloc(sizeof(char *) * Max(rules->nproducts, 1));
 	for (int i = 0; i < rules->nproducts; i++)
-	{
 		rules->products[i] = nurture_cell_text(i, 1);
-		rules->models[i] = nurture_cell_text(i, 2);
-	}
 
 	nurture_execute_snapshot(&read_edges, NULL, NULL, snapshot);
 	rules->nedges = (int) SPI_processed;

@@ -1,6 +1,6 @@
 /*
  * explain.c
- *	  nurture_explain, row by row, and nurture_scores over all leads.
+ *	  nurture_explain: the score of one lead, row by row.
  *
  * The rows of an explanation add up to the score exactly: one per rule that
  * fired, and one per limit that took points away or added some.
@@ -22,11 +22,8 @@
 #include "utils/numeric.h"
 
 NURTURE_FUNCTION(nurture_explain);
-NURTURE_FUNCTION(nurture_scores);
 
 #define EXPLAIN_COLUMNS 10
-#define SCORES_COLUMNS 7
-#define SCORES_BATCH 1000
 
 static const char *const dimension_names[] = {"fit", "intent", "total"};
 
@@ -224,98 +221,5 @@ nurture_explain(PG_FUNCTION_ARGS)
 	detail.truths = palloc0(sizeof(NurtureTruth) * Max(model->n_point_rules, 1));
 	nurture_score_detail(subject, model, &summary, &detail);
 	nurture_explain_rows(result, model, &detail);
-	return (Datum) 0;
-}
-
-static void
-put_score(ReturnSetInfo *result, const Subject *subject, const ScoreSummary *summary)
-{
-	Datum		values[SCORES_COLUMNS];
-	bool		nulls[SCORES_COLUMNS] = {false};
-
-	values[0] = Int64GetDatum(subject->lead_id);
-	values[1] = CStringGetTextDatum(summary->model->model);
-	values[2] = nurture_points_datum(summary->fit);
-	values[3] = nurture_points_datum(summary->intent);
-	values[4] = nurture_points_datum(summary->total);
-	nulls[5] = summary->grade[0] == '\0';
-	values[5] = nulls[5] ? (Datum) 0 : CStringGetTextDatum(summary->grade);
-	values[6] = NumericGetDatum(int64_div_fast_to_numeric(summary->confidence, 4));
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-}
-
-/*
- * nurture_scores(model text, version int) returns setof record: every lead
- * that is neither merged nor erased, in one ordered pass.
- */
-Datum
-nurture_scores(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
-	const CompiledModel *fixed = NULL;
-	TimestampTz now = nurture_now_statement();
-	MemoryContext per_lead;
-	MemoryContext old;
-	SPIPlanPtr	plan;
-	Portal		portal;
-	uint64		mask;
-	uint64		generation;
-	char	   *query;
-
-	InitMaterializedSRF(fcinfo, 0);
-	mask = nurture_models_mask(&generation);
-	if (name != NULL)
-	{
-		fixed = PG_ARGISNULL(1) ? nurture_model(name, "", 0) :
-			nurture_model_version(name, PG_GETARG_INT32(1));
-		mask = fixed->mask;
-	}
-	else if (!PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a version needs the name of its model"),
-				 errhint("Call nurture_scores(model, version).")));
-
-	query = nurture_subject_query(mask, "WHERE l.merged_into IS NULL AND l.erased_at IS NULL ORDER BY l.lead_id");
-	per_lead = AllocSetContextCreate(CurrentMemoryContext, "nurture score of one lead",
-									 ALLOCSET_DEFAULT_SIZES);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-	plan = SPI_prepare(query, 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare \"%s\"", query);
-	portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, SCORES_BATCH);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			Datum		values[6 + SUBJECT_COLUMNS];
-			bool		nulls[6 + SUBJECT_COLUMNS];
-			Subject		subject;
-			ScoreSummary summary;
-			bool		scored = true;
-
-			CHECK_FOR_INTERRUPTS();
-			old = MemoryContextSwitchTo(per_lead);
-			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
-			nurture_subject_begin(&subject, now, per_lead);
-			nurture_subject_fill(&subject, values, nulls, mask);
-			if (fixed)
-				nurture_score_with(&subject, fixed, &summary);
-			else
-				scored = nurture_score_subject(&subject, NULL, &summary);
-			if (scored)
-				put_score(result, &subject, &summary);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(per_lead);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-	SPI_finish();
 	return (Datum) 0;
 }

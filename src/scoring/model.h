@@ -83,12 +83,28 @@ extern void nurture_scoring_init(void);
 
 /*
  * The model that applies: the named one's published version, or the default
- * for an audience type when model is NULL.  NULL when none applies; a name
+ * for an audience type and no product in particular when model is NULL.  NULL when none applies; a name
  * that is no model raises NU003.  Pointers are good until the transaction
  * ends.
  */
 extern const CompiledModel *nurture_model(const char *model,
 										  const char *audience_type, size_t audience_len);
+
+/* The published version of a model, NULL when it has none. */
+extern const CompiledModel *nurture_model_published(const char *model);
+
+/*
+ * The model that applies for a product: of its own, else of "*"; NULL when
+ * none does.
+ */
+extern const CompiledModel *nurture_model_of(const char *product,
+											 const char *audience_type,
+											 size_t audience_len);
+
+/* Whether a version, published or not, is for leads of an audience. */
+extern bool nurture_model_is_for(const CompiledModel *m,
+								 const char *audience_type,
+								 size_t audience_len);
 
 /* A version in any state; raises NU003 when there is none. */
 extern const CompiledModel *nurture_model_version(const char *model, int version);

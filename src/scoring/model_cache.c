@@ -172,40 +172,116 @@ unknown_model(const char *model)
 			 errhint("Publish one with nurture_publish('model', '%.64s', version, reason).", model)));
 }
 
-/* Returns the model that applies, NULL when none does. */
-const CompiledModel *
-nurture_model(const char *model, const char *audience_type, size_t audience_len)
+static bool
+names_audience(const CompiledModel *m, const char *audience, size_t len)
 {
-	ModelSet   *set = model_set();
+	for (int i = 0; i < m->n_audience_types; i++)
+	{
+		if (strlen(m->audience_types[i]) == len &&
+			memcmp(m->audience_types[i], audience, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The published model of a product for an audience: the default that names it,
+ * else the default that names none; else, for a product of its own, the first
+ * of its models that is for the audience.
+ */
+static const CompiledModel *
+model_of_product(const ModelSet *set, const char *product,
+				 const char *audience, size_t len)
+{
 	const CompiledModel *fallback = NULL;
+	const CompiledModel *other = NULL;
 	ListCell   *cell;
 
 	foreach(cell, set->models)
 	{
 		const CompiledModel *m = lfirst(cell);
+		bool		named;
 
-		if (!m->published)
+		if (!m->published || strcmp(m->product, product) != 0)
 			continue;
-		if (model != NULL)
-		{
-			if (strcmp(m->model, model) == 0)
-				return m;
-			continue;
-		}
-		if (!m->is_default)
-			continue;
-		if (m->n_audience_types == 0 && fallback == NULL)
+		named = names_audience(m, audience, len);
+		if (named && m->is_default)
+			return m;
+		if (m->n_audience_types == 0 && m->is_default && fallback == NULL)
 			fallback = m;
-		for (int i = 0; i < m->n_audience_types; i++)
-		{
-			if (strlen(m->audience_types[i]) == audience_len &&
-				memcmp(m->audience_types[i], audience_type, audience_len) == 0)
-				return m;
-		}
+		if (!m->is_default && other == NULL &&
+			(named || m->n_audience_types == 0))
+			other = m;
 	}
-	if (model != NULL)
-		unknown_model(model);
+	if (fallback == NULL && strcmp(product, "*") != 0)
+		fallback = other;
 	return fallback;
+}
+
+/*
+ * Returns the model that applies to leads of an audience for a product, which
+ * is that for no product in particular ("*") when the product has none; NULL
+ * when there is none.
+ */
+const CompiledModel *
+nurture_model_of(const char *product, const char *audience_type,
+				 size_t audience_len)
+{
+	ModelSet   *set = model_set();
+	const CompiledModel *m = model_of_product(set, product, audience_type, audience_len);
+
+	if (m == NULL && strcmp(product, "*") != 0)
+		m = model_of_product(set, "*", audience_type, audience_len);
+	return m;
+}
+
+/*
+ * Tells whether a version is for leads of an audience: its model names it, or
+ * names none and no other default of its product does.
+ */
+bool
+nurture_model_is_for(const CompiledModel *m, const char *audience_type,
+					 size_t audience_len)
+{
+	const CompiledModel *other;
+
+	if (m->n_audience_types > 0)
+		return names_audience(m, audience_type, audience_len);
+	if (!m->is_default)
+		return true;
+	other = model_of_product(model_set(), m->product, audience_type, audience_len);
+	return other == NULL || strcmp(other->model, m->model) == 0 ||
+		!other->is_default || other->n_audience_types == 0;
+}
+
+/* Returns the published version of a model, NULL when it has none. */
+const CompiledModel *
+nurture_model_published(const char *model)
+{
+	ListCell   *cell;
+
+	foreach(cell, model_set()->models)
+	{
+		const CompiledModel *m = lfirst(cell);
+
+		if (m->published && strcmp(m->model, model) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* Returns the model that applies, NULL when none does. */
+const CompiledModel *
+nurture_model(const char *model, const char *audience_type, size_t audience_len)
+{
+	const CompiledModel *m;
+
+	if (model == NULL)
+		return model_of_product(model_set(), "*", audience_type, audience_len);
+	m = nurture_model_published(model);
+	if (m == NULL)
+		unknown_model(model);
+	return m;
 }
 
 /* Returns a version in any state. */

@@ -17,6 +17,8 @@ SELECT what, value, unit, at_least, bound FROM (VALUES
     (5, 'nurture_bi.lead_score over all leads, per lead', bench.of('view') * 1000 / :leads, 'us', false, 2),
     (6, 'one set-based SQL aggregate against nurture_bi.lead_score', bench.of('set_sql') / bench.of('view'), 'x', true, 12),
     (7, 'nurture_scores() over all leads, per lead', bench.of('scores') * 1000 / :leads, 'us', false, 1),
+    (7.1, 'nurture_what_if() over all leads, scored by two versions, per lead', bench.of('what_if') * 1000 / :leads, 'us', false, 3),
+    (7.2, 'nurture_what_if_matrix() over all leads, per lead', bench.of('what_if_matrix') * 1000 / :leads, 'us', false, 3),
     (8, 'leads whose score differs from SQL or PL/pgSQL', bench.of('wrong'), 'leads', false, 0),
     (9, 'COPY of events against the bare table', bench.of('copy_nurture') / bench.of('copy_bare'), 'x', false, 2),
     (10, 'COPY of events, per event', bench.of('copy_nurture') * 1000 / :load, 'us', NULL, NULL),

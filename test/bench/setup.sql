@@ -57,6 +57,10 @@ INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES
 UPDATE nurture.model SET is_default = false WHERE is_default;
 SELECT nurture_publish('model', 'bench', :version, 'benchmark', true);
 UPDATE nurture.model SET is_default = true WHERE model = 'bench';
+-- a draft in which every rule is worth something else
+SELECT nurture_draft('model', 'bench', :version) AS draft \gset
+UPDATE nurture.signal_rule SET points = points + 1, curve_days = 45 WHERE model = 'bench' AND version = :draft;
+UPDATE nurture.fit_rule SET points = points - 5 WHERE model = 'bench' AND version = :draft;
 
 -- a year of months, the same for both event tables
 CREATE TABLE peer.bare_event (

@@ -28,6 +28,9 @@ foreach my $query (
 	'SELECT lead_id, nurture_score(lead_id), nurture_fit(lead_id), nurture_intent(lead_id), nurture_grade(lead_id) FROM nurture.lead ORDER BY 1',
 	'SELECT * FROM nurture_bi.lead_score ORDER BY lead_id',
 	'SELECT l.lead_id, e.* FROM nurture.lead l, nurture_explain(l.lead_id) e WHERE l.lead_id < 40 ORDER BY 1, 2, 3, 4',
+	q{SELECT * FROM nurture_what_if('dump_model', 2)},
+	q{SELECT * FROM nurture_what_if('dump_model', 2, 1) WHERE new_total <> old_total},
+	q{SELECT * FROM nurture_what_if_matrix('default', 1)},
 	'SELECT lead_id, a.* FROM nurture.activity, nurture_tally_unnest(signals) a ORDER BY 1, 2, 3')
 {
 	my $set = "SET nurture.clock = '$clock'; $query";

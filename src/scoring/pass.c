@@ -1,0 +1,183 @@
+/*
+ * pass.c
+ *	  One pass over all leads.
+ *
+ * The query is that of every score, so the caller's row and column rights
+ * decide.  Its rows go to a receiver of ours instead of a table of SPI: each
+ * lead is scored from the columns where the executor left them, tallies in the
+ * buffer page, and a million leads need the memory of one.
+ */
+#include "base/compat.h"
+
+#include "base/clock.h"
+#include "base/plans.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "scoring/model_private.h"
+#include "scoring/pass.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+typedef struct PassReceiver
+{
+	DestReceiver dest;			/* first: the executor knows this part */
+	Subject		subject;
+	TimestampTz now;
+	uint64		mask;
+	MemoryContext per_lead;
+	PassVisit	visit;
+	void	   *arg;
+} PassReceiver;
+
+static bool
+receive_lead(TupleTableSlot *slot, DestReceiver *dest)
+{
+	PassReceiver *pass = (PassReceiver *) dest;
+	MemoryContext old = MemoryContextSwitchTo(pass->per_lead);
+
+	CHECK_FOR_INTERRUPTS();
+	slot_getallattrs(slot);
+	nurture_subject_begin(&pass->subject, pass->now, pass->per_lead);
+	nurture_subject_fill(&pass->subject, slot->tts_values, slot->tts_isnull,
+						 pass->mask);
+	pass->visit(pass->arg, &pass->subject);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(pass->per_lead);
+	return true;
+}
+
+static void
+start_pass(DestReceiver *dest, int operation, TupleDesc desc)
+{
+}
+
+static void
+end_pass(DestReceiver *dest)
+{
+}
+
+/* Visits every lead that is neither merged nor erased, by lead_id. */
+void
+nurture_score_pass(uint64 mask, const char *condition, PassVisit visit,
+				   void *arg)
+{
+	PassReceiver pass;
+	SPIExecuteOptions options;
+	char	   *query;
+	int			level;
+	int			result;
+
+	query = nurture_subject_query(mask, psprintf("WHERE l.merged_into IS NULL AND l.erased_at IS NULL %s ORDER BY l.lead_id",
+												 condition ? condition : ""));
+	pass.dest.receiveSlot = receive_lead;
+	pass.dest.rStartup = start_pass;
+	pass.dest.rShutdown = end_pass;
+	pass.dest.rDestroy = end_pass;
+	pass.dest.mydest = DestTuplestore;
+	pass.now = nurture_now_statement();
+	pass.mask = mask;
+	pass.visit = visit;
+	pass.arg = arg;
+	pass.per_lead = AllocSetContextCreate(CurrentMemoryContext,
+										  "nurture score of one lead",
+										  ALLOCSET_DEFAULT_SIZES);
+	memset(&options, 0, sizeof(options));
+	options.read_only = true;
+	options.must_return_tuples = true;
+	options.dest = &pass.dest;
+
+	/* the join costs enough to be compiled, and would run shorter than that */
+	level = NewGUCNestLevel();
+	(void) set_config_option("jit", "off",
+							 PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	result = SPI_execute_extended(query, &options);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\": %s", query,
+			 SPI_result_code_string(result));
+	SPI_finish();
+	AtEOXact_GUC(true, level);
+	MemoryContextDelete(pass.per_lead);
+}
+
+/*
+ * Points repeat from lead to lead, and making a numeric of them costs as much
+ * as scoring a short tally.
+ */
+#define CACHED_POINTS 1024		/* a power of two */
+#define CACHED_BYTES 24			/* hundredths of 64 bits fit */
+
+typedef struct CachedPoints
+{
+	int64		points;
+	union
+	{
+		char		bytes[CACHED_BYTES];
+		int32		align;
+	}			value;			/* varlena; size 0: not made yet */
+} CachedPoints;
+
+struct PointsCache
+{
+	CachedPoints entries[CACHED_POINTS];
+};
+
+/* Makes an empty cache in the current memory context. */
+PointsCache *
+nurture_points_cache(void)
+{
+	return palloc0(sizeof(PointsCache));
+}
+
+/*
+ * Returns points in hundredths as numeric with two decimals.  The value is
+ * good until the next call with the same cache: each column has its own.
+ */
+Datum
+nurture_points_cached(PointsCache *cache, int64 points)
+{
+	CachedPoints *entry = &cache->entries[points & (CACHED_POINTS - 1)];
+	Datum		made;
+
+	if (entry->points == points && VARSIZE(entry->value.bytes) != 0)
+		return PointerGetDatum(entry->value.bytes);
+	made = nurture_points_datum(points);
+	if (VARSIZE(DatumGetPointer(made)) > CACHED_BYTES)
+		return made;
+	entry->points = points;
+	memcpy(entry->value.bytes, DatumGetPointer(made), VARSIZE(DatumGetPointer(made)));
+	return PointerGetDatum(entry->value.bytes);
+}
+
+/* The grades there are as text: "A1" to "D4". */
+struct GradeCache
+{
+	Datum		cells[4][4];
+};
+
+/* Makes the cache in the current memory context. */
+GradeCache *
+nurture_grade_cache(void)
+{
+	GradeCache *cache = palloc(sizeof(GradeCache));
+
+	for (int fit = 0; fit < 4; fit++)
+	{
+		for (int intent = 0; intent < 4; intent++)
+			cache->cells[fit][intent] = CStringGetTextDatum(psprintf("%c%c", 'A' + fit, '1' + intent));
+	}
+	return cache;
+}
+
+/* Returns a grade as text; *isnull is set for the empty one. */
+Datum
+nurture_grade_cached(const GradeCache *cache, const char *grade, bool *isnull)
+{
+	*isnull = grade[0] == '\0';
+	return *isnull ? (Datum) 0 : cache->cells[grade[0] - 'A'][grade[1] - '1'];
+}
