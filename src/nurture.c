@@ -9,6 +9,7 @@
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "content/content.h"
+#include "facts/attribute.h"
 #include "facts/history.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	nurture_rulecache_init();
 	nurture_vocabulary_init();
 	nurture_history_init();
+	nurture_attribute_init();
 	nurture_scoring_init();
 	nurture_signal_match_init();
 	nurture_event_annotate_init();

@@ -17,6 +17,11 @@ SELECT 20000 + opportunity_no, 'b2b',
        status = 'Won'
 FROM demo.opportunity o;
 
+-- This CRM keeps sizes as words; the registry is the owner's to change.
+UPDATE nurture.attribute
+SET type = 'text', allowed = '{Big,Mid,Small}', reason = 'sizes are words in this CRM'
+WHERE attribute = 'company_size';
+
 -- "Unknown" is not a value: the fact is missing.
 INSERT INTO nurture.lead (lead_id, external_ref, audience_type, source, attributes)
 SELECT 20000 + opportunity_no, 'opportunity-' || opportunity_no, 'procurement', 'b2b',

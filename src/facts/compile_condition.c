@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "base/trigger.h"
 #include "executor/spi.h"
+#include "facts/attribute.h"
 #include "facts/subject_private.h"
 #include "facts/vocabulary.h"
 #include "facts/vocabulary_private.h"
@@ -169,6 +170,17 @@ nurture_condition_term_text(const CondTerm *term)
 	return text;
 }
 
+/* Refuses a condition that no fact can make true. */
+static void
+refuse_finding(void *arg, const char *text, const char *severity)
+{
+	if (strcmp(severity, "error") == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_CONDITION),
+				 errmsg("condition of %s: %s", (const char *) arg, text),
+				 errhint("See nurture.attribute and nurture.audience_type.")));
+}
+
 /*
  * Trigger on a configuration table with a column "condition": what cannot be
  * understood is refused when it is written, not when an event comes.  The
@@ -191,8 +203,12 @@ nurture_condition_check(PG_FUNCTION_ARGS)
 	condition = SPI_getvalue(row, desc, SPI_fnumber(desc, "condition"));
 	code = SPI_getvalue(row, desc, SPI_fnumber(desc, data->tg_trigger->tgargs[1]));
 	if (condition != NULL)
-		(void) nurture_condition_compile(condition,
-										 psprintf("%s \"%.64s\"", data->tg_trigger->tgargs[0],
-												  code ? code : ""));
+	{
+		char	   *owner = psprintf("%s \"%.64s\"", data->tg_trigger->tgargs[0],
+									 code ? code : "");
+
+		nurture_attribute_check(nurture_condition_compile(condition, owner),
+								refuse_finding, owner);
+	}
 	return PointerGetDatum(row);
 }

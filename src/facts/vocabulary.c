@@ -402,6 +402,18 @@ nurture_nearest_event_types(const char *code)
 	return nearest_text(&nearest);
 }
 
+/* Returns up to three of these names near a code, for a hint. */
+char	   *
+nurture_nearest_names(const char *code, const char *const *names, int n)
+{
+	Nearest		nearest;
+
+	begin_nearest(&nearest, code);
+	for (int i = 0; i < n; i++)
+		consider(&nearest, names[i], strlen(names[i]));
+	return nearest_text(&nearest);
+}
+
 /* Raises that an event type is not known. */
 void
 nurture_unknown_event_type(const char *code)

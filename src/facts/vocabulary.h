@@ -31,6 +31,10 @@ extern void nurture_unknown_event_type(const char *code) pg_attribute_noreturn()
 /* Returns "a", "b" or "c": up to three known event types near this one. */
 extern char *nurture_nearest_event_types(const char *code);
 
+/* The same of a list of names. */
+extern char *nurture_nearest_names(const char *code, const char *const *names,
+								   int n);
+
 /*
  * Compiles a condition in the current memory context, which must live as long
  * as the result.  An error (NU005) names what owns it, such as

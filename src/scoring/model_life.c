@@ -11,6 +11,7 @@
 #include "base/plans.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
+#include "facts/attribute.h"
 #include "facts/vocabulary.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -174,6 +175,43 @@ reachable(const CompiledModel *m, ScoreDimension dimension, double *least, doubl
 		*most = Max(*most, (double) m->core.limits[dimension].floor);
 }
 
+/* A condition of a rule, whose facts the registry of attributes looks at. */
+typedef struct RuleFacts
+{
+	FindingVisit visit;
+	void	   *arg;
+	const char *path;
+} RuleFacts;
+
+static void
+visit_fact(void *arg, const char *text, const char *severity)
+{
+	RuleFacts  *rule = arg;
+
+	rule->visit(rule->arg, text, severity, rule->path);
+}
+
+/* Visits what the registry of attributes finds in the conditions of a version. */
+static void
+check_facts(const CompiledModel *compiled, FindingVisit visit, void *arg)
+{
+	RuleFacts	rule = {visit, arg, NULL};
+
+	for (int i = 0; i < compiled->n_point_rules; i++)
+	{
+		const PointRule *point = &compiled->point_rules[i];
+
+		rule.path = psprintf("%s/%s", point->is_pattern ? "pattern" : "fit_rule", point->rule);
+		nurture_attribute_check(point->condition, visit_fact, &rule);
+	}
+	for (int i = 0; i < compiled->n_tiers; i++)
+	{
+		rule.path = psprintf("tier_rule/%d/%s", compiled->tiers[i].tier,
+							 compiled->tiers[i].requirement);
+		nurture_attribute_check(compiled->tiers[i].condition, visit_fact, &rule);
+	}
+}
+
 /*
  * Visits what is wrong with a version.  Rules that cannot be compiled do not
  * get so far: the guards refuse them when they are written.
@@ -221,6 +259,8 @@ check_version(const char *model, int version, FindingVisit visit, void *arg)
 	}
 	if (compiled->n_tiers == 0)
 		visit(arg, "the version has no tier rules", "warning", NULL);
+
+	check_facts(compiled, visit, arg);
 
 	values[0] = CStringGetTextDatum(model);
 	values[1] = Int32GetDatum(version);

@@ -4,6 +4,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
 SELECT plan(22);
+INSERT INTO nurture.audience_type (audience_type, title) VALUES ('a_aud', 'audience of the test');
 INSERT INTO nurture.event_type (event_type, class) VALUES ('a_click', 'engagement');
 INSERT INTO nurture.signal (signal, signal_id, event_type) VALUES ('a_click', 32001, 'a_click');
 INSERT INTO nurture.lead (lead_id, audience_type, role, owner) SELECT 920000 + i, 'a_aud', CASE WHEN i % 2 = 0 THEN 'physician' END, 'rep_' || i % 2 FROM generate_series(1, 10) i;

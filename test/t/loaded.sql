@@ -18,6 +18,10 @@ SELECT setval(pg_get_serial_sequence('nurture.lead', 'lead_id'), 300);
 UPDATE nurture.lead SET merged_into = 1 WHERE lead_id = 299;
 UPDATE nurture.lead SET role = 'nurse', updated_at = now() - interval '2 days' WHERE lead_id BETWEEN 1 AND 20;
 UPDATE nurture.account SET region = 'FR-IDF', activity_score = 10, spike = 1.5, active_leads = 2, as_of = now() WHERE account_id < 5;
+-- a lead that had been there before the registry became stricter
+INSERT INTO nurture.attribute (attribute, type, allowed, title, reason) VALUES ('loaded_colour', 'text', '{red,green}', 'a colour', 'test data');
+UPDATE nurture.lead SET attributes = attributes || '{"loaded_colour": "red", "capability": ["pk"]}' WHERE lead_id = 298;
+UPDATE nurture.attribute SET allowed = '{green}' WHERE attribute = 'loaded_colour';
 
 -- a model of the tests beside the preset's
 INSERT INTO nurture.model (model, title, reason) VALUES ('dump_model', 'A model of the tests', 'test data');
