@@ -4,6 +4,7 @@ SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
 SELECT plan(24);
 
+INSERT INTO nurture.audience_type (audience_type, title) VALUES ('w_aud', 'audience of the test'), ('w_other', 'another');
 INSERT INTO nurture.event_type (event_type, class) VALUES ('w_click', 'engagement');
 INSERT INTO nurture.signal (signal, signal_id, event_type) VALUES ('w_click', 31501, 'w_click');
 INSERT INTO nurture.lead (lead_id, audience_type, role, country, is_test) SELECT 930000 + i, (ARRAY['w_aud', 'w_other'])[1 + i % 2],
