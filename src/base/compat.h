@@ -45,4 +45,30 @@
 	DecodeDateTime(field, ftype, nf, dtype, tm, fsec, tzp)
 #endif
 
+/* What writing a row by hand (row.c) calls has changed in every version. */
+#if PG_VERSION_NUM >= 180000
+#define nurture_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel, false)
+#define nurture_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#define nurture_check_index_constraints(info, slot, estate, conflict) \
+	ExecCheckIndexConstraints(info, slot, estate, conflict, \
+							  &(slot)->tts_tid, NIL)
+#else
+#define nurture_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#define nurture_index_beginscan(rel, index, snapshot, nkeys) \
+	index_beginscan(rel, index, snapshot, nkeys, 0)
+#define nurture_check_index_constraints(info, slot, estate, conflict) \
+	ExecCheckIndexConstraints(info, slot, estate, conflict, NIL)
+#endif
+#if PG_VERSION_NUM >= 160000
+#define NurtureUpdateIndexes TU_UpdateIndexes
+#define nurture_insert_index_tuples(info, slot, estate, update, quiet, conflict) \
+	ExecInsertIndexTuples(info, slot, estate, (update) != TU_None, quiet, \
+						  conflict, NIL, (update) == TU_Summarizing)
+#else
+#define NurtureUpdateIndexes bool
+#define nurture_insert_index_tuples(info, slot, estate, update, quiet, conflict) \
+	ExecInsertIndexTuples(info, slot, estate, update, quiet, conflict, NIL)
+#endif
+
 #endif							/* NURTURE_COMPAT_H */

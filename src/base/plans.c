@@ -215,6 +215,17 @@ nurture_spi_connect(void)
 	return level;
 }
 
+/* The same, and leaves the current memory context as it was. */
+int
+nurture_spi_connect_here(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			level = nurture_spi_connect();
+
+	MemoryContextSwitchTo(context);
+	return level;
+}
+
 /* Disconnects from SPI and gives search_path back. */
 void
 nurture_spi_finish(int level)

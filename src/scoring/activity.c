@@ -14,8 +14,11 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "base/clock.h"
+#include "base/owner.h"
 #include "base/plans.h"
+#include "base/row.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "scoring/activity.h"
@@ -25,6 +28,8 @@
 #include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /*
@@ -46,18 +51,9 @@ static KeptPlan upsert_many = KEPT_PLAN(
 										INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
 
 /*
- * One lead, most often with a row: then an update does with half the work of
- * an upsert, which looks, locks and updates.  What returning would tell about
- * folded days nurture_tally_late tells for less.
+ * One lead without a row, or when rows cannot be written directly.  What
+ * returning would tell about folded days nurture_tally_late tells for less.
  */
-static KeptPlan update_one = KEPT_PLAN(
-									   "UPDATE nurture.activity a SET"
-									   " signals = @extschema@.nurture_tally_merge(a.signals, $2),"
-									   " topics = @extschema@.nurture_tally_merge(a.topics, $3),"
-									   " last_event_at = greatest(a.last_event_at, $4)"
-									   " WHERE a.lead_id = $1"
-									   " AND (SELECT true FROM nurture.lead l WHERE l.lead_id = $1)",
-									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
 static KeptPlan upsert_one = KEPT_PLAN(
 									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at)"
 									   " SELECT $1, $2, $3, $4"
@@ -206,6 +202,62 @@ returned_roll_day(uint64 row)
 		DatumGetDateADT(day) + NURTURE_EPOCH_OFFSET_DAYS;
 }
 
+static const char *const activity_columns[] = {
+	"lead_id", "signals", "topics", "base", "last_event_at"
+};
+
+/*
+ * Adds to the row of one lead without a query; false when there is no row, no
+ * lead, or the tables are not plain.
+ */
+static bool
+add_to_row(const DeltaLead *lead)
+{
+	RowTable	activity;
+	RowTable	leads;
+	Snapshot	snapshot;
+	bool		known;
+	bool		done = false;
+
+	if (!nurture_row_open(&activity, nurture_table_oid("activity", false),
+						  activity_columns, lengthof(activity_columns), true))
+		return false;
+	CommandCounterIncrement();	/* see this transaction's own changes */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	(void) nurture_row_open(&leads, nurture_table_oid("lead", false), NULL, 0,
+							false);
+	known = nurture_row_find(&leads, lead->lead_id, snapshot);
+	nurture_row_close(&leads);
+	while (known && !done && nurture_row_find(&activity, lead->lead_id, snapshot))
+	{
+		int			natts = RelationGetDescr(activity.rel)->natts;
+		Datum	   *values = activity.row->tts_values;
+		Datum		last;
+
+		slot_getallattrs(activity.found);
+		ExecClearTuple(activity.row);
+		memcpy(values, activity.found->tts_values, natts * sizeof(Datum));
+		memcpy(activity.row->tts_isnull, activity.found->tts_isnull, natts * sizeof(bool));
+		values[1] = nurture_tally_gather(values[1], lead->signals);
+		values[2] = nurture_tally_gather(values[2], lead->topics);
+		last = TimestampTzGetDatum(lead->last_event_at);
+		if (activity.row->tts_isnull[4] ||
+			DatumGetTimestampTz(values[4]) < lead->last_event_at)
+			values[4] = last;
+		activity.row->tts_isnull[4] = false;
+		ExecStoreVirtualTuple(activity.row);
+		done = nurture_row_update(&activity, snapshot);
+		if (!done)
+		{
+			UnregisterSnapshot(snapshot);
+			snapshot = RegisterSnapshot(GetLatestSnapshot());
+		}
+	}
+	UnregisterSnapshot(snapshot);
+	nurture_row_close(&activity);
+	return done;
+}
+
 /* Adds one lead; false when it does not exist. */
 static bool
 add_one(DeltaLead *lead, LeadList *late)
@@ -217,15 +269,10 @@ add_one(DeltaLead *lead, LeadList *late)
 	parameters[1] = lead->signals;
 	parameters[2] = lead->topics;
 	parameters[3] = TimestampTzGetDatum(lead->last_event_at);
-	set_tally_types(&update_one, false);
-	(void) nurture_execute_latest(&update_one, parameters, NULL, true);
+	set_tally_types(&upsert_one, false);
+	(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
 	if (SPI_processed == 0)
-	{
-		set_tally_types(&upsert_one, false);
-		(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
-		if (SPI_processed == 0)
-			return false;
-	}
+		return false;
 	if (unlikely(nurture_tally_late != late_before))
 		nurture_list_lead(late, lead->lead_id);
 	return true;
@@ -266,6 +313,31 @@ add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
 	return true;
 }
 
+static bool
+add_all(DeltaLead **leads, uint32 nleads, LeadList *late, int64 *unknown_lead)
+{
+	int			level = nurture_spi_connect_here();
+	MemoryContext context;
+	bool		known = true;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "nurture activity",
+									ALLOCSET_DEFAULT_SIZES);
+	for (uint32 i = 0; i < nleads && known; i += ACTIVITY_CHUNK)
+	{
+		MemoryContext old;
+
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(context);
+		known = add_chunk(leads + i, Min(nleads - i, ACTIVITY_CHUNK), late,
+						  unknown_lead);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
+	nurture_spi_finish(level);
+	return known;
+}
+
 /* Adds a delta to activity; false names a lead that does not exist. */
 bool
 nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead)
@@ -273,27 +345,22 @@ nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead)
 	uint32		nleads;
 	DeltaLead **leads = nurture_delta_finish(plus, &nleads);
 	LeadList	late = {CurrentMemoryContext, NULL, 0, 0};
-	MemoryContext context;
+	uint64		late_before = nurture_tally_late;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "nurture activity",
-									ALLOCSET_DEFAULT_SIZES);
-	for (uint32 i = 0; i < nleads; i += ACTIVITY_CHUNK)
+	if (nleads == 1 && add_to_row(leads[0]))
 	{
-		MemoryContext old;
-		bool		known;
-
-		CHECK_FOR_INTERRUPTS();
-		old = MemoryContextSwitchTo(context);
-		known = add_chunk(leads + i, Min(nleads - i, ACTIVITY_CHUNK), &late,
-						  unknown_lead);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(context);
-		if (!known)
-			return false;
+		if (unlikely(nurture_tally_late != late_before))
+			nurture_list_lead(&late, leads[0]->lead_id);
 	}
-	MemoryContextDelete(context);
-	if (late.n > 0)
+	else if (!add_all(leads, nleads, &late, unknown_lead))
+		return false;
+	if (unlikely(late.n > 0))
+	{
+		int			level = nurture_spi_connect_here();
+
 		(void) nurture_activity_rebuild(late.leads, late.n);
+		nurture_spi_finish(level);
+	}
 	return true;
 }
 

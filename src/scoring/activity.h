@@ -38,12 +38,15 @@ extern DeltaLead **nurture_delta_finish(ActivityDelta *delta, uint32 *nleads);
 
 /*
  * Adds to activity, one upsert per few thousand leads, in order of leads.
- * Returns false with the first lead that does not exist.  The caller is
- * connected to SPI and runs as the owner.
+ * Returns false with the first lead that does not exist.  The caller runs
+ * as the owner.
  */
 extern bool nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead);
 
-/* Takes one delta away and adds another; either may be NULL. */
+/*
+ * Takes one delta away and adds another; either may be NULL.  The caller is
+ * connected to SPI as well.
+ */
 extern void nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus);
 
 /*

@@ -8,13 +8,17 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
+#include "base/owner.h"
 #include "base/plans.h"
+#include "base/row.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "scoring/event_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #define KEY_CHUNK 8192			/* keys handled by one statement */
@@ -52,6 +56,10 @@ static KeptPlan drop_events = KEPT_PLAN(
 uint64		nurture_event_repeats = 0;
 
 static bool dropping = false;	/* drop_events is running */
+
+static const char *const key_columns[] = {
+	"lead_id", "source", "source_key", "recorded_at", "event_id"
+};
 
 static const char *const column_names[EVENT_COLUMNS] = {
 	"lead_id", "event_id", "recorded_at", "event_type", "occurred_at",
@@ -236,6 +244,32 @@ key_parameters(EventKey *const *keys, int n, Datum parameters[5])
 	parameters[4] = make_array(values, n, TIMESTAMPTZOID);
 }
 
+/* Stores one key without a query where that is possible. */
+static bool
+claim_row(const EventKey *key, bool *claimed)
+{
+	RowTable	table;
+	Datum	   *values;
+
+	if (!nurture_row_open(&table, nurture_table_oid("event_key", false),
+						  key_columns, lengthof(key_columns), true))
+		return false;
+	ExecClearTuple(table.row);
+	values = table.row->tts_values;
+	values[0] = Int64GetDatum(key->lead_id);
+	values[1] = PointerGetDatum(key->source);
+	values[2] = PointerGetDatum(key->source_key);
+	values[3] = TimestampTzGetDatum(key->recorded_at);
+	values[4] = Int64GetDatum(key->event_id);
+	for (int i = 0; i < RelationGetDescr(table.rel)->natts; i++)
+		table.row->tts_isnull[i] = i >= lengthof(key_columns);
+	ExecStoreVirtualTuple(table.row);
+	CommandCounterIncrement();
+	*claimed = nurture_row_insert(&table);
+	nurture_row_close(&table);
+	return true;
+}
+
 static void
 claim_chunk(EventKeys *keys, EventKey **chunk, int n)
 {
@@ -277,6 +311,7 @@ static void
 drop_repetitions(EventKeys *keys)
 {
 	MemoryContext context;
+	int			level = nurture_spi_connect_here();
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture repetitions",
 									ALLOCSET_DEFAULT_SIZES);
@@ -312,6 +347,7 @@ drop_repetitions(EventKeys *keys)
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
+	nurture_spi_finish(level);
 	nurture_event_repeats += keys->dropped;
 }
 
@@ -337,20 +373,14 @@ raise_taken(const EventKeys *keys)
 					   (long long) key->event_id)));
 }
 
-/*
- * Stores the keys and drops the events whose key was there; of several in
- * one statement the one with the lowest event_id stays.  Events that stand
- * already cannot be dropped: with keep, a key that was there is an error.
- */
-void
-nurture_event_keys_claim(EventKeys *keys, bool keep)
+static void
+claim_all(EventKeys *keys)
 {
 	MemoryContext context;
 	EventKey  **chunk;
 	size_t		i = 0;
+	int			level = nurture_spi_connect_here();
 
-	if (keys->n == 0)
-		return;
 	if (keys->n > 1)
 		qsort(keys->keys, keys->n, sizeof(EventKey), compare_keys);
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture keys",
@@ -383,6 +413,28 @@ nurture_event_keys_claim(EventKeys *keys, bool keep)
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
+	nurture_spi_finish(level);
+}
+
+/*
+ * Stores the keys and drops the events whose key was there; of several in
+ * one statement the one with the lowest event_id stays.  Events that stand
+ * already cannot be dropped: with keep, a key that was there is an error.
+ */
+void
+nurture_event_keys_claim(EventKeys *keys, bool keep)
+{
+	bool		claimed;
+
+	if (keys->n == 0)
+		return;
+	if (keys->n == 1 && claim_row(keys->keys, &claimed))
+	{
+		keys->keys->dropped = !claimed;
+		keys->dropped = claimed ? 0 : 1;
+	}
+	else
+		claim_all(keys);
 	if (keys->dropped > 0 && keep)
 		raise_taken(keys);
 	if (keys->dropped > 0)
@@ -395,9 +447,11 @@ nurture_event_keys_release(EventKeys *keys)
 {
 	MemoryContext context;
 	EventKey  **chunk;
+	int			level;
 
 	if (keys->n == 0)
 		return;
+	level = nurture_spi_connect_here();
 	qsort(keys->keys, keys->n, sizeof(EventKey), compare_keys);
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture keys",
 									ALLOCSET_DEFAULT_SIZES);
@@ -417,6 +471,7 @@ nurture_event_keys_release(EventKeys *keys)
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
+	nurture_spi_finish(level);
 }
 
 /* Tells whether an event was dropped as a repetition. */

@@ -350,7 +350,6 @@ count_inserted(EventRun *run, Tuplestorestate *rows)
 	OwnerSwitch save;
 	int64		unknown_lead = 0;
 	bool		isnull;
-	int			level;
 
 	rewind_rows(run, rows);
 	if (!next_row(run, rows))
@@ -364,8 +363,6 @@ count_inserted(EventRun *run, Tuplestorestate *rows)
 	ExecClearTuple(run->slot);
 
 	nurture_owner_enter(&save);
-	level = nurture_spi_connect();
-	MemoryContextSwitchTo(run->context);
 	nurture_event_keys_claim(&keys, false);
 
 	plus = nurture_delta_create();
@@ -385,7 +382,6 @@ count_inserted(EventRun *run, Tuplestorestate *rows)
 	ExecClearTuple(run->slot);
 	if (!nurture_activity_add(plus, &unknown_lead))
 		raise_unknown_lead(run, rows, unknown_lead);
-	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
 	MemoryContextSwitchTo(run->context);
 	if (run->nevents > 0)

@@ -276,12 +276,10 @@ has_late_days(const Tally *a, const Tally *b)
 	return false;
 }
 
-/* nurture_tally_merge(nurture_tally, nurture_tally): the operator + */
+/* Returns the sum, and notes in nurture_tally_late when b is late for a. */
 Datum
-nurture_tally_merge(PG_FUNCTION_ARGS)
+nurture_tally_gather(Datum a, Datum b)
 {
-	Datum		a = PG_GETARG_DATUM(0);
-	Datum		b = PG_GETARG_DATUM(1);
 	Tally		u = nurture_tally_of(b, NULL);
 
 	if (u.n > 0)
@@ -291,7 +289,14 @@ nurture_tally_merge(PG_FUNCTION_ARGS)
 		if (unlikely(t.roll_day != 0) && has_late_days(&t, &u))
 			nurture_tally_late++;
 	}
-	PG_RETURN_DATUM(nurture_tally_plus(a, b));
+	return nurture_tally_plus(a, b);
+}
+
+/* nurture_tally_merge(nurture_tally, nurture_tally): the operator + */
+Datum
+nurture_tally_merge(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(nurture_tally_gather(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
 }
 
 /* nurture_tally_take(nurture_tally, nurture_tally): the operator - */

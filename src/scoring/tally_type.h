@@ -19,7 +19,7 @@
 #define NURTURE_TALLY_END_INSTANT \
 	(((int64) NURTURE_TALLY_LAST_DAY + 1 - 10957) * USECS_PER_DAY)
 
-/* Grows whenever nurture_tally_merge adds days to a tally that folded them. */
+/* Grows whenever nurture_tally_gather adds days to a tally that folded them. */
 extern uint64 nurture_tally_late;
 
 extern Oid	nurture_tally_type_oid(void);
@@ -35,6 +35,7 @@ extern Datum nurture_tally_close(struct varlena *result, size_t length);
 extern Datum nurture_tally_from_entries(TallyEntry *entries, size_t n,
 										uint16 roll_day);
 extern Datum nurture_tally_plus(Datum a, Datum b);
+extern Datum nurture_tally_gather(Datum a, Datum b);
 extern TallyStatus nurture_tally_minus(Datum a, Datum b, Datum *result);
 extern bool nurture_tally_is_empty(Datum datum);
 

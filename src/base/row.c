@@ -1,0 +1,200 @@
+/*
+ * row.c
+ *	  One row of a table by its primary key, without a plan.
+ */
+#include "base/compat.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "base/row.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Tells whether nothing but storing the row happens when a row is stored. */
+static bool
+is_plain(Relation rel, const char *const *columns, int ncolumns)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION || rel->trigdesc != NULL ||
+		rel->rd_rel->relforcerowsecurity || rel->rd_rules != NULL ||
+		desc->natts < ncolumns)
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (i >= ncolumns)
+		{
+			if (!attribute->attisdropped)
+				return false;
+		}
+		else if (attribute->attisdropped || attribute->attgenerated != '\0' ||
+				 strcmp(NameStr(attribute->attname), columns[i]) != 0)
+			return false;
+	}
+	return desc->constr == NULL || desc->constr->num_check == 0;
+}
+
+bool
+nurture_row_open(RowTable *table, Oid oid, const char *const *columns,
+				 int ncolumns, bool write)
+{
+	Relation	rel = table_open(oid, write ? RowExclusiveLock : AccessShareLock);
+
+	if (write && !is_plain(rel, columns, ncolumns))
+	{
+		table_close(rel, NoLock);
+		return false;
+	}
+	if (write)
+		CheckCmdReplicaIdentity(rel, CMD_UPDATE);
+	memset(table, 0, sizeof(*table));
+	table->rel = rel;
+	table->found = table_slot_create(rel, NULL);
+	table->row = write ? table_slot_create(rel, NULL) : NULL;
+	return true;
+}
+
+void
+nurture_row_close(RowTable *table)
+{
+	if (table->info != NULL)
+		ExecCloseIndices(table->info);
+	if (table->estate != NULL)
+	{
+		ExecResetTupleTable(table->estate->es_tupleTable, false);
+		FreeExecutorState(table->estate);
+	}
+	if (table->index != NULL)
+		index_close(table->index, NoLock);
+	ExecDropSingleTupleTableSlot(table->found);
+	if (table->row != NULL)
+		ExecDropSingleTupleTableSlot(table->row);
+	table_close(table->rel, NoLock);
+}
+
+bool
+nurture_row_find(RowTable *table, int64 key, Snapshot snapshot)
+{
+	IndexScanDesc scan;
+	ScanKeyData scan_key;
+	bool		found;
+
+	if (table->index == NULL)
+	{
+		Oid			index = nurture_primary_key_index(table->rel);
+
+		if (!OidIsValid(index))
+			elog(ERROR, "table \"%s\" has no primary key",
+				 RelationGetRelationName(table->rel));
+		table->index = index_open(index, AccessShareLock);
+		if (IndexRelationGetNumberOfKeyAttributes(table->index) != 1 ||
+			TupleDescAttr(RelationGetDescr(table->index), 0)->atttypid != INT8OID)
+			elog(ERROR, "the primary key of table \"%s\" is not one bigint",
+				 RelationGetRelationName(table->rel));
+	}
+	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(key));
+	scan = nurture_index_beginscan(table->rel, table->index, snapshot, 1);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, table->found);
+	index_endscan(scan);
+	return found;
+}
+
+static void
+prepare_indexes(RowTable *table, bool speculative)
+{
+	MemoryContext old;
+
+	if (table->estate != NULL)
+		return;
+	table->estate = CreateExecutorState();
+	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	table->info = makeNode(ResultRelInfo);
+	InitResultRelInfo(table->info, table->rel, 0, NULL, 0);
+	ExecOpenIndices(table->info, speculative);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+nurture_row_update(RowTable *table, Snapshot snapshot)
+{
+	ItemPointerData tid = table->found->tts_tid;
+	TM_FailureData failure;
+	LockTupleMode lock_mode;
+	NurtureUpdateIndexes update_indexes;
+	TM_Result	result;
+
+	result = table_tuple_update(table->rel, &tid, table->row,
+								GetCurrentCommandId(true), snapshot,
+								InvalidSnapshot, true, &failure, &lock_mode,
+								&update_indexes);
+	switch (result)
+	{
+		case TM_Ok:
+			break;
+		case TM_Updated:
+		case TM_Deleted:
+			CHECK_FOR_INTERRUPTS();
+			return false;
+		default:
+			elog(ERROR, "unexpected result %d of updating a row of table \"%s\"",
+				 (int) result, RelationGetRelationName(table->rel));
+	}
+	if (update_indexes)
+	{
+		prepare_indexes(table, false);
+		list_free(nurture_insert_index_tuples(table->info, table->row,
+											  table->estate, update_indexes,
+											  false, NULL));
+	}
+	return true;
+}
+
+/*
+ * What ExecInsert does for ON CONFLICT DO NOTHING: store tentatively, and
+ * take the row back when there is one with its key already.  Other than there
+ * the first attempt does not look before, since most keys are new.
+ */
+bool
+nurture_row_insert(RowTable *table)
+{
+	prepare_indexes(table, true);
+	table->row->tts_tableOid = RelationGetRelid(table->rel);
+	for (bool first = true;; first = false)
+	{
+		ItemPointerData conflict;
+		uint32		token;
+		bool		too_late = false;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!first &&
+			!nurture_check_index_constraints(table->info, table->row,
+											 table->estate, &conflict))
+			return false;
+		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+		table_tuple_insert_speculative(table->rel, table->row,
+									   GetCurrentCommandId(true), 0, NULL,
+									   token);
+		list_free(nurture_insert_index_tuples(table->info, table->row,
+											  table->estate, 0, true,
+											  &too_late));
+		table_tuple_complete_speculative(table->rel, table->row, token,
+										 !too_late);
+		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+		if (!too_late)
+			return true;
+	}
+}

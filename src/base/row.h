@@ -1,0 +1,55 @@
+/*
+ * row.h
+ *	  One row of a table by its primary key, without a plan.
+ *
+ * For the two writes that every single event makes.  An executor that is
+ * started for one row costs as much as writing it; these functions call what
+ * it would call, as the server's own apply worker of logical replication
+ * does.  They are for plain tables only: nurture_row_open says no when there
+ * are triggers, row-level security that binds the owner, or columns nobody
+ * here knows, and the caller then runs its query.
+ *
+ * Rows are found with the latest snapshot at any isolation level, like
+ * nurture_execute_latest: counts and keys are facts about the table.
+ */
+#ifndef NURTURE_ROW_H
+#define NURTURE_ROW_H
+
+#include "base/compat.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+typedef struct RowTable
+{
+	Relation	rel;
+	Relation	index;			/* of the primary key; NULL until needed */
+	TupleTableSlot *found;		/* the row that find has found */
+	TupleTableSlot *row;		/* the row to write */
+	EState	   *estate;			/* NULL until an index has to be written */
+	ResultRelInfo *info;		/* likewise */
+} RowTable;
+
+/*
+ * Opens a table for reading, or for writing with the given columns, which
+ * must be its first ones; false when it is not as plain as it has to be.
+ */
+extern bool nurture_row_open(RowTable *table, Oid oid,
+							 const char *const *columns, int ncolumns,
+							 bool write);
+extern void nurture_row_close(RowTable *table);
+
+/* Finds a row by a primary key of one bigint, as of a snapshot. */
+extern bool nurture_row_find(RowTable *table, int64 key, Snapshot snapshot);
+
+/*
+ * Writes table->row in place of table->found, waiting for others; false when
+ * one of them has changed or deleted that version: then find again.
+ */
+extern bool nurture_row_update(RowTable *table, Snapshot snapshot);
+
+/* Stores table->row, as ON CONFLICT DO NOTHING does; false when not. */
+extern bool nurture_row_insert(RowTable *table);
+
+#endif							/* NURTURE_ROW_H */
