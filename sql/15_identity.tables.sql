@@ -1,4 +1,50 @@
--- Identity: events of organisations that no lead of theirs is known for.
+-- Identity: whom identifiers stand for, and events of organisations that no
+-- lead of theirs is known for.
+
+CREATE TABLE nurture.identity (
+    kind text NOT NULL CHECK (kind IN ('email', 'phone', 'professional_number', 'crm_id', 'cookie')),
+    value text NOT NULL CHECK (value <> ''),
+    lead_id bigint NOT NULL,
+    origin text NOT NULL DEFAULT 'given' CHECK (origin IN ('given', 'lead')),
+    source text,
+    since timestamptz NOT NULL DEFAULT @extschema@.nurture_now(),
+    PRIMARY KEY (kind, value)
+);
+CREATE INDEX identity_lead ON nurture.identity (lead_id);
+COMMENT ON TABLE nurture.identity IS 'Whom an identifier stands for; one lead per kind and value. A directory, spread by its values and not by leads.';
+COMMENT ON COLUMN nurture.identity.kind IS 'email, phone, professional_number, crm_id or cookie.';
+COMMENT ON COLUMN nurture.identity.value IS 'In its normal form, which a trigger gives it: e-mail in lower case, phone as E.164, professional number without blanks and signs in upper case.';
+COMMENT ON COLUMN nurture.identity.lead_id IS 'Who owns it; a merged lead stands for its survivor.';
+COMMENT ON COLUMN nurture.identity.origin IS 'lead: follows email or phone of nurture.lead; given: stays until it is deleted.';
+COMMENT ON COLUMN nurture.identity.source IS 'System that told it.';
+COMMENT ON COLUMN nurture.identity.since IS 'Since when.';
+
+CREATE TRIGGER nurture_identity_write BEFORE INSERT OR UPDATE OF kind, value ON nurture.identity
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_identity_write();
+CREATE TRIGGER nurture_identity_insert AFTER INSERT ON nurture.identity
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_identity_appear();
+CREATE TRIGGER nurture_identity_update AFTER UPDATE ON nurture.identity
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_identity_appear();
+
+-- behind nurture_gate_...: the gate row of a new lead is there when events
+-- that waited for it are stored
+CREATE TRIGGER nurture_identity_insert AFTER INSERT ON nurture.lead
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_identity_lead();
+CREATE TRIGGER nurture_identity_update AFTER UPDATE ON nurture.lead
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_identity_lead();
+CREATE TRIGGER nurture_identity_delete AFTER DELETE ON nurture.lead
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_identity_lead();
+CREATE TRIGGER nurture_account_insert AFTER INSERT ON nurture.account
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_account_appear();
+CREATE TRIGGER nurture_account_update AFTER UPDATE ON nurture.account
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_account_appear();
 
 CREATE TABLE nurture.account_event (
     account_id bigint NOT NULL REFERENCES nurture.account ON DELETE CASCADE,

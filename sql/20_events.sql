@@ -14,7 +14,7 @@ CREATE FUNCTION nurture_ingest(events jsonb, OUT inserted bigint, OUT duplicates
     RETURNS record
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_ingest';
-COMMENT ON FUNCTION nurture_ingest(jsonb) IS 'Stores an array of events; keys are the columns of nurture.event, or external_ref instead of lead_id. What cannot be stored goes to nurture.event_quarantine with its reason; nothing is lost and the others are stored.';
+COMMENT ON FUNCTION nurture_ingest(jsonb) IS 'Stores an array of events; keys are the columns of nurture.event; instead of lead_id also external_ref or identity {kind, value}, or account_id or account_ref for an event of an organisation. What cannot be stored goes to nurture.event_quarantine with its reason; nothing is lost and the others are stored. Unidentified events are stored when their identity appears.';
 
 CREATE FUNCTION nurture_rebuild(lead_id bigint DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

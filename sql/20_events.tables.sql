@@ -72,16 +72,19 @@ CREATE TABLE nurture.event_quarantine (
     payload jsonb NOT NULL,
     reason text NOT NULL,
     detail text,
+    waits_for text,
     received_at timestamptz NOT NULL DEFAULT @extschema@.nurture_now(),
     resolved_at timestamptz
 );
-COMMENT ON TABLE nurture.event_quarantine IS 'Events that could not be stored, as they came; correct the payload and hand it to nurture_ingest again.';
+CREATE INDEX event_quarantine_waiting ON nurture.event_quarantine (waits_for, quarantine_id) WHERE waits_for IS NOT NULL AND resolved_at IS NULL;
+COMMENT ON TABLE nurture.event_quarantine IS 'Events that could not be stored, as they came; correct the payload and call nurture_replay. Unidentified ones are stored by themselves when their identity appears.';
 COMMENT ON COLUMN nurture.event_quarantine.quarantine_id IS 'Number.';
 COMMENT ON COLUMN nurture.event_quarantine.payload IS 'The event as it came.';
-COMMENT ON COLUMN nurture.event_quarantine.reason IS 'Code: unidentified, unknown_lead, unknown_event_type, future, bad_value, refused (by a constraint or trigger of the table).';
+COMMENT ON COLUMN nurture.event_quarantine.reason IS 'Code: unidentified, unknown_lead, unknown_account, unknown_event_type, future, bad_value, refused (by a constraint or trigger of the table).';
 COMMENT ON COLUMN nurture.event_quarantine.detail IS 'What is wrong, in words.';
+COMMENT ON COLUMN nurture.event_quarantine.waits_for IS 'Key of the identity an unidentified event waits for, as kind:value; account:<external_ref> for an organisation.';
 COMMENT ON COLUMN nurture.event_quarantine.received_at IS 'When it came.';
-COMMENT ON COLUMN nurture.event_quarantine.resolved_at IS 'When it was corrected or dismissed.';
+COMMENT ON COLUMN nurture.event_quarantine.resolved_at IS 'When it was stored after all, or dismissed.';
 
 CREATE TABLE nurture.signal (
     signal text PRIMARY KEY CHECK (signal ~ '^[a-z][a-z0-9_]*$'),

@@ -59,6 +59,10 @@ extern int64 nurture_gate_cancel_for_asset(const char *asset_id,
 extern int64 nurture_gate_cancel_for_lead(int64 lead_id, bool promotional_only,
 										  const char *reason);
 
+/* Contact points as they are compared; NULL when it is none. */
+extern char *nurture_gate_normal_email(const char *email);
+extern char *nurture_gate_normal_phone(const char *phone);
+
 /* Updates the gate row: what changed may forbid a message. */
 extern void nurture_gate_bump(int64 lead_id);
 

@@ -283,8 +283,6 @@ extern const char *nurture_gate_class_name(int bit);
 extern bool nurture_gate_listed(ArrayType *list, const char *item);
 
 /* address.c */
-extern char *nurture_gate_normal_email(const char *email);
-extern char *nurture_gate_normal_phone(const char *phone);
 extern void nurture_gate_hash(const GateRules *rules, const char *scope,
 							  const char *value, uint8 *hash);
 extern Datum nurture_gate_hash_datum(const uint8 *hash);

@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include "facts/identity.h"
 #include "facts/vocabulary.h"
 #include "pgtime.h"
 #include "scoring/ingest.h"
@@ -28,6 +29,8 @@ typedef enum KeyKind
 	KEY_PROPERTIES,
 	KEY_REF,
 	KEY_IDENTITY,
+	KEY_ACCOUNT_ID,
+	KEY_ACCOUNT_REF,
 	KEY_REFUSED
 } KeyKind;
 
@@ -40,6 +43,8 @@ static const struct
 	{"lead_id", KEY_BIGINT, EVENT_LEAD_ID},
 	{"external_ref", KEY_REF, EVENT_LEAD_ID},
 	{"identity", KEY_IDENTITY, EVENT_LEAD_ID},
+	{"account_id", KEY_ACCOUNT_ID, EVENT_LEAD_ID},
+	{"account_ref", KEY_ACCOUNT_REF, EVENT_LEAD_ID},
 	{"event_id", KEY_REFUSED, EVENT_EVENT_ID},
 	{"recorded_at", KEY_INSTANT, EVENT_RECORDED_AT},
 	{"event_type", KEY_TEXT, EVENT_EVENT_TYPE},
@@ -247,6 +252,49 @@ read_properties(IngestEvent *event, const JsonbValue *value, Datum *result)
 	return true;
 }
 
+/* Remembers by what an event says who it is about. */
+static void
+set_identity(IngestEvent *event, const char *kind, const char *key,
+			 const char *value)
+{
+	const char *problem;
+
+	event->kind = kind;
+	event->value = nurture_identity_normal(kind, value, &problem);
+	if (event->value == NULL)
+		refuse(event, "bad_value", "%s %s", key, problem);
+}
+
+/* Reads {"kind": ..., "value": ...}. */
+static void
+read_identity(IngestEvent *event, const JsonbValue *value)
+{
+	JsonbContainer *object;
+	JsonbValue	kind;
+	JsonbValue	given;
+	const char *code;
+
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+	{
+		refuse(event, "bad_value", "identity must be an object with kind and value");
+		return;
+	}
+	object = value->val.binary.data;
+	if (getKeyJsonValueFromContainer(object, "kind", strlen("kind"), &kind) == NULL ||
+		getKeyJsonValueFromContainer(object, "value", strlen("value"), &given) == NULL ||
+		kind.type != jbvString || given.type != jbvString)
+	{
+		refuse(event, "bad_value", "identity must be an object with kind and value, both texts");
+		return;
+	}
+	code = nurture_identity_kind(kind.val.string.val, kind.val.string.len);
+	if (code == NULL)
+		refuse(event, "bad_value", "kinds of identity are %s", IDENTITY_KINDS_TEXT);
+	else
+		set_identity(event, code, "identity.value",
+					 pnstrdup(given.val.string.val, given.val.string.len));
+}
+
 /* Reads the value of one key. */
 static void
 read_key(IngestEvent *event, const JsonbValue *key, const JsonbValue *value,
@@ -303,22 +351,29 @@ read_key(IngestEvent *event, const JsonbValue *key, const JsonbValue *value,
 			break;
 		case KEY_REF:
 			if (read_text(event, name, value, MAX_CODE, &datum))
-				event->external_ref = (struct varlena *) DatumGetPointer(datum);
+				set_identity(event, "crm_id", name, TextDatumGetCString(datum));
 			break;
 		case KEY_IDENTITY:
+			read_identity(event, value);
+			break;
+		case KEY_ACCOUNT_ID:
+			event->of_account = true;
+			given = read_integer(event, name, value, PG_INT64_MIN, PG_INT64_MAX, &datum);
+			break;
+		case KEY_ACCOUNT_REF:
+			event->of_account = true;
+			if (read_text(event, name, value, MAX_CODE, &datum))
+				set_identity(event, "account", name, TextDatumGetCString(datum));
 			break;
 		case KEY_REFUSED:
 			refuse(event, "bad_value", "%s is given by nurture", name);
 			break;
 	}
-	if (kind == KEY_BIGINT || kind == KEY_REF || kind == KEY_IDENTITY)
+	if (column == EVENT_LEAD_ID)
 	{
-		if (column == EVENT_LEAD_ID)
-		{
-			if (*identified)
-				refuse(event, "bad_value", "give one of lead_id, external_ref and identity");
-			*identified = true;
-		}
+		if (*identified)
+			refuse(event, "bad_value", "give one of lead_id, external_ref, identity, account_id and account_ref");
+		*identified = true;
 	}
 	if (given)
 	{
@@ -364,7 +419,7 @@ nurture_ingest_read(IngestEvent *event, const JsonbValue *value,
 		refuse(event, "unknown_event_type", "the nearest known event types are %s",
 			   nurture_nearest_event_types(text_to_cstring(code)));
 	else if (!identified)
-		refuse(event, "bad_value", "there is no lead_id, external_ref or identity");
-	else if (event->nulls[EVENT_LEAD_ID] && event->external_ref == NULL)
-		refuse(event, "unidentified", "no lead is known by this identity");
+		refuse(event, "bad_value", "there is no lead_id, external_ref, identity, account_id or account_ref");
+	else if (event->of_account && !event->nulls[EVENT_MESSAGE_ID])
+		refuse(event, "bad_value", "a message_id belongs to a lead, not to an organisation");
 }

@@ -13,6 +13,7 @@
 #include "access/parallel.h"
 #include "catalog/pg_type.h"
 #include "facts/vocabulary.h"
+#include "scoring/ingest.h"
 #include "scoring/model_private.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -50,6 +51,7 @@ nurture_scoring_init(void)
 {
 	nurture_rulecache_register(&model_cache);
 	nurture_score_hook_init();
+	nurture_replay_init();
 }
 
 /* Reads the heads that the plan finds; compiles each. */

@@ -64,8 +64,8 @@ SELECT is((SELECT count(*) FROM nurture.event_quarantine WHERE reason = 'unident
 SELECT is(pg_temp.refusal('{"lead_id": 9199, "event_type": "in_viewed"}'), 'unknown_lead: there is no lead with this lead_id', 'unknown lead');
 SELECT ok(pg_temp.refusal('{"lead_id": 9101, "event_type": "in_veiwed"}') LIKE 'unknown_event_type: the nearest known event types are %"in_viewed"%', 'unknown event type names the nearest');
 SELECT is(pg_temp.refusal('{"lead_id": 9101}'), 'bad_value: there is no event_type', 'no event type');
-SELECT is(pg_temp.refusal('{"event_type": "in_viewed"}'), 'bad_value: there is no lead_id, external_ref or identity', 'no lead');
-SELECT is(pg_temp.refusal('{"lead_id": 9101, "external_ref": "IN-1", "event_type": "in_viewed"}'), 'bad_value: give one of lead_id, external_ref and identity', 'two ways to say who');
+SELECT is(pg_temp.refusal('{"event_type": "in_viewed"}'), 'bad_value: there is no lead_id, external_ref, identity, account_id or account_ref', 'no lead');
+SELECT is(pg_temp.refusal('{"lead_id": 9101, "external_ref": "IN-1", "event_type": "in_viewed"}'), 'bad_value: give one of lead_id, external_ref, identity, account_id and account_ref', 'two ways to say who');
 SELECT is(pg_temp.refusal('{"lead_id": 9101, "event_type": "in_viewed", "occurred_at": "2026-06-15T12:06:00Z"}'), 'future: occurred_at lies more than 5 minutes in the future', 'future');
 SELECT is(pg_temp.refusal('{"lead_id": 9101, "event_type": "in_viewed", "occurred_at": "2026-06-15T12:04:59Z"}'), NULL, 'clocks may differ by five minutes');
 SELECT is(pg_temp.refusal('{"lead_id": 9101, "event_type": "in_viewed", "occurred_at": "infinity"}'), 'bad_value: occurred_at is infinite', 'infinity');

@@ -59,6 +59,14 @@ SELECT * FROM nurture_ingest('[{"external_ref": "crm-2", "event_type": "page_vie
     {"external_ref": "nobody", "event_type": "page_viewed", "source": "app", "source_key": "a2"},
     {"lead_id": 2, "event_type": "page_viewd", "source": "app", "source_key": "a3"}]');
 
+-- identities beside those of the leads' own columns, and events that wait for one
+INSERT INTO nurture.identity (kind, value, lead_id, source)
+    SELECT (ARRAY['cookie', 'professional_number', 'crm_id'])[1 + i % 3], 'value ' || i, 1 + i % 280, 'directory' FROM generate_series(1, 90) i;
+SELECT * FROM nurture_ingest('[{"identity": {"kind": "cookie", "value": "later"}, "event_type": "page_viewed", "source": "app", "source_key": "i1"},
+    {"identity": {"kind": "email", "value": "LEAD4@example.org"}, "event_type": "page_viewed", "source": "app", "source_key": "i2"},
+    {"account_ref": "acc-21", "event_type": "page_viewed"}]');
+UPDATE nurture.lead SET email = 'lead7@example.org' WHERE lead_id = 8;
+
 -- what organisations did
 INSERT INTO nurture.account_event (account_id, event_type, occurred_at, source, source_key, tags)
     SELECT 1 + i % 15, 'page_viewed', now() - i * interval '7 hours', 'network', 'n' || i, CASE WHEN i % 3 = 0 THEN ARRAY['topic:moa'] END
