@@ -214,8 +214,8 @@ CREATE TABLE nurture.band (
     PRIMARY KEY (model, version, dimension, band),
     UNIQUE (model, version, dimension, min_points),
     FOREIGN KEY (model, version) REFERENCES nurture.model_version,
-    CHECK (dimension <> 'fit' OR band ~ '[A-D]'),
-    CHECK (dimension <> 'intent' OR band ~ '[1-4]')
+    CHECK (dimension <> 'fit' OR band ~ '^[A-D]$'),
+    CHECK (dimension <> 'intent' OR band ~ '^[1-4]$')
 );
 COMMENT ON TABLE nurture.band IS 'Bands: A to D for fit, 1 to 4 for intent; below the lowest minimum the worst band applies.';
 COMMENT ON COLUMN nurture.band.model IS 'Model.';

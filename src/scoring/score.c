@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "scoring/model_private.h"
+#include "scoring/pass.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -346,17 +347,73 @@ nurture_grade(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(summary.grade));
 }
 
+#define ROW_FIRST_FACT 4
+
+/* What a call of nurture_score_row keeps for the next lead of its query. */
+typedef struct RowCache
+{
+	TupleDesc	desc;
+	PointsCache *fit;
+	PointsCache *intent;
+	PointsCache *total;
+	GradeCache *grades;
+	char		model[NAMEDATALEN]; /* whose code model_name holds */
+	Datum		model_name;
+	int			confidence;		/* that confidence_value holds */
+	Datum		confidence_value;
+} RowCache;
+
+static RowCache *
+make_row_cache(FunctionCallInfo fcinfo)
+{
+	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	RowCache   *cache = palloc0(sizeof(RowCache));
+
+	if (get_call_result_type(fcinfo, NULL, &cache->desc) != TYPEFUNC_COMPOSITE || cache->desc->natts != 6 ||
+		PG_NARGS() != ROW_FIRST_FACT + SUBJECT_COLUMNS)
+		elog(ERROR, "nurture_score_row is declared otherwise than it is built");
+	cache->desc = BlessTupleDesc(CreateTupleDescCopy(cache->desc));
+	cache->fit = nurture_points_cache();
+	cache->intent = nurture_points_cache();
+	cache->total = nurture_points_cache();
+	cache->grades = nurture_grade_cache();
+	cache->confidence = -1;
+	MemoryContextSwitchTo(old);
+	return cache;
+}
+
+/* Makes the values that seldom change from lead to lead. */
+static void
+keep_names(RowCache *cache, FunctionCallInfo fcinfo, const ScoreSummary *summary)
+{
+	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+	if (cache->model_name == (Datum) 0 || strcmp(cache->model, summary->model->model) != 0)
+	{
+		if (cache->model_name)
+			pfree(DatumGetPointer(cache->model_name));
+		cache->model_name = CStringGetTextDatum(summary->model->model);
+		strlcpy(cache->model, summary->model->model, sizeof(cache->model));
+	}
+	if (cache->confidence != summary->confidence)
+	{
+		if (cache->confidence_value)
+			pfree(DatumGetPointer(cache->confidence_value));
+		cache->confidence = summary->confidence;
+		cache->confidence_value = NumericGetDatum(int64_div_fast_to_numeric(summary->confidence, 4));
+	}
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * nurture_score_row(lead_id, signals, topics, model, fact columns ...) returns
  * record: the score of a lead whose columns a view has read.  Facts are in
  * the order of SubjectColumn.
  */
-#define ROW_FIRST_FACT 4
-
 Datum
 nurture_score_row(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc = fcinfo->flinfo->fn_extra;
+	RowCache   *cache = fcinfo->flinfo->fn_extra;
 	Subject		subject;
 	ScoreSummary summary;
 	Datum		values[6];
@@ -366,18 +423,8 @@ nurture_score_row(PG_FUNCTION_ARGS)
 	char	   *model;
 	HeapTuple	tuple;
 
-	if (desc == NULL)
-	{
-		MemoryContext old;
-
-		if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != 6 ||
-			PG_NARGS() != ROW_FIRST_FACT + SUBJECT_COLUMNS)
-			elog(ERROR, "nurture_score_row is declared otherwise than it is built");
-		old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-		desc = BlessTupleDesc(CreateTupleDescCopy(desc));
-		MemoryContextSwitchTo(old);
-		fcinfo->flinfo->fn_extra = desc;
-	}
+	if (cache == NULL)
+		fcinfo->flinfo->fn_extra = cache = make_row_cache(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	row[0] = PG_GETARG_DATUM(0);
@@ -398,13 +445,13 @@ nurture_score_row(PG_FUNCTION_ARGS)
 	if (!nurture_score_subject(&subject, model, &summary))
 		PG_RETURN_NULL();
 
-	values[0] = CStringGetTextDatum(summary.model->model);
-	values[1] = nurture_points_datum(summary.fit);
-	values[2] = nurture_points_datum(summary.intent);
-	values[3] = nurture_points_datum(summary.total);
-	nulls[4] = summary.grade[0] == '\0';
-	values[4] = nulls[4] ? (Datum) 0 : CStringGetTextDatum(summary.grade);
-	values[5] = NumericGetDatum(int64_div_fast_to_numeric(summary.confidence, 4));
-	tuple = heap_form_tuple(desc, values, nulls);
+	keep_names(cache, fcinfo, &summary);
+	values[0] = cache->model_name;
+	values[1] = nurture_points_cached(cache->fit, summary.fit);
+	values[2] = nurture_points_cached(cache->intent, summary.intent);
+	values[3] = nurture_points_cached(cache->total, summary.total);
+	values[4] = nurture_grade_cached(cache->grades, summary.grade, &nulls[4]);
+	values[5] = cache->confidence_value;
+	tuple = heap_form_tuple(cache->desc, values, nulls);
 	return HeapTupleGetDatum(tuple);
 }
