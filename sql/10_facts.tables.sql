@@ -43,10 +43,10 @@ COMMENT ON COLUMN nurture.account.region IS 'ISO 3166-2.';
 COMMENT ON COLUMN nurture.account.domain IS 'Mail domain, lower case.';
 COMMENT ON COLUMN nurture.account.owner IS 'Who in sales looks after it.';
 COMMENT ON COLUMN nurture.account.attributes IS 'Further facts by name.';
-COMMENT ON COLUMN nurture.account.activity_score IS 'Score over the sum of its leads'' activity.';
-COMMENT ON COLUMN nurture.account.spike IS 'Recent rate against its own baseline.';
-COMMENT ON COLUMN nurture.account.active_leads IS 'Leads with activity in the last 90 days.';
-COMMENT ON COLUMN nurture.account.as_of IS 'When the scheduler wrote these figures.';
+COMMENT ON COLUMN nurture.account.activity_score IS 'nurture_account_score at as_of, over all its leads.';
+COMMENT ON COLUMN nurture.account.spike IS 'Ratio of recent activity to its own baseline when that is a spike, 0 when it is none, NULL while there is too little history (nurture_account_spike).';
+COMMENT ON COLUMN nurture.account.active_leads IS 'Leads with activity in the last 90 days, or what nurture.account_policy says.';
+COMMENT ON COLUMN nurture.account.as_of IS 'When the scheduler wrote these figures: at least daily, within the hour when its leads do something.';
 COMMENT ON COLUMN nurture.account.recorded_at IS 'When the row was first stored (the statement''s clock): before that the account was not known.';
 
 CREATE TABLE nurture.lead (

@@ -230,8 +230,8 @@ CREATE TABLE nurture.tick_error (
     message text NOT NULL,
     PRIMARY KEY (lead_id, tick_error_id)
 );
-COMMENT ON TABLE nurture.tick_error IS 'Leads that a tick could not work off, with the error; the others went on.';
-COMMENT ON COLUMN nurture.tick_error.lead_id IS 'Lead.';
+COMMENT ON TABLE nurture.tick_error IS 'Leads and accounts that a tick could not work off, with the error; the others went on.';
+COMMENT ON COLUMN nurture.tick_error.lead_id IS 'Lead; the account where kind is account.';
 COMMENT ON COLUMN nurture.tick_error.tick_error_id IS 'Number.';
 COMMENT ON COLUMN nurture.tick_error.kind IS 'Kind of work, as nurture_tick returns it.';
 COMMENT ON COLUMN nurture.tick_error.at IS 'When.';

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "gate/gate.h"
 #include "routing/routing.h"
+#include "scoring/account.h"
 #include "scoring/event_row.h"
 #include "scoring/model.h"
 #include "scoring/signal_match.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 	nurture_history_init();
 	nurture_attribute_init();
 	nurture_scoring_init();
+	nurture_account_init();
 	nurture_signal_match_init();
 	nurture_event_annotate_init();
 	nurture_routing_init();

@@ -77,6 +77,8 @@ typedef struct SubjectEvent
 typedef struct Subject
 {
 	int64		lead_id;		/* the survivor when the asked one was merged */
+	bool		of_account;		/* an account scored like a lead: it has no
+								 * standing, consent or hand-off */
 	bool		fresh;			/* reads what this transaction wrote as well */
 	TimestampTz now;			/* what conditions call now */
 	int32		today;			/* its UTC day */

@@ -258,6 +258,8 @@ nurture_subject_other(void *ctx, const CondTerm *term)
 	int64		points;
 	char	   *text;
 
+	if (subject->of_account && term->kind != COND_TERM_INTEREST && term->kind != COND_TERM_SCORE)
+		return NURTURE_UNKNOWN;
 	switch (term->kind)
 	{
 		case COND_TERM_TAG:

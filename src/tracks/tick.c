@@ -19,6 +19,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "routing/routing.h"
+#include "scoring/account.h"
 #include "tracks/step.h"
 #include "tracks/tracks.h"
 #include "utils/acl.h"
@@ -33,6 +34,7 @@
 NURTURE_FUNCTION(nurture_tick);
 
 #define MAX_TICK_LEADS 10000
+#define ACCOUNT_BATCH 25
 /* a lead whose work failed is left alone for this long */
 #define AFTER_ERROR USECS_PER_HOUR
 
@@ -260,8 +262,43 @@ run_handoffs(TimestampTz now, int max_leads, TimestampTz deadline,
 	*done = nurture_routing_tick(max_leads);
 }
 
+/*
+ * Writes the figures of accounts; last, see account_sweep.c.  In small
+ * batches, because a sweep that has returned an account comes back to it an
+ * hour later.
+ */
+static void
+run_accounts(TimestampTz now, int max_leads, TimestampTz deadline,
+			 int64 *done, int64 *left, TimestampTz *oldest)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nurture tick of accounts",
+												  ALLOCSET_DEFAULT_SIZES);
+	int64		accounts[ACCOUNT_BATCH];
+	bool		more;
+
+	do
+	{
+		int			n = nurture_account_due(now, accounts, Min(ACCOUNT_BATCH, max_leads - (int) *done), &more);
+
+		for (int i = 0; i < n; i++)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			CHECK_FOR_INTERRUPTS();
+			if (!nurture_tick_lead("account", accounts[i], nurture_account_refresh, &now))
+				(void) nurture_tick_lead("account", accounts[i], nurture_account_put_off, &now);
+			(*done)++;
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(context);
+		}
+	} while (more && *done < max_leads && GetCurrentTimestamp() < deadline);
+	*left = more ? 1 : 0;
+	MemoryContextDelete(context);
+}
+
 static TickWork standing_work = {"standing", run_standings, NULL};
 static TickWork handoff_work = {"handoff", run_handoffs, NULL};
+static TickWork account_work = {"account", run_accounts, NULL};
 
 /* Registers the work of every tick besides enrollments. */
 void
@@ -269,6 +306,7 @@ nurture_tick_init(void)
 {
 	nurture_tick_register(&standing_work);
 	nurture_tick_register(&handoff_work);
+	nurture_tick_register(&account_work);
 }
 
 static void
