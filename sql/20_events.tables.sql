@@ -137,19 +137,24 @@ CREATE TABLE nurture.activity (
     signals @extschema@.nurture_tally NOT NULL DEFAULT '{}',
     topics @extschema@.nurture_tally NOT NULL DEFAULT '{}',
     base @extschema@.nurture_tally NOT NULL DEFAULT '{}',
-    last_event_at timestamptz
+    last_event_at timestamptz,
+    base_topics @extschema@.nurture_tally NOT NULL DEFAULT '{}',
+    base_last_event_at timestamptz
 ) WITH (fillfactor = 70, toast_tuple_target = 4080,
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE nurture.activity
     ALTER signals SET STORAGE EXTERNAL, ALTER signals SET STATISTICS 0,
     ALTER topics SET STORAGE EXTERNAL, ALTER topics SET STATISTICS 0,
-    ALTER base SET STORAGE EXTERNAL, ALTER base SET STATISTICS 0;
+    ALTER base SET STORAGE EXTERNAL, ALTER base SET STATISTICS 0,
+    ALTER base_topics SET STORAGE EXTERNAL, ALTER base_topics SET STATISTICS 0;
 COMMENT ON TABLE nurture.activity IS 'How often each signal and topic occurred on each UTC day, per lead. Kept by triggers on nurture.event; nurture_rebuild makes the same bytes from the events.';
 COMMENT ON COLUMN nurture.activity.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.activity.signals IS 'Counts by signal_id.';
 COMMENT ON COLUMN nurture.activity.topics IS 'Counts by tag_id.';
 COMMENT ON COLUMN nurture.activity.base IS 'What dropped partitions gave to signals.';
 COMMENT ON COLUMN nurture.activity.last_event_at IS 'Latest occurrence.';
+COMMENT ON COLUMN nurture.activity.base_topics IS 'What dropped partitions gave to topics.';
+COMMENT ON COLUMN nurture.activity.base_last_event_at IS 'Latest occurrence in dropped partitions.';
 
 CREATE TRIGGER nurture_annotate BEFORE INSERT ON nurture.event
     FOR EACH ROW WHEN (NEW.asset_id IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_event_annotate();

@@ -77,6 +77,8 @@ CREATE TABLE nurture.consent (
     consent_event_id bigint NOT NULL,
     PRIMARY KEY (lead_id, channel, purpose, topic, product)
 );
+CREATE INDEX consent_inference ON nurture.consent (expires_at)
+    WHERE purpose = 'sensitive_inference' AND expires_at IS NOT NULL;
 COMMENT ON TABLE nurture.consent IS 'Current state of consent per scope, kept from nurture.consent_event.';
 COMMENT ON COLUMN nurture.consent.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.consent.channel IS 'Channel, or * for all.';

@@ -18,6 +18,7 @@
 #include "scoring/account.h"
 #include "scoring/event_row.h"
 #include "scoring/model.h"
+#include "scoring/sensitive.h"
 #include "scoring/signal_match.h"
 #include "tracks/tracks.h"
 
@@ -40,6 +41,7 @@ _PG_init(void)
 	nurture_account_init();
 	nurture_signal_match_init();
 	nurture_event_annotate_init();
+	nurture_sensitive_init();
 	nurture_routing_init();
 	nurture_audit_init();
 	nurture_gate_init();

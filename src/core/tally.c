@@ -323,6 +323,25 @@ nurture_tally_total(const Tally *t)
 }
 
 /*
+ * Answers the earliest day that is kept singly.
+ */
+int32_t
+nurture_tally_first(const Tally *t)
+{
+	int32_t		first = NURTURE_TALLY_NO_DAY;
+
+	for (uint32_t i = 0; i < t->n; i++)
+	{
+		TallyEntry	e = nurture_tally_entry(t, i);
+
+		if (e.day >= NURTURE_TALLY_FIRST_DAY &&
+			(first == NURTURE_TALLY_NO_DAY || e.day < first))
+			first = e.day;
+	}
+	return first;
+}
+
+/*
  * Answers the order of two tallies: negative, zero or positive.
  */
 int
@@ -549,6 +568,55 @@ nurture_tally_roll(const Tally *t, uint16_t day, unsigned char *out,
 	for (cursor_start(&c, t, roll); c.valid; cursor_next(&c))
 		put(&w, c.entry);
 	return finish(&w, roll, outlen);
+}
+
+/*
+ * Writes the entries from one place to before another, or all others.
+ */
+static TallyStatus
+write_part(const Tally *t, uint32_t from, uint32_t to, bool inside,
+		   unsigned char *out, size_t *outlen)
+{
+	Writer		w = {out, 0};
+
+	for (uint32_t i = 0; i < t->n; i++)
+	{
+		if ((i >= from && i < to) == inside)
+			put(&w, nurture_tally_entry(t, i));
+	}
+	return finish(&w, t->roll_day, outlen);
+}
+
+/*
+ * Answers the index behind the last entry of a key.
+ */
+static uint32_t
+end_of_key(const Tally *t, uint16_t key)
+{
+	return key == UINT16_MAX ? t->n :
+		nurture_tally_search(t, (uint16_t) (key + 1), 0);
+}
+
+/*
+ * Writes what a tally holds of one key.
+ */
+TallyStatus
+nurture_tally_only(const Tally *t, uint16_t key, unsigned char *out,
+				   size_t *outlen)
+{
+	return write_part(t, nurture_tally_search(t, key, 0), end_of_key(t, key),
+					  true, out, outlen);
+}
+
+/*
+ * Writes what a tally holds of all keys but one.
+ */
+TallyStatus
+nurture_tally_without(const Tally *t, uint16_t key, unsigned char *out,
+					  size_t *outlen)
+{
+	return write_part(t, nurture_tally_search(t, key, 0), end_of_key(t, key),
+					  false, out, outlen);
 }
 
 /*

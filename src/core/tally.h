@@ -112,6 +112,9 @@ extern uint64_t nurture_tally_count(const Tally *t, uint16_t key,
 extern int32_t nurture_tally_last(const Tally *t, uint16_t key);
 extern uint64_t nurture_tally_total(const Tally *t);
 
+/* first answers the earliest day kept singly, of any key, or NO_DAY. */
+extern int32_t nurture_tally_first(const Tally *t);
+
 /*
  * Comparing: by key, day and count of the first entry that differs, then the
  * shorter one, then the roll day.  equal is the same as equal bytes.
@@ -130,7 +133,8 @@ extern bool nurture_tally_equal(const Tally *a, const Tally *b);
  * knows which distinct days remain.  The first obstacle in order of (key,
  * day) is the one reported.
  *
- * roll folds the days before day.  build makes a tally of n entries in any
+ * roll folds the days before day.  only and without write the entries of one
+ * key or of all others; they need as many bytes as t has.  build makes a tally of n entries in any
  * order with repeats; entries is sorted and combined in place.  Days before
  * roll_day are folded, here with their exact number of distinct days.  Either
  * takes a roll day before the first real day as 0.
@@ -144,6 +148,10 @@ extern TallyStatus nurture_tally_subtract(const Tally *a, const Tally *b,
 extern size_t nurture_tally_roll_bound(const Tally *t);
 extern TallyStatus nurture_tally_roll(const Tally *t, uint16_t day,
 									  unsigned char *out, size_t *outlen);
+extern TallyStatus nurture_tally_only(const Tally *t, uint16_t key,
+									  unsigned char *out, size_t *outlen);
+extern TallyStatus nurture_tally_without(const Tally *t, uint16_t key,
+										 unsigned char *out, size_t *outlen);
 extern void nurture_tally_sort(TallyEntry *entries, size_t n);
 extern size_t nurture_tally_build_bound(size_t n, uint16_t roll_day);
 extern TallyStatus nurture_tally_build(TallyEntry *entries, size_t n,

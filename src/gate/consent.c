@@ -23,6 +23,7 @@
 #include "gate/consent_fold.h"
 #include "gate/gate_private.h"
 #include "miscadmin.h"
+#include "scoring/sensitive.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -360,9 +361,51 @@ record_events(const NewEvent *events, int n)
 	nurture_audit_append(entries, n);
 }
 
+/* Leads of a statement whose grant of sensitive inference is at stake. */
+typedef struct InferenceLeads
+{
+	int64	   *leads;			/* ascending */
+	bool	   *before;			/* whether it was granted, run out or not */
+	int			n;
+} InferenceLeads;
+
+/*
+ * Finds the leads whose events may change that grant and locks what follows
+ * from it: activity comes before gate.
+ */
+static void
+lock_inference(const NewEvent *events, int n, InferenceLeads *concerned)
+{
+	bool	   *named = palloc(sizeof(bool) * Max(n, 1));
+
+	concerned->leads = palloc(sizeof(int64) * Max(n, 1));
+	concerned->n = 0;
+	for (int i = 0; i < n; i++)
+	{
+		const NewEvent *event = &events[i];
+		bool		names = strcmp(event->purpose, NURTURE_INFERENCE_PURPOSE) == 0;
+		int			last = concerned->n - 1;
+
+		if (!names && strcmp(event->purpose, "*") != 0 &&
+			event->kind != CONSENT_OBJECTED &&
+			event->kind != CONSENT_ENTERED_IN_ERROR)
+			continue;
+		if (last < 0 || concerned->leads[last] != event->lead_id)
+		{
+			last = concerned->n++;
+			concerned->leads[last] = event->lead_id;
+			named[last] = false;
+		}
+		named[last] |= names;
+	}
+	if (concerned->n > 0)
+		nurture_inference_lock(concerned->leads, concerned->n, named);
+}
+
 /*
  * Trigger of nurture.consent_event, after each INSERT statement: gate rows of
- * all its leads first, then states, then messages and stops, then the audit.
+ * all its leads first, then states and what they let into activity, then
+ * messages and stops, then the audit.
  */
 Datum
 nurture_consent_changed(PG_FUNCTION_ARGS)
@@ -376,12 +419,14 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 	int		   *begin;
 	ConsentScope **scopes;
 	int		   *nscopes;
+	InferenceLeads inference;
 
 	if (!nurture_deriving())
 		return PointerGetDatum(NULL);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
 	events = collect_events(data, &n);
+	lock_inference(events, n, &inference);
 	begin = palloc(sizeof(int) * (n + 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -393,11 +438,19 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 	begin[nleads] = n;
 	scopes = palloc(sizeof(ConsentScope *) * Max(nleads, 1));
 	nscopes = palloc(sizeof(int) * Max(nleads, 1));
+	if (inference.n > 0)
+	{
+		inference.before = palloc(sizeof(bool) * inference.n);
+		nurture_inference_granted(inference.leads, inference.n, DT_NOBEGIN,
+								  inference.before);
+	}
 	for (int i = 0; i < nleads; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		scopes[i] = write_states(events[begin[i]].lead_id, &nscopes[i]);
 	}
+	if (inference.n > 0)
+		(void) nurture_inference_settle(inference.leads, inference.n, inference.before);
 	for (int i = 0; i < nleads; i++)
 	{
 		for (int j = begin[i]; j < begin[i + 1]; j++)

@@ -191,6 +191,32 @@ nurture_list_lead(LeadList *list, int64 lead_id)
 	list->leads[list->n++] = lead_id;
 }
 
+static int
+compare_lead_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Counts the events of listed leads again, each once and ascending. */
+void
+nurture_rebuild_listed(LeadList *list)
+{
+	int			n = 0;
+
+	if (likely(list->n == 0))
+		return;
+	qsort(list->leads, list->n, sizeof(int64), compare_lead_ids);
+	for (int i = 0; i < list->n; i++)
+	{
+		if (n == 0 || list->leads[n - 1] != list->leads[i])
+			list->leads[n++] = list->leads[i];
+	}
+	(void) nurture_activity_rebuild(list->leads, n);
+}
+
 /* Returns the roll day of a returned row, or a day before all others. */
 static int32
 returned_roll_day(uint64 row)
@@ -338,6 +364,23 @@ add_all(DeltaLead **leads, uint32 nleads, LeadList *late, int64 *unknown_lead)
 	return known;
 }
 
+/*
+ * Adds what is guarded of a delta whose rows are locked: only now can it be
+ * asked who granted it.
+ */
+static void
+add_granted(ActivityDelta *plus, LeadList *late)
+{
+	int			level = nurture_spi_connect_here();
+	uint32		nleads;
+	DeltaLead **leads = nurture_delta_granted(plus, &nleads);
+	int64		unknown_lead;
+
+	if (nleads > 0)
+		(void) add_all(leads, nleads, late, &unknown_lead);
+	nurture_spi_finish(level);
+}
+
 /* Adds a delta to activity; false names a lead that does not exist. */
 bool
 nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead)
@@ -354,11 +397,13 @@ nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead)
 	}
 	else if (!add_all(leads, nleads, &late, unknown_lead))
 		return false;
+	if (unlikely(nurture_delta_guarded(plus) != NULL))
+		add_granted(plus, &late);
 	if (unlikely(late.n > 0))
 	{
 		int			level = nurture_spi_connect_here();
 
-		(void) nurture_activity_rebuild(late.leads, late.n);
+		nurture_rebuild_listed(&late);
 		nurture_spi_finish(level);
 	}
 	return true;
@@ -374,12 +419,9 @@ typedef struct LeadChange
 
 /* Returns the leads of both deltas, ascending. */
 static LeadChange *
-pair_leads(ActivityDelta *plus, ActivityDelta *minus, uint32 *nchanges)
+pair_leads(DeltaLead **p, uint32 nplus, DeltaLead **m, uint32 nminus,
+		   uint32 *nchanges)
 {
-	uint32		nplus = 0;
-	uint32		nminus = 0;
-	DeltaLead **p = plus ? nurture_delta_finish(plus, &nplus) : NULL;
-	DeltaLead **m = minus ? nurture_delta_finish(minus, &nminus) : NULL;
 	LeadChange *changes;
 	uint32		n = 0;
 	uint32		i = 0;
@@ -510,13 +552,9 @@ change_chunk(const LeadChange *changes, int n, LeadList *again)
 	SPI_freetuptable(locked);
 }
 
-/* Takes one delta away and adds another. */
-void
-nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus)
+static void
+change_leads(const LeadChange *changes, uint32 nchanges, LeadList *again)
 {
-	uint32		nchanges;
-	LeadChange *changes = pair_leads(plus, minus, &nchanges);
-	LeadList	again = {CurrentMemoryContext, NULL, 0, 0};
 	MemoryContext context;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture activity",
@@ -526,11 +564,32 @@ nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus)
 		MemoryContext old = MemoryContextSwitchTo(context);
 
 		CHECK_FOR_INTERRUPTS();
-		change_chunk(changes + i, Min(nchanges - i, ACTIVITY_CHUNK), &again);
+		change_chunk(changes + i, Min(nchanges - i, ACTIVITY_CHUNK), again);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
-	if (again.n > 0)
-		(void) nurture_activity_rebuild(again.leads, again.n);
+}
+
+/* Takes one delta away and adds another. */
+void
+nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus)
+{
+	uint32		nplus = 0;
+	uint32		nminus = 0;
+	uint32		nchanges;
+	DeltaLead **p = plus ? nurture_delta_finish(plus, &nplus) : NULL;
+	DeltaLead **m = minus ? nurture_delta_finish(minus, &nminus) : NULL;
+	LeadList	again = {CurrentMemoryContext, NULL, 0, 0};
+	LeadChange *changes = pair_leads(p, nplus, m, nminus, &nchanges);
+
+	change_leads(changes, nchanges, &again);
+	p = nurture_delta_granted(plus, &nplus);
+	m = nurture_delta_granted(minus, &nminus);
+	if (unlikely(nplus > 0 || nminus > 0))
+	{
+		changes = pair_leads(p, nplus, m, nminus, &nchanges);
+		change_leads(changes, nchanges, &again);
+	}
+	nurture_rebuild_listed(&again);
 }

@@ -37,6 +37,17 @@ extern void nurture_delta_count(ActivityDelta *delta, int64 lead_id,
 extern DeltaLead **nurture_delta_finish(ActivityDelta *delta, uint32 *nleads);
 
 /*
+ * What is guarded is gathered apart: guarded returns that, NULL when there is
+ * nothing.  granted returns it for those leads that
+ * granted the purpose sensitive_inference (NULL is an empty delta), settle
+ * adds it to what the leads of the delta count.  Their rows of activity are
+ * locked by then, so that no consent can change behind the answer.
+ */
+extern ActivityDelta *nurture_delta_guarded(ActivityDelta *delta);
+extern DeltaLead **nurture_delta_granted(ActivityDelta *delta, uint32 *nleads);
+extern DeltaLead **nurture_delta_settle(ActivityDelta *delta, uint32 *nleads);
+
+/*
  * Adds to activity, one upsert per few thousand leads, in order of leads.
  * Returns false with the first lead that does not exist.  The caller runs
  * as the owner.

@@ -82,6 +82,7 @@ struct ActivityDelta
 	int64		last_lead;		/* lead of the last call */
 	uint32		last_place;
 	CountList	lists[KINDS];
+	struct ActivityDelta *guarded;	/* counts that ask for consent, or NULL */
 };
 
 /* Makes an empty delta in the current memory context. */
@@ -241,6 +242,29 @@ fold_list(ActivityDelta *delta, int kind)
 	MemoryContextSwitchTo(old);
 }
 
+/* Adds what of an event asks for consent. */
+static void
+count_guarded(ActivityDelta *delta, int64 lead_id, TimestampTz occurred_at,
+			  const EventMatch *match)
+{
+	EventMatch	guarded = {
+		.nsignals = match->nsignals - match->ncounted,
+		.ncounted = match->nsignals - match->ncounted,
+		.signals = match->signals + match->ncounted,
+		.ntopics = match->nguarded,
+		.topics = match->guarded
+	};
+
+	if (delta->guarded == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(delta->context);
+
+		delta->guarded = nurture_delta_create();
+		MemoryContextSwitchTo(old);
+	}
+	nurture_delta_count(delta->guarded, lead_id, occurred_at, &guarded);
+}
+
 /* Adds one event: one for each counted signal and topic it matched. */
 void
 nurture_delta_count(ActivityDelta *delta, int64 lead_id,
@@ -269,6 +293,15 @@ nurture_delta_count(ActivityDelta *delta, int64 lead_id,
 		if (unlikely(delta->lists[kind].n >= DELTA_FOLD_AT))
 			fold_list(delta, kind);
 	}
+	if (unlikely(match->nsignals > match->ncounted || match->nguarded > 0))
+		count_guarded(delta, lead_id, occurred_at, match);
+}
+
+/* Returns what was gathered apart, NULL when nothing was. */
+ActivityDelta *
+nurture_delta_guarded(ActivityDelta *delta)
+{
+	return delta->guarded;
 }
 
 static int

@@ -7,6 +7,7 @@
 
 #include "base/plans.h"
 #include "scoring/activity.h"
+#include "tcop/dest.h"
 
 /* Rows on their way into the array parameters of one statement. */
 typedef struct ActivityRows
@@ -37,5 +38,27 @@ extern void nurture_activity_execute(KeptPlan *kept, ActivityRows *rows);
 extern void nurture_activity_write(ActivityRows *rows);
 extern Datum nurture_lead_array(const int64 *leads, int n);
 extern void nurture_list_lead(LeadList *list, int64 lead_id);
+extern void nurture_rebuild_listed(LeadList *list);
+
+/*
+ * Counts events as the executor returns them; the queries return lead_id,
+ * event_type, occurred_at, tags and properties.
+ */
+typedef struct EventCounter
+{
+	DestReceiver pub;
+	ActivityDelta *delta;
+	const MatchRules *rules;
+	EventMatch *match;
+	int32		signal;			/* count this one only; 0 = all */
+	int32		topic;			/* likewise */
+	MemoryContext row;			/* reset now and then */
+	uint64		rows;			/* received */
+} EventCounter;
+
+extern EventCounter *nurture_event_counter(void);
+extern void nurture_count_events(EventCounter *counter, KeptPlan *kept,
+								 Datum *values);
+extern void nurture_count_leads(EventCounter *counter, KeptPlan *kept);
 
 #endif							/* NURTURE_ACTIVITY_PRIVATE_H */

@@ -9,27 +9,29 @@
  */
 #include "base/compat.h"
 
-#include "access/xact.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
-#include "executor/executor.h"
 #include "facts/lead.h"
 #include "miscadmin.h"
 #include "scoring/activity.h"
 #include "scoring/activity_private.h"
 #include "scoring/tally_type.h"
-#include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 NURTURE_FUNCTION(nurture_rebuild);
+
+/* What of a row its events do not tell. */
+#define ROW_PARTS \
+	"lead_id, base, base_topics, base_last_event_at," \
+	" @extschema@.nurture_tally_rolled(signals)," \
+	" @extschema@.nurture_tally_rolled(topics)"
 
 static KeptPlan make_rows = KEPT_PLAN(
 									  "INSERT INTO nurture.activity (lead_id)"
@@ -37,8 +39,7 @@ static KeptPlan make_rows = KEPT_PLAN(
 									  " WHERE (SELECT true FROM nurture.event e WHERE e.lead_id = u.lead_id LIMIT 1)"
 									  " ON CONFLICT (lead_id) DO NOTHING", INT8ARRAYOID);
 static KeptPlan lock_rows = KEPT_PLAN(
-									  "SELECT lead_id, base, @extschema@.nurture_tally_rolled(signals),"
-									  " @extschema@.nurture_tally_rolled(topics)"
+									  "SELECT " ROW_PARTS
 									  " FROM nurture.activity WHERE lead_id = ANY ($1)"
 									  " ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
 static KeptPlan events_of_leads = KEPT_PLAN(
@@ -48,12 +49,13 @@ static KeptPlan all_rows = {
 	"SELECT lead_id FROM nurture.activity", {0}, NULL, true
 };
 static KeptPlan all_special = {
-	"SELECT lead_id, base, @extschema@.nurture_tally_rolled(signals),"
-	" @extschema@.nurture_tally_rolled(topics)"
+	"SELECT " ROW_PARTS
 	" FROM nurture.activity"
 	" WHERE @extschema@.nurture_tally_rolled(signals) IS NOT NULL"
 	" OR @extschema@.nurture_tally_rolled(topics) IS NOT NULL"
 	" OR NOT @extschema@.nurture_tally_eq(base, '{}'::@extschema@.nurture_tally)"
+	" OR NOT @extschema@.nurture_tally_eq(base_topics, '{}'::@extschema@.nurture_tally)"
+	" OR base_last_event_at IS NOT NULL"
 	" ORDER BY lead_id", {0}, NULL, true
 };
 static KeptPlan all_events = {
@@ -71,160 +73,49 @@ static KeptPlan replace_rows = KEPT_PLAN(
 										 " OR a.last_event_at IS DISTINCT FROM EXCLUDED.last_event_at",
 										 INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
 
-/* Receives events, or leads, straight from the executor. */
-typedef struct CountReceiver
-{
-	DestReceiver pub;
-	ActivityDelta *delta;
-	const MatchRules *rules;
-	EventMatch *match;
-	MemoryContext row;			/* reset now and then */
-	uint64		rows;
-} CountReceiver;
-
-static void
-receiver_startup(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static void
-receiver_end(DestReceiver *self)
-{
-}
-
-static bool
-receive_event(TupleTableSlot *slot, DestReceiver *self)
-{
-	CountReceiver *receiver = (CountReceiver *) self;
-	MemoryContext old = MemoryContextSwitchTo(receiver->row);
-	EventMatch *match = receiver->match;
-	const MatchType *type;
-	text	   *code;
-	TimestampTz occurred_at;
-
-	slot_getallattrs(slot);
-	code = DatumGetTextPP(slot->tts_values[1]);
-	occurred_at = DatumGetTimestampTz(slot->tts_values[2]);
-	type = nurture_match_type(receiver->rules, VARDATA_ANY(code),
-							  VARSIZE_ANY_EXHDR(code));
-	if (type != NULL)
-		nurture_match_event(receiver->rules, type,
-							slot->tts_values[3], slot->tts_isnull[3],
-							slot->tts_values[4], slot->tts_isnull[4],
-							occurred_at, match);
-	else
-		match->ncounted = match->ntopics = 0;
-	nurture_delta_count(receiver->delta, DatumGetInt64(slot->tts_values[0]),
-						occurred_at, match);
-	MemoryContextSwitchTo(old);
-	if ((++receiver->rows & 255) == 0)
-		MemoryContextReset(receiver->row);
-	return true;
-}
-
-static bool
-receive_lead(TupleTableSlot *slot, DestReceiver *self)
-{
-	CountReceiver *receiver = (CountReceiver *) self;
-
-	slot_getallattrs(slot);
-	nurture_delta_lead(receiver->delta, DatumGetInt64(slot->tts_values[0]));
-	return true;
-}
-
-/* Runs a query with the latest snapshot and gives its rows to a receiver. */
-static void
-stream(KeptPlan *kept, Datum *parameter, CountReceiver *receiver,
-	   bool (*receive) (TupleTableSlot *slot, DestReceiver *self))
-{
-	SPIPlanPtr	plan = nurture_plan(kept);
-	SPIExecuteOptions options;
-	int			result;
-
-	receiver->pub.receiveSlot = receive;
-	receiver->pub.rStartup = receiver_startup;
-	receiver->pub.rShutdown = receiver_end;
-	receiver->pub.rDestroy = receiver_end;
-	receiver->pub.mydest = DestNone;
-
-	memset(&options, 0, sizeof(options));
-	options.read_only = true;	/* with the snapshot pushed here */
-	options.dest = (DestReceiver *) receiver;
-	if (parameter != NULL)
-	{
-		options.params = makeParamList(1);
-		options.params->params[0].value = *parameter;
-		options.params->params[0].isnull = false;
-		options.params->params[0].pflags = PARAM_FLAG_CONST;
-		options.params->params[0].ptype = INT8ARRAYOID;
-	}
-	CommandCounterIncrement();	/* see this transaction's own changes */
-	PushActiveSnapshot(GetLatestSnapshot());
-	result = SPI_execute_plan_extended(plan, &options);
-	PopActiveSnapshot();
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", kept->query,
-			 SPI_result_code_string(result));
-}
-
-static CountReceiver *
-make_receiver(void)
-{
-	CountReceiver *receiver = palloc0(sizeof(CountReceiver));
-
-	receiver->rules = nurture_match_rules();
-	receiver->match = nurture_match_create(receiver->rules);
-	receiver->delta = nurture_delta_create();
-	receiver->row = AllocSetContextCreate(CurrentMemoryContext,
-										  "nurture event",
-										  ALLOCSET_DEFAULT_SIZES);
-	return receiver;
-}
-
-/* Folds a tally to a returned roll day, if there is one. */
+/* Returns what a lead's events and its base make, folded to a roll day. */
 static Datum
-rolled_again(Datum tally, uint64 row, int column)
+whole_tally(Datum events, Datum base, Datum roll_day, bool never_rolled)
 {
-	bool		isnull;
-	Datum		day = nurture_cell(row, column, &isnull);
-	Tally		t = nurture_tally_of(tally, NULL);
-	struct varlena *result;
-	TallyStatus status;
-	size_t		length;
+	Datum		whole = nurture_tally_plus(events, base);
 
-	if (isnull)
-		return tally;
-	result = nurture_tally_alloc(nurture_tally_roll_bound(&t));
-	status = nurture_tally_roll(&t,
-								(uint16) (DatumGetDateADT(day) + NURTURE_EPOCH_OFFSET_DAYS),
-								(unsigned char *) VARDATA(result), &length);
-	if (status != TALLY_OK)
-		nurture_tally_raise(status);
-	return nurture_tally_close(result, length);
+	if (never_rolled)
+		return whole;
+	return nurture_tally_fold(whole, (uint16) (DatumGetDateADT(roll_day) +
+											   NURTURE_EPOCH_OFFSET_DAYS));
 }
 
-/* Puts a lead's row together; row is that of lock_rows or all_special. */
+/*
+ * Puts a lead's row together; row is that of lock_rows or all_special.  What
+ * is folded is folded last: only then is a day that events and base share
+ * one distinct day.
+ */
 static void
 put_row(ActivityRows *rows, const DeltaLead *lead, int64 row)
 {
 	Datum		signals = lead->signals;
 	Datum		topics = lead->topics;
-	bool		isnull;
+	TimestampTz last_event_at = lead->last_event_at;
 
 	if (row >= 0)
 	{
-		signals = nurture_tally_plus(rolled_again(signals, row, 3),
-									 nurture_cell(row, 2, &isnull));
-		topics = rolled_again(topics, row, 4);
+		Datum		cells[6];
+		bool		nulls[6];
+
+		for (int i = 0; i < 6; i++)
+			cells[i] = nurture_cell(row, i + 2, &nulls[i]);
+		signals = whole_tally(signals, cells[0], cells[3], nulls[3]);
+		topics = whole_tally(topics, cells[1], cells[4], nulls[4]);
+		if (!nulls[2])
+			last_event_at = Max(last_event_at, DatumGetTimestampTz(cells[2]));
 	}
-	nurture_activity_put(rows, lead->lead_id, signals, topics,
-						 lead->last_event_at);
+	nurture_activity_put(rows, lead->lead_id, signals, topics, last_event_at);
 }
 
 static int64
 rebuild_chunk(const int64 *leads, int n)
 {
-	CountReceiver *receiver = make_receiver();
+	EventCounter *counter = nurture_event_counter();
 	ActivityRows *rows = nurture_activity_rows(n);
 	Datum		parameter = nurture_lead_array(leads, n);
 	SPITupleTable *locked;
@@ -240,11 +131,11 @@ rebuild_chunk(const int64 *leads, int n)
 
 	/* leads without events are part of the delta too */
 	for (int64 row = 0; row < nlocked; row++)
-		nurture_delta_lead(receiver->delta,
+		nurture_delta_lead(counter->delta,
 						   DatumGetInt64(nurture_cell(row, 1, &isnull)));
-	stream(&events_of_leads, &parameter, receiver, receive_event);
+	nurture_count_events(counter, &events_of_leads, &parameter);
+	counted = nurture_delta_settle(counter->delta, &ncounted);
 	SPI_tuptable = locked;
-	counted = nurture_delta_finish(receiver->delta, &ncounted);
 	for (int64 row = 0, i = 0; row < nlocked; row++)
 	{
 		int64		lead_id = DatumGetInt64(nurture_cell(row, 1, &isnull));
@@ -282,12 +173,14 @@ nurture_activity_rebuild(const int64 *leads, int nleads)
 
 /*
  * Counts all events again.  Writers of activity wait until the transaction
- * ends; readers do not.  Rows that are right stay untouched.
+ * ends, those too that have only locked a row so far: they would wait for us
+ * with a lock we wait for.  Readers do not.  Rows that are right stay
+ * untouched.
  */
 static int64
 rebuild_all(void)
 {
-	CountReceiver *receiver = make_receiver();
+	EventCounter *counter = nurture_event_counter();
 	SPITupleTable *special;
 	int64		nspecial;
 	int64		row = 0;
@@ -296,12 +189,12 @@ rebuild_all(void)
 	MemoryContext context;
 	bool		isnull;
 
-	if (SPI_execute("LOCK TABLE nurture.activity IN SHARE ROW EXCLUSIVE MODE",
+	if (SPI_execute("LOCK TABLE nurture.activity IN EXCLUSIVE MODE",
 					false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not lock nurture.activity");
-	stream(&all_rows, NULL, receiver, receive_lead);
-	stream(&all_events, NULL, receiver, receive_event);
-	leads = nurture_delta_finish(receiver->delta, &nleads);
+	nurture_count_leads(counter, &all_rows);
+	nurture_count_events(counter, &all_events, NULL);
+	leads = nurture_delta_settle(counter->delta, &nleads);
 	(void) nurture_execute_latest(&all_special, NULL, NULL, false);
 	special = SPI_tuptable;
 	nspecial = SPI_processed;

@@ -146,6 +146,7 @@ checked_type(EventRun *run)
 	const MatchType *type = type_of(run);
 	bool		isnull;
 	TimestampTz occurred_at;
+	TimestampTz recorded_at;
 
 	if (unlikely(type == NULL))
 		nurture_unknown_event_type(TextDatumGetCString(value_of(run, EVENT_EVENT_TYPE, &isnull)));
@@ -163,6 +164,15 @@ checked_type(EventRun *run)
 				 errmsg("event %lld of the statement is out of range",
 						(long long) run->row_no),
 				 errdetail("occurred_at may be from 1970-01-03 on.")));
+	recorded_at = DatumGetTimestampTz(value_of(run, EVENT_RECORDED_AT, &isnull));
+	if (unlikely(recorded_at > run->latest ||
+				 recorded_at < NURTURE_TALLY_MIN_INSTANT))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_FIELD_OVERFLOW),
+				 errmsg("recorded_at of event %lld of the statement is out of range",
+						(long long) run->row_no),
+				 errdetail("recorded_at may be from 1970-01-03 on and at most 5 minutes ahead of the server's clock."),
+				 errhint("Leave recorded_at out: it is when the event is stored.")));
 	return type;
 }
 
@@ -409,7 +419,7 @@ count_deleted(EventRun *run, Tuplestorestate *rows)
 		if (type != NULL)
 			match_row(run, type);
 		else
-			run->match->ncounted = run->match->ntopics = 0;
+			nurture_match_nothing(run->match);
 		count_row(run, minus);
 	} while (next_row(run, rows));
 	ExecClearTuple(run->slot);
@@ -501,7 +511,7 @@ count_updated(EventRun *run, Tuplestorestate *old_rows,
 		if (type != NULL)
 			match_row(run, type);
 		else
-			run->match->ncounted = run->match->ntopics = 0;
+			nurture_match_nothing(run->match);
 		count_row(run, minus);
 		run->slot = after;
 	} while (next_row(run, new_rows));

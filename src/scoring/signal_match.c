@@ -324,6 +324,8 @@ nurture_match_create(const MatchRules *rules)
 	match->signals = palloc(match->signal_room * sizeof(int16));
 	match->topic_room = 16;
 	match->topics = palloc(match->topic_room * sizeof(uint16));
+	match->guarded_room = 4;
+	match->guarded = palloc(match->guarded_room * sizeof(uint16));
 	match->ntags = rules->ntags;
 	match->marks = palloc0(Max(rules->ntags, 1) * 2 * sizeof(uint32));
 	return match;
@@ -356,20 +358,20 @@ put_signal(EventMatch *match, int16 signal_id)
 }
 
 static void
-put_topic(EventMatch *match, uint16 tag_id)
+put_topic(uint16 **topics, int *n, int *room, uint16 tag_id)
 {
-	if (match->ntopics == match->topic_room)
+	if (*n == *room)
 	{
-		match->topic_room *= 2;
-		match->topics = repalloc(match->topics,
-								 match->topic_room * sizeof(uint16));
+		*room *= 2;
+		*topics = repalloc(*topics, *room * sizeof(uint16));
 	}
-	match->topics[match->ntopics++] = tag_id;
+	(*topics)[(*n)++] = tag_id;
 }
 
 /* Marks the tags an event carries and those above them, and lists topics. */
 static void
-mark_tags(const MatchRules *rules, Datum tags, bool count, EventMatch *match)
+mark_tags(const MatchRules *rules, Datum tags, bool sensitive,
+		  EventMatch *match)
 {
 	ArrayType  *array = DatumGetArrayTypeP(tags);
 	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
@@ -391,8 +393,12 @@ mark_tags(const MatchRules *rules, Datum tags, bool count, EventMatch *match)
 		if (tag == NULL || carried[tag->index] == match->serial)
 			continue;
 		carried[tag->index] = match->serial;
-		if (count && tag->tag_id > 0 && !tag->sensitive)
-			put_topic(match, (uint16) tag->tag_id);
+		if (tag->tag_id > 0 && (sensitive || tag->sensitive))
+			put_topic(&match->guarded, &match->nguarded, &match->guarded_room,
+					  (uint16) tag->tag_id);
+		else if (tag->tag_id > 0)
+			put_topic(&match->topics, &match->ntopics, &match->topic_room,
+					  (uint16) tag->tag_id);
 		for (; tag != NULL && covered[tag->index] != match->serial; tag = tag->parent)
 			covered[tag->index] = match->serial;
 	}
@@ -484,12 +490,10 @@ nurture_match_event(const MatchRules *rules, const MatchType *type,
 					Datum properties, bool properties_null,
 					TimestampTz occurred_at, EventMatch *match)
 {
-	match->nsignals = 0;
-	match->ncounted = 0;
-	match->ntopics = 0;
+	nurture_match_nothing(match);
 	match->serial++;
 	if (!tags_null)
-		mark_tags(rules, tags, !type->sensitive, match);
+		mark_tags(rules, tags, type->sensitive, match);
 	if (type->has_condition && !properties_null)
 		properties = PointerGetDatum(PG_DETOAST_DATUM(properties));
 

@@ -10,9 +10,9 @@
  * what was counted at insert.
  *
  * Events of sensitive types, sensitive tags and signals narrowed by one are
- * never counted: that asks for consent to the purpose sensitive_inference,
- * and without it a guess is not allowed.  They still match, because opt-outs
- * and stop rules act on them.
+ * guarded: they count for leads only that granted the purpose
+ * sensitive_inference (sensitive.h), and without it a guess is not allowed.
+ * They still match, because opt-outs and stop rules act on them.
  */
 #ifndef NURTURE_SIGNAL_MATCH_H
 #define NURTURE_SIGNAL_MATCH_H
@@ -27,14 +27,18 @@ typedef struct MatchType MatchType; /* one event type of it */
 typedef struct EventMatch
 {
 	int			nsignals;		/* matched */
-	int			ncounted;		/* the first of them count */
+	int			ncounted;		/* the first of them count, the others are
+								 * guarded */
 	int16	   *signals;
 	int			ntopics;
 	uint16	   *topics;
+	int			nguarded;		/* topics that are guarded */
+	uint16	   *guarded;
 
 	/* private */
 	int			signal_room;
 	int			topic_room;
+	int			guarded_room;
 	int			ntags;			/* size of the marks */
 	uint32	   *marks;			/* per tag: serial of the last event with it */
 	uint32		serial;
@@ -50,5 +54,13 @@ extern void nurture_match_event(const MatchRules *rules, const MatchType *type,
 								Datum properties, bool properties_null,
 								TimestampTz occurred_at, EventMatch *match);
 extern bool nurture_match_reads_properties(const MatchType *type);
+
+/* Makes a match that nothing is counted for. */
+static inline void
+nurture_match_nothing(EventMatch *match)
+{
+	match->nsignals = match->ncounted = 0;
+	match->ntopics = match->nguarded = 0;
+}
 
 #endif							/* NURTURE_SIGNAL_MATCH_H */

@@ -174,6 +174,48 @@ nurture_tally_minus(Datum a, Datum b, Datum *result)
 	return status;
 }
 
+/* Returns a tally with its days before a day folded. */
+Datum
+nurture_tally_fold(Datum datum, uint16 day)
+{
+	Tally		t = nurture_tally_of(datum, NULL);
+	struct varlena *result = nurture_tally_alloc(nurture_tally_roll_bound(&t));
+	TallyStatus status;
+	size_t		length;
+
+	status = nurture_tally_roll(&t, day, (unsigned char *) VARDATA(result),
+								&length);
+	if (status != TALLY_OK)
+		nurture_tally_raise(status);
+	return nurture_tally_close(result, length);
+}
+
+/* Returns what a tally holds of one key, or of all others. */
+Datum
+nurture_tally_part(Datum datum, uint16 key, bool inside)
+{
+	Tally		t = nurture_tally_of(datum, NULL);
+	struct varlena *result = nurture_tally_alloc(nurture_tally_size(&t));
+	TallyStatus status;
+	size_t		length;
+
+	status = (inside ? nurture_tally_only : nurture_tally_without)
+		(&t, key, (unsigned char *) VARDATA(result), &length);
+	if (status != TALLY_OK)
+		nurture_tally_raise(status);
+	return nurture_tally_close(result, length);
+}
+
+/* Tells whether two tallies are the same bytes. */
+bool
+nurture_tally_same(Datum a, Datum b)
+{
+	Tally		x = nurture_tally_of(a, NULL);
+	Tally		y = nurture_tally_of(b, NULL);
+
+	return nurture_tally_equal(&x, &y);
+}
+
 /* Tells whether a tally counts nothing. */
 bool
 nurture_tally_is_empty(Datum datum)

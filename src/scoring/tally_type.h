@@ -37,6 +37,9 @@ extern Datum nurture_tally_from_entries(TallyEntry *entries, size_t n,
 extern Datum nurture_tally_plus(Datum a, Datum b);
 extern Datum nurture_tally_gather(Datum a, Datum b);
 extern TallyStatus nurture_tally_minus(Datum a, Datum b, Datum *result);
+extern Datum nurture_tally_fold(Datum datum, uint16 day);
+extern Datum nurture_tally_part(Datum datum, uint16 key, bool inside);
 extern bool nurture_tally_is_empty(Datum datum);
+extern bool nurture_tally_same(Datum a, Datum b);
 
 #endif							/* NURTURE_TALLY_TYPE_H */
