@@ -16,6 +16,7 @@
 #include "gate/gate.h"
 #include "routing/routing.h"
 #include "scoring/account.h"
+#include "scoring/activity.h"
 #include "scoring/event_row.h"
 #include "scoring/model.h"
 #include "scoring/sensitive.h"
@@ -41,10 +42,11 @@ _PG_init(void)
 	nurture_account_init();
 	nurture_signal_match_init();
 	nurture_event_annotate_init();
-	nurture_sensitive_init();
 	nurture_routing_init();
 	nurture_audit_init();
 	nurture_gate_init();
 	nurture_content_init();
 	nurture_tracks_init();
+	nurture_sensitive_init();
+	nurture_roll_init();
 }

@@ -67,6 +67,8 @@ extern void nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus);
  */
 extern int64 nurture_activity_rebuild(const int64 *leads, int nleads);
 
+extern void nurture_roll_init(void);
+
 #define ACTIVITY_CHUNK 8192		/* leads written by one statement */
 
 #endif							/* NURTURE_ACTIVITY_H */

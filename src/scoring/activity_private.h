@@ -39,6 +39,9 @@ extern void nurture_activity_write(ActivityRows *rows);
 extern Datum nurture_lead_array(const int64 *leads, int n);
 extern void nurture_list_lead(LeadList *list, int64 lead_id);
 extern void nurture_rebuild_listed(LeadList *list);
+extern void nurture_plan_tallies(KeptPlan *kept, int from, int to);
+extern Datum nurture_tally_array(Datum *tallies, int n);
+extern int64 nurture_activity_add_base(ActivityDelta *delta, LeadList *again);
 
 /*
  * Counts events as the executor returns them; the queries return lead_id,
