@@ -12,3 +12,14 @@ CREATE FUNCTION nurture_what_if_matrix(model text, version integer, against_vers
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 100000 ROWS 50
     AS 'MODULE_PATHNAME', 'nurture_what_if_matrix';
 COMMENT ON FUNCTION nurture_what_if_matrix(text, integer, integer) IS 'How many leads a version would move from which grade to which; those that stay are on the diagonal.';
+
+CREATE FUNCTION nurture_diff(kind text, code text, v1 integer, v2 integer)
+    RETURNS TABLE (family text, key text, change text, "column" text, old text, new text)
+    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'nurture_diff';
+COMMENT ON FUNCTION nurture_diff(text, text, integer, integer) IS 'What changed between two versions of a model, track, route or selection: per table of rules, row and column, the old and the new value; change is added, removed or changed. Warns when more than one family of rules changed at once.';
+
+CREATE FUNCTION nurture_retire(kind text, code text, reason text, actor text DEFAULT NULL) RETURNS text
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_retire';
+COMMENT ON FUNCTION nurture_retire(text, text, text, text) IS 'Takes the version of a model, track, route or selection that is in force out of it, without another in its place. Leads of a retired model fall to the default that names no audience.';

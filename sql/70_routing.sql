@@ -81,3 +81,8 @@ CREATE FUNCTION nurture_working_time(calendar text, from_at timestamptz, to_at t
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_working_time';
 COMMENT ON FUNCTION nurture_working_time(text, timestamptz, timestamptz) IS 'The working time between two instants, negative when they are the other way round; round the clock when the calendar is NULL.';
+
+CREATE FUNCTION nurture_standing_restart() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_standing_restart';
+COMMENT ON FUNCTION nurture_standing_restart() IS 'Trigger: rules changed that standings depend on; the next ticks decide all of them again.';

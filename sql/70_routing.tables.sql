@@ -472,11 +472,22 @@ CREATE TABLE nurture.standing_sweep (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     since timestamptz NOT NULL DEFAULT '-infinity',
     started_at timestamptz NOT NULL DEFAULT '-infinity',
-    next_lead bigint
+    next_lead bigint,
+    walk_next bigint
 );
 COMMENT ON TABLE nurture.standing_sweep IS 'How far the tick has come in deciding standings again for leads whose activity added up; one row.';
 COMMENT ON COLUMN nurture.standing_sweep.one IS 'Always true.';
 COMMENT ON COLUMN nurture.standing_sweep.since IS 'Leads active since then are looked at.';
 COMMENT ON COLUMN nurture.standing_sweep.started_at IS 'When the sweep began; at most one an hour.';
 COMMENT ON COLUMN nurture.standing_sweep.next_lead IS 'Where it goes on; NULL when it is done.';
+COMMENT ON COLUMN nurture.standing_sweep.walk_next IS 'Where the walk over all standings goes on that follows a change of rules; NULL when there is none to make.';
 INSERT INTO nurture.standing_sweep DEFAULT VALUES;
+CREATE TRIGGER nurture_standing_restart AFTER UPDATE ON nurture.model_version FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION @extschema@.nurture_standing_restart();
+CREATE TRIGGER nurture_standing_restart AFTER UPDATE ON nurture.model FOR EACH ROW
+    WHEN ((OLD.product, OLD.audience_types, OLD.is_default) IS DISTINCT FROM (NEW.product, NEW.audience_types, NEW.is_default))
+    EXECUTE FUNCTION @extschema@.nurture_standing_restart();
+CREATE TRIGGER nurture_standing_restart AFTER UPDATE ON nurture.route_version FOR EACH ROW
+    WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION @extschema@.nurture_standing_restart();
+CREATE TRIGGER nurture_standing_restart AFTER INSERT OR UPDATE OR DELETE ON nurture.stage_transition
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_restart();

@@ -34,4 +34,7 @@
 #define NURTURE_ERRCODE_MODEL_CHECK		MAKE_SQLSTATE('N','U','0','1','0')	/* the check found
 																			 * errors in a draft */
 
+#define NURTURE_ERRCODE_CONFIRM			MAKE_SQLSTATE('N','U','0','1','1')	/* goes far: the caller
+																			 * must confirm */
+
 #endif							/* NURTURE_ERRORS_H */

@@ -210,3 +210,21 @@ nurture_actor(const char *given)
 		return pstrdup(nurture_app_user);
 	return GetUserNameFromId(nurture_caller_role(), false);
 }
+
+/*
+ * Raises when the author of a version would publish it, under the setting
+ * nurture.two_person_rule.  A version without author is nobody's.
+ */
+void
+nurture_require_second_person(const char *kind, const char *code, int version,
+							  const char *author, const char *approver)
+{
+	if (!nurture_two_person_rule || author == NULL ||
+		strcmp(author, approver) != 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the author of version %d of %s \"%s\" cannot publish it",
+					version, kind, code),
+			 errhint("nurture.two_person_rule is on: another person publishes.")));
+}

@@ -27,7 +27,8 @@ extern bool nurture_versions_writing(void);
 extern void nurture_version_publish(KeptPlan *retire, KeptPlan *publish,
 									const char *kind, const char *code,
 									int version, const char *reason,
-									const char *approver, const char *actor);
+									const char *approver, const char *actor,
+									const char *inputs);
 
 /* What to choose an asset for. */
 typedef struct ContentRequest
@@ -110,7 +111,8 @@ extern ContentChoice nurture_content_choose(Subject *subject,
 
 /* Publishing and drafting of selection weights, for nurture_publish. */
 extern char *nurture_selection_publish(const char *code, int version,
-									   const char *reason, const char *actor);
+									   const char *reason, const char *actor,
+									   bool confirm);
 extern int	nurture_selection_draft(const char *code, int from_version);
 
 #endif							/* NURTURE_CONTENT_H */

@@ -15,12 +15,14 @@
 /*
  * Retires the published version of code and publishes the checked draft.
  * retire takes (code, now); publish takes (code, version, now, approver,
- * reason) and returns the content hash.  Connected to SPI.
+ * reason) and returns the content hash.  inputs, which may be NULL, says in
+ * words what it was decided on.  Connected to SPI.
  */
 void
 nurture_version_publish(KeptPlan *retire, KeptPlan *publish, const char *kind,
 						const char *code, int version, const char *reason,
-						const char *approver, const char *actor)
+						const char *approver, const char *actor,
+						const char *inputs)
 {
 	Datum		values[5];
 	AuditEntry	entry = {0};
@@ -29,10 +31,10 @@ nurture_version_publish(KeptPlan *retire, KeptPlan *publish, const char *kind,
 	nurture_versions_open();
 	PG_TRY();
 	{
-		values[1] = TimestampTzGetDatum(nurture_now_wall());
+		values[1] = TimestampTzGetDatum(nurture_now_statement());
 		nurture_execute_latest(retire, values, NULL, true);
 		values[1] = Int32GetDatum(version);
-		values[2] = TimestampTzGetDatum(nurture_now_wall());
+		values[2] = TimestampTzGetDatum(nurture_now_statement());
 		values[3] = CStringGetTextDatum(approver);
 		values[4] = CStringGetTextDatum(reason ? reason : "");
 		nurture_execute_latest(publish, values, NULL, true);
@@ -47,6 +49,7 @@ nurture_version_publish(KeptPlan *retire, KeptPlan *publish, const char *kind,
 	entry.outcome = "published";
 	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}",
 								   nurture_cell_text(0, 1));
+	entry.inputs = inputs;
 	entry.reason = reason;
 	entry.actor = actor;
 	nurture_audit_append(&entry, 1);

@@ -7,7 +7,6 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "content/content_private.h"
 #include "content/index.h"
@@ -66,7 +65,7 @@ KEPT_PLAN("INSERT INTO nurture.selection_weight (selection, version, "
  */
 char	   *
 nurture_selection_publish(const char *code, int version, const char *reason,
-						  const char *actor)
+						  const char *actor, bool confirm)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[2];
@@ -105,14 +104,10 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 				 errmsg("version %d of selection \"%s\" has no weights", version, code),
 				 errhint("Add rows to nurture.selection_weight.")));
 	approver = nurture_actor(actor);
-	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("the author of version %d of selection \"%s\" cannot publish it", version, code),
-				 errhint("Another person publishes, or nurture.two_person_rule is off.")));
+	nurture_require_second_person("selection", code, version, author, approver);
 
 	nurture_version_publish(&retire, &publish, "selection", code, version, reason,
-							approver, actor);
+							approver, actor, NULL);
 	result = MemoryContextStrdup(context,
 								 psprintf("selection %s: version %d published, " INT64_FORMAT " weights",
 										  code, version, weights));

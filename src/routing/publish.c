@@ -10,7 +10,6 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
 #include "routing/routing.h"
@@ -128,7 +127,7 @@ nurture_route_draft(const char *route, int from_version)
  */
 char	   *
 nurture_route_publish(const char *route, int version, const char *reason,
-					  const char *actor)
+					  const char *actor, bool confirm)
 {
 	MemoryContext context = CurrentMemoryContext;
 	const char *approver = nurture_actor(actor);
@@ -166,12 +165,7 @@ nurture_route_publish(const char *route, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_PUBLISHED),
 				 errmsg("version %d of route \"%s\" is %s", version, route, status),
 				 errhint("Make a new version with nurture_draft('route', '%s').", route)));
-	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("\"%s\" wrote version %d of route \"%s\" and cannot publish it",
-						approver, version, route),
-				 errhint("nurture.two_person_rule is on: another person publishes.")));
+	nurture_require_second_person("route", route, version, author, approver);
 	values[1] = TimestampTzGetDatum(nurture_now_wall());
 	write_version(&retire, values, NULL);
 	values[1] = Int32GetDatum(version);

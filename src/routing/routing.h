@@ -34,11 +34,13 @@ extern int	nurture_routing_tick(int max);
 
 /* Leads whose standing the tick is to decide again; how many were filled. */
 extern int	nurture_standing_due(TimestampTz now, int64 *leads, int max);
+extern int	nurture_standing_walk(int64 *leads, int max);
 
 /* For nurture_draft and nurture_publish, kind route. */
 extern int	nurture_route_draft(const char *route, int from_version);
 extern char *nurture_route_publish(const char *route, int version,
-								   const char *reason, const char *actor);
+								   const char *reason, const char *actor,
+								   bool confirm);
 
 /*
  * Takes everything that tells about the person out of a lead's hand-offs,

@@ -121,6 +121,7 @@ extern void nurture_score_with(Subject *subject, const CompiledModel *model,
 /* Called by nurture_draft and nurture_publish for kind model. */
 extern int	nurture_model_draft(const char *model, int from_version);
 extern char *nurture_model_publish(const char *model, int version,
-								   const char *reason, const char *actor);
+								   const char *reason, const char *actor,
+								   bool confirm);
 
 #endif							/* NURTURE_MODEL_H */

@@ -12,8 +12,8 @@
 #include "base/settings.h"
 #include "base/trigger.h"
 #include "catalog/pg_type.h"
+#include "content/content.h"
 #include "facts/vocabulary.h"
-#include "scoring/model_life.h"
 #include "scoring/model_private.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -170,7 +170,7 @@ nurture_guard_version(PG_FUNCTION_ARGS)
 	HeapTuple	old = data->tg_trigtuple;
 	HeapTuple	row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple : old;
 
-	if (!nurture_deriving() || nurture_model_life_working())
+	if (!nurture_deriving() || nurture_versions_writing())
 		return PointerGetDatum(row);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 		ereport(ERROR,
@@ -191,14 +191,14 @@ nurture_guard_version(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
 		static const char *const fixed[] = {"model", "version", "status", "published_at",
-		"retired_at", "content_hash", "approver"};
+		"retired_at", "content_hash", "approver", "author"};
 
 		for (int i = 0; i < lengthof(fixed); i++)
 		{
 			if (!same_column(rel, old, row, fixed[i]))
 				ereport(ERROR,
 						(errcode(NURTURE_ERRCODE_BAD_STATE),
-						 errmsg("column \"%s\" of a version is set by nurture_publish only", fixed[i]),
+						 errmsg("column \"%s\" of a version is set by nurture_draft and nurture_publish only", fixed[i]),
 						 errhint("Call nurture_publish('model', model, version, reason).")));
 		}
 	}

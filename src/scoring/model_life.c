@@ -1,61 +1,44 @@
 /*
  * model_life.c
- *	  The life of a model version: draft, check, publish.
+ *	  The life of a model version: drafted, published, retired.
  */
 #include "base/compat.h"
 
-#include "audit/audit.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
-#include "facts/attribute.h"
-#include "facts/vocabulary.h"
-#include "funcapi.h"
-#include "miscadmin.h"
+#include "content/content.h"
+#include "lib/stringinfo.h"
 #include "scoring/model_life.h"
 #include "scoring/model_private.h"
+#include "scoring/what_if.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-NURTURE_FUNCTION(nurture_check_model);
-
-static bool working = false;
+/* moves of grades that a refusal and the audit trail tell */
+#define TOLD_MOVES 8
+/* share of open leads, in percent, that may move without being confirmed */
+#define UNCONFIRMED_PERCENT 10
 
 static const char *const rule_tables[] = {"rule_group", "fit_rule", "signal_rule", "pattern",
 "model_limit", "band", "tier_rule"};
 
-typedef void (*FindingVisit) (void *arg, const char *text, const char *severity, const char *path);
-
-/* What rules say that compiling them does not show. */
-static KeptPlan check_rules =
-KEPT_PLAN("SELECT 'signal_rule/' || r.rule, CASE WHEN t.class = 'safety' THEN 'signals of class safety are never scored' "
-		  "ELSE 'the signal is sensitive and counts with special consent only' END, "
-		  "CASE WHEN t.class = 'safety' THEN 'error' ELSE 'warning' END "
-		  "FROM nurture.signal_rule r JOIN nurture.signal s ON s.signal = r.signal "
-		  "JOIN nurture.event_type t ON t.event_type = s.event_type "
-		  "WHERE r.model = $1 AND r.version = $2 AND (t.class = 'safety' OR t.sensitive) "
-		  "UNION ALL SELECT 'fit_rule/' || b.rule, 'the range overlaps that of rule \"' || a.rule || '\"', 'warning' "
-		  "FROM nurture.fit_rule a JOIN nurture.fit_rule b ON b.model = a.model AND b.version = a.version "
-		  "AND b.attribute = a.attribute AND b.rule > a.rule "
-		  "WHERE a.model = $1 AND a.version = $2 AND a.operator = 'between' AND b.operator = 'between' "
-		  "AND jsonb_typeof(a.operand -> 0) = jsonb_typeof(b.operand -> 1) "
-		  "AND jsonb_typeof(b.operand -> 0) = jsonb_typeof(a.operand -> 1) "
-		  "AND a.operand -> 0 <= b.operand -> 1 AND b.operand -> 0 <= a.operand -> 1 ORDER BY 1, 2",
-		  TEXTOID, INT4OID);
 static KeptPlan next_version = KEPT_PLAN("INSERT INTO nurture.model_version (model, version, author) "
 										 "SELECT $1, coalesce(max(version), 0) + 1, $2 FROM nurture.model_version WHERE model = $1 RETURNING version",
 										 TEXTOID, TEXTOID);
-static KeptPlan find_version = KEPT_PLAN("SELECT status, author, (SELECT version FROM nurture.model_version p WHERE p.model = $1 AND p.status = 'published') "
-										 "FROM nurture.model_version WHERE model = $1 AND version = $2 FOR UPDATE",
+static KeptPlan find_version = KEPT_PLAN("SELECT 1 FROM nurture.model_version WHERE model = $1 AND version = $2",
 										 TEXTOID, INT4OID);
+
+/* All of them, so that of two that are published at once one waits. */
+static KeptPlan lock_versions = KEPT_PLAN("SELECT version, status, author FROM nurture.model_version "
+										  "WHERE model = $1 ORDER BY version FOR NO KEY UPDATE", TEXTOID);
+static KeptPlan read_product = KEPT_PLAN("SELECT product FROM nurture.model WHERE model = $1", TEXTOID);
 static KeptPlan retire = KEPT_PLAN("UPDATE nurture.model_version SET status = 'retired', retired_at = $2 "
 								   "WHERE model = $1 AND status = 'published'", TEXTOID, TIMESTAMPTZOID);
-static KeptPlan publish = KEPT_PLAN("UPDATE nurture.model_version v SET status = 'published', published_at = $3, reason = $4, approver = $5, "
+static KeptPlan publish = KEPT_PLAN("UPDATE nurture.model_version v SET status = 'published', published_at = $3, approver = $4, reason = $5, "
 									"content_hash = (SELECT encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' ORDER BY line COLLATE \"C\"), ''), 'UTF8')), 'hex') FROM ("
 									"SELECT 'rule_group ' || to_jsonb(r)::text AS line FROM nurture.rule_group r WHERE r.model = $1 AND r.version = $2 "
 									"UNION ALL SELECT 'fit_rule ' || to_jsonb(r)::text FROM nurture.fit_rule r WHERE r.model = $1 AND r.version = $2 "
@@ -66,13 +49,6 @@ static KeptPlan publish = KEPT_PLAN("UPDATE nurture.model_version v SET status =
 									"UNION ALL SELECT 'tier_rule ' || to_jsonb(r)::text FROM nurture.tier_rule r WHERE r.model = $1 AND r.version = $2) AS content) "
 									"WHERE v.model = $1 AND v.version = $2 RETURNING v.content_hash",
 									TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
-
-/* Whether nurture_publish is at work, so that the guards let it. */
-bool
-nurture_model_life_working(void)
-{
-	return working;
-}
 
 /* Copies the rules of one version into another. */
 static void
@@ -140,166 +116,85 @@ nurture_model_draft(const char *model, int from_version)
 	return version;
 }
 
-/* Most and least points that the rules of a dimension can give. */
-static void
-reachable(const CompiledModel *m, ScoreDimension dimension, double *least, double *most)
+/* The errors of a check, for a refusal. */
+typedef struct Refusal
 {
-	*least = *most = 0;
-	for (int i = 0; i < m->n_point_rules; i++)
-	{
-		const PointRule *rule = &m->point_rules[i];
-		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension :
-		rule->is_pattern ? SCORE_INTENT : SCORE_FIT;
+	int			errors;
+	char	   *first;
+	StringInfoData all;
+} Refusal;
 
-		if (d == dimension && rule->points > 0)
-			*most += rule->points;
-		if (d == dimension && rule->points < 0)
-			*least += rule->points;
-	}
-	for (int i = 0; i < m->core.nrules; i++)
-	{
-		const ScoreSignalRule *rule = &m->core.rules[i];
-		ScoreDimension d = rule->group >= 0 ? m->core.groups[rule->group].dimension : SCORE_INTENT;
+static void
+collect_error(void *arg, const char *text, const char *severity, const char *path)
+{
+	Refusal    *refusal = arg;
+	char	   *line;
 
-		if (d != dimension)
-			continue;
-		if (rule->points > 0)
-			*most += rule->cap != NURTURE_SCORE_NO_CAP ? rule->cap :
-				rule->count_max > 0 ? (double) rule->count_max * rule->points : 1e15;
-		else
-			*least -= 1e15;
-	}
-	if (m->core.limits[dimension].cap != NURTURE_SCORE_NO_CAP)
-		*most = Min(*most, (double) m->core.limits[dimension].cap);
-	if (m->core.limits[dimension].floor != NURTURE_SCORE_NO_FLOOR)
-		*most = Max(*most, (double) m->core.limits[dimension].floor);
+	if (strcmp(severity, "error") != 0)
+		return;
+	line = path ? psprintf("%s at %s", text, path) : pstrdup(text);
+	if (refusal->errors++ == 0)
+		refusal->first = line;
+	appendStringInfo(&refusal->all, "%s%s", refusal->errors > 1 ? "; " : "", line);
 }
 
-/* A condition of a rule, whose facts the registry of attributes looks at. */
-typedef struct RuleFacts
-{
-	FindingVisit visit;
-	void	   *arg;
-	const char *path;
-} RuleFacts;
-
+/* Refuses a version in which the check finds errors. */
 static void
-visit_fact(void *arg, const char *text, const char *severity)
+require_sound(const char *model, int version)
 {
-	RuleFacts  *rule = arg;
+	Refusal		refusal = {0};
 
-	rule->visit(rule->arg, text, severity, rule->path);
-}
-
-/* Visits what the registry of attributes finds in the conditions of a version. */
-static void
-check_facts(const CompiledModel *compiled, FindingVisit visit, void *arg)
-{
-	RuleFacts	rule = {visit, arg, NULL};
-
-	for (int i = 0; i < compiled->n_point_rules; i++)
-	{
-		const PointRule *point = &compiled->point_rules[i];
-
-		rule.path = psprintf("%s/%s", point->is_pattern ? "pattern" : "fit_rule", point->rule);
-		nurture_attribute_check(point->condition, visit_fact, &rule);
-	}
-	for (int i = 0; i < compiled->n_tiers; i++)
-	{
-		rule.path = psprintf("tier_rule/%d/%s", compiled->tiers[i].tier,
-							 compiled->tiers[i].requirement);
-		nurture_attribute_check(compiled->tiers[i].condition, visit_fact, &rule);
-	}
+	initStringInfo(&refusal.all);
+	nurture_model_check(model, version, collect_error, &refusal);
+	if (refusal.errors == 0)
+		return;
+	ereport(ERROR,
+			(errcode(NURTURE_ERRCODE_MODEL_CHECK),
+			 errmsg("version %d of model \"%s\" cannot be published: %s",
+					version, model, refusal.first),
+			 refusal.errors > 1 ? errdetail("There are %d errors: %s.", refusal.errors, refusal.all.data) : 0,
+			 errhint("See nurture_check_model('%s', %d).", model, version)));
 }
 
 /*
- * Visits what is wrong with a version.  Rules that cannot be compiled do not
- * get so far: the guards refuse them when they are written.
+ * Asks to confirm when too many open leads would change grade against the
+ * version that is replaced, and says in words how many do; NULL when there is
+ * nothing to compare with.  A first version may take leads over from another
+ * model; that is said, and not asked: it is what it was made for.  All leads
+ * count, also those that the caller may not see.
  */
-static void
-check_version(const char *model, int version, FindingVisit visit, void *arg)
+static char *
+require_confirmed(const char *model, int version, bool replaces, bool confirm)
 {
-	const CompiledModel *compiled = nurture_model_version(model, version);
-	static const char *const names[] = {"fit", "intent"};
-	Datum		values[2];
+	WhatIfMatrix matrix;
+	Datum		value = CStringGetTextDatum(model);
 	OwnerSwitch save;
-	int			level;
+	char	   *product;
+	char	   *moves;
 
-	if (compiled->core.nrules + compiled->n_point_rules == 0)
-		visit(arg, "the version has no rules", "error", NULL);
-	for (int d = SCORE_FIT; d <= SCORE_INTENT; d++)
-	{
-		const ModelBands *bands = &compiled->bands[d];
-		double		least;
-		double		most;
-
-		reachable(compiled, d, &least, &most);
-		if (bands->n == 0)
-			visit(arg, psprintf("dimension %s has no bands", names[d]), "warning", psprintf("band/%s", names[d]));
-		for (int i = 0; i < bands->n; i++)
-		{
-			if (bands->min_points[i] > most)
-				visit(arg, psprintf("band %c cannot be reached", bands->band[i]), "error",
-					  psprintf("band/%s/%c", names[d], bands->band[i]));
-			if (i > 0 && bands->band[i] < bands->band[i - 1])
-				visit(arg, psprintf("band %c needs more points than band %c", bands->band[i - 1], bands->band[i]),
-					  "error", psprintf("band/%s/%c", names[d], bands->band[i]));
-		}
-	}
-	for (int i = 0; i < compiled->core.nrules; i++)
-	{
-		const ScoreSignalRule *rule = &compiled->core.rules[i];
-		bool		weightless = !rule->ever;
-
-		for (int age = 0; weightless && age < rule->nfactor; age++)
-			weightless = rule->factor[age] == 0;
-		if (weightless || rule->points == 0)
-			visit(arg, "the rule can never give points", "warning",
-				  psprintf("signal_rule/%s", compiled->signal_names[i].rule));
-	}
-	if (compiled->n_tiers == 0)
-		visit(arg, "the version has no tier rules", "warning", NULL);
-
-	check_facts(compiled, visit, arg);
-
-	values[0] = CStringGetTextDatum(model);
-	values[1] = Int32GetDatum(version);
 	nurture_owner_enter(&save);
-	level = nurture_spi_connect();
-	nurture_execute(&check_rules, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		visit(arg, nurture_cell_text(i, 2), nurture_cell_text(i, 3), nurture_cell_text(i, 1));
-	nurture_spi_finish(level);
+	nurture_execute(&read_product, &value, NULL, true);
+	product = nurture_cell_text(0, 1);
+	nurture_what_if_count(model, version, 0,
+						  psprintf("AND NOT l.is_test AND NOT EXISTS (SELECT FROM nurture.lead_stage s "
+								   "WHERE s.lead_id = l.lead_id AND s.product = %s AND s.stage IN ('converted', 'disqualified'))",
+								   quote_literal_cstr(product)),
+						  &matrix);
 	nurture_owner_leave(&save);
-}
-
-/* Refuses to publish for a finding that is an error. */
-static void
-refuse_finding(void *arg, const char *text, const char *severity, const char *path)
-{
-	const char *version = arg;
-
-	if (strcmp(severity, "error") == 0)
+	if (!replaces && matrix.compared == 0)
+		return NULL;
+	moves = nurture_what_if_moves(&matrix, TOLD_MOVES);
+	if (replaces && !confirm && matrix.moved * 100 > matrix.leads * UNCONFIRMED_PERCENT)
 		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
-				 errmsg("%s cannot be published: %s%s%s", version, text,
-						path ? " at " : "", path ? path : ""),
-				 errhint("See nurture_check_model.")));
-}
-
-/* Puts a finding into the result of nurture_check_model. */
-static void
-show_finding(void *arg, const char *text, const char *severity, const char *path)
-{
-	ReturnSetInfo *result = arg;
-	Datum		values[3];
-	bool		nulls[3] = {false};
-
-	values[0] = CStringGetTextDatum(text);
-	values[1] = CStringGetTextDatum(severity);
-	nulls[2] = path == NULL;
-	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(path);
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+				(errcode(NURTURE_ERRCODE_CONFIRM),
+				 errmsg("version %d of model \"%s\" would change the grade of " INT64_FORMAT " of " INT64_FORMAT " open leads",
+						version, model, matrix.moved, matrix.leads),
+				 errdetail("%s.", moves),
+				 errhint("See nurture_what_if_matrix('%s', %d); when this is meant, publish with confirm => true.",
+						 model, version)));
+	return psprintf(INT64_FORMAT " of " INT64_FORMAT " open leads change grade%s%s%s",
+					matrix.moved, matrix.leads, matrix.moved > 0 ? " (" : "", moves,
+					matrix.moved > 0 ? ")" : "");
 }
 
 /*
@@ -308,92 +203,55 @@ show_finding(void *arg, const char *text, const char *severity, const char *path
  */
 char	   *
 nurture_model_publish(const char *model, int version, const char *reason,
-					  const char *actor)
+					  const char *actor, bool confirm)
 {
 	MemoryContext context = CurrentMemoryContext;
 	int			level = nurture_spi_connect();
-	Datum		values[5];
-	char	   *status;
-	char	   *author;
-	char	   *before;
+	Datum		value;
+	char	   *status = NULL;
+	char	   *author = NULL;
+	char	   *before = NULL;
 	const char *who = nurture_actor(actor);
+	char	   *moves;
 	char	   *result;
-	TimestampTz now = nurture_now_statement();
-	AuditEntry	entry;
 
 	nurture_require_model(model);
-	values[0] = CStringGetTextDatum(model);
-	values[1] = Int32GetDatum(version);
-	nurture_execute(&find_version, values, NULL, false);
-	if (SPI_processed == 0)
+	value = CStringGetTextDatum(model);
+	nurture_execute_latest(&lock_versions, &value, NULL, true);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *number = nurture_cell_text(i, 1);
+		char	   *its_status = nurture_cell_text(i, 2);
+
+		if (strcmp(its_status, "published") == 0)
+			before = number;
+		if (pg_strtoint32(number) != version)
+			continue;
+		status = its_status;
+		author = nurture_cell_text(i, 3);
+	}
+	if (status == NULL)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("model \"%.64s\" has no version %d", model, version),
 				 errhint("Make one with nurture_draft('model', '%.64s').", model)));
-	status = nurture_cell_text(0, 1);
-	author = nurture_cell_text(0, 2);
-	before = nurture_cell_text(0, 3);
 	if (strcmp(status, "draft") != 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_BAD_STATE),
 				 errmsg("version %d of model \"%s\" is %s already", version, model, status),
 				 errhint("Only drafts can be published.")));
-	if (nurture_two_person_rule && author != NULL && strcmp(author, who) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("version %d of model \"%s\" must be published by another person than its author", version, model),
-				 errhint("The setting nurture.two_person_rule is on.")));
+	nurture_require_second_person("model", model, version, author, who);
+	require_sound(model, version);
+	moves = require_confirmed(model, version, before != NULL, confirm);
+	nurture_version_publish(&retire, &publish, "model", model, version, reason,
+							who, actor, moves);
 
-	check_version(model, version, refuse_finding, psprintf("version %d of model \"%s\"", version, model));
-
-	working = true;
-	PG_TRY();
-	{
-		values[1] = TimestampTzGetDatum(now);
-		nurture_execute(&retire, values, NULL, false);
-		values[1] = Int32GetDatum(version);
-		values[2] = TimestampTzGetDatum(now);
-		values[3] = CStringGetTextDatum(reason);
-		values[4] = CStringGetTextDatum(who);
-		nurture_execute(&publish, values, NULL, false);
-	}
-	PG_FINALLY();
-	{
-		working = false;
-	}
-	PG_END_TRY();
-	if (SPI_processed != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("version %d of model \"%s\" could not be published", version, model),
-				 errhint("The caller needs the right to update nurture.model_version.")));
-
-	memset(&entry, 0, sizeof(entry));
-	entry.kind = "publish";
-	entry.object = psprintf("model:%s:%d", model, version);
-	entry.outcome = "published";
-	entry.versions_json = psprintf("{\"model\": \"%s\", \"version\": %d, \"replaces\": %s, \"content_hash\": \"%s\"}",
-								   model, version, before ? before : "null", nurture_cell_text(0, 1));
-	entry.reason = reason;
-	entry.actor = who;
-	nurture_audit_append(&entry, 1);
-
-	result = MemoryContextStrdup(context,
-								 before ? psprintf("model %s: version %d published, version %s retired", model, version, before) :
-								 psprintf("model %s: version %d published", model, version));
+	result = psprintf("model %s: version %d published", model, version);
+	if (before)
+		result = psprintf("%s, version %s retired", result, before);
+	if (moves)
+		result = psprintf("%s; %s", result, moves);
+	result = MemoryContextStrdup(context, result);
 	nurture_spi_finish(level);
 	return result;
-}
-
-/*
- * nurture_check_model(model text, version int) returns setof (finding,
- * severity, path): what is wrong with a version.
- */
-Datum
-nurture_check_model(PG_FUNCTION_ARGS)
-{
-	InitMaterializedSRF(fcinfo, 0);
-	check_version(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1),
-				  show_finding, fcinfo->resultinfo);
-	return (Datum) 0;
 }

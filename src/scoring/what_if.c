@@ -107,7 +107,8 @@ count_lead(WhatIf *what_if, int64 lead_id, const ScoreSummary *before,
 	int			new_grade = grade_index(after->grade);
 
 	what_if->matrix->leads++;
-	what_if->matrix->moved += old_grade != new_grade;
+	what_if->matrix->compared += before != NULL;
+	what_if->matrix->moved += before != NULL && old_grade != new_grade;
 	what_if->matrix->cells[old_grade][new_grade]++;
 }
 

@@ -16,7 +16,8 @@
 typedef struct WhatIfMatrix
 {
 	int64		leads;			/* all of them */
-	int64		moved;			/* whose grade changes */
+	int64		compared;		/* that a model applies to now */
+	int64		moved;			/* of those, whose grade changes */
 	int64		cells[WHAT_IF_GRADES][WHAT_IF_GRADES];	/* old, new */
 } WhatIfMatrix;
 

@@ -7,7 +7,6 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
 #include "facts/vocabulary.h"
@@ -188,7 +187,7 @@ check_draft(const char *code, int32 version, Datum *values)
  */
 char	   *
 nurture_track_publish(const char *code, int version, const char *reason,
-					  const char *actor)
+					  const char *actor, bool confirm)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[2];
@@ -216,16 +215,12 @@ nurture_track_publish(const char *code, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_BAD_STATE),
 				 errmsg("version %d of track \"%s\" is %s", version, code, status),
 				 errhint("Only a draft is published; make one with nurture_draft('track', '%s').", code)));
-	if (nurture_two_person_rule && author != NULL && strcmp(author, approver) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("the author of version %d of track \"%s\" cannot publish it", version, code),
-				 errhint("Another person publishes, or nurture.two_person_rule is off.")));
+	nurture_require_second_person("track", code, version, author, approver);
 	values[1] = Int32GetDatum(version);
 	check_draft(code, version, values);
 
 	nurture_version_publish(&retire, &publish, "track", code, version, reason,
-							approver, actor);
+							approver, actor, NULL);
 	result = MemoryContextStrdup(context,
 								 psprintf("track %s: version %d published", code, version));
 	nurture_spi_finish(level);

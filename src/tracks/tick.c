@@ -233,21 +233,26 @@ run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
 static void
 decide_standing(int64 lead_id, void *arg)
 {
-	nurture_standing_decide(&lead_id, 1, "activity");
+	nurture_standing_decide(&lead_id, 1, arg);
 }
 
-/* Decides the standing of leads again whose activity added up. */
+/*
+ * Decides the standing of leads again whose activity added up, then of those
+ * whose rules changed.
+ */
 static void
 run_standings(TimestampTz now, int max_leads, TimestampTz deadline,
 			  int64 *done, int64 *left, TimestampTz *oldest)
 {
 	int64	   *leads = palloc(sizeof(int64) * max_leads);
-	int			n = nurture_standing_due(now, leads, max_leads);
+	int			active = nurture_standing_due(now, leads, max_leads);
+	int			n = active + nurture_standing_walk(leads + active, max_leads - active);
 
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (nurture_tick_lead("standing", leads[i], decide_standing, NULL))
+		if (nurture_tick_lead("standing", leads[i], decide_standing,
+							  i < active ? "activity" : "published"))
 			(*done)++;
 	}
 	*left = n == max_leads ? 1 : 0;

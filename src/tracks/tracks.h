@@ -23,7 +23,8 @@ extern int	nurture_tracks_exit_lead(int64 lead_id, const char *reason,
 
 /* Publishing and drafting of tracks, for nurture_publish and nurture_draft. */
 extern char *nurture_track_publish(const char *code, int version,
-								   const char *reason, const char *actor);
+								   const char *reason, const char *actor,
+								   bool confirm);
 extern int	nurture_track_draft(const char *code, int from_version);
 
 /*

@@ -104,7 +104,7 @@ UPDATE nurture.fit_rule SET points = 20 WHERE model = 't_model' AND version = 2 
 DELETE FROM nurture.model_limit WHERE model = 't_model' AND version = 2;
 SELECT is(nurture_score(900001, 't_model'), 64.00, 'a draft changes no score');
 SELECT is((SELECT total FROM nurture_scores('t_model', 2) WHERE lead_id = 900001), 80.00, 'but can be tried');
-SELECT is(nurture_publish('model', 't_model', 2, 'more for Germany'), 'model t_model: version 2 published, version 1 retired', 'version 2 replaces version 1');
+SELECT is(nurture_publish('model', 't_model', 2, 'more for Germany'), 'model t_model: version 2 published, version 1 retired; 0 of 0 open leads change grade', 'version 2 replaces version 1');
 SELECT is(nurture_score(900001, 't_model'), 80.00, 'the new version applies at once');
 SELECT is((SELECT count(*) FROM nurture.model_version WHERE model = 't_model' AND content_hash IS NOT NULL), 2::bigint, 'both have their content hash');
 ROLLBACK TO s;
