@@ -47,7 +47,7 @@ my $reader = $standby->background_psql('crm');
 my $score = q{SELECT nurture_score(1, 'dump_model');};
 my $old = $reader->query($score);
 $primary->safe_psql('crm', <<'SQL');
-UPDATE nurture.fit_rule SET points = points + 5 WHERE model = 'dump_model' AND version = 2;
+UPDATE nurture.signal_rule SET points = points + 5 WHERE model = 'dump_model' AND version = 2 AND rule = 'minutes';
 SELECT nurture_publish('model', 'dump_model', 2, 'five more', true);
 SQL
 $primary->wait_for_catchup($standby);
