@@ -5,15 +5,14 @@
  * Build and run from the top of the tree:
  *	cc -O2 -std=c11 -Isrc/core -o build/condition_bench \
  *		test/bench/condition_bench.c src/core/[a-z]*.c -lm
- *	build/condition_bench
+ *	build/condition_bench [ROUNDS]		2000000 of them unless told
  */
 #define _POSIX_C_SOURCE 199309L
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "../unit/condition_fixture.h"
-
-#define ROUNDS	2000000
 
 static const char *const documents[][2] = {
 	{"fact = text", "{\"fact\":\"country\",\"op\":\"=\",\"value\":\"DE\"}"},
@@ -43,8 +42,9 @@ now(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	int			rounds = argc > 1 ? atoi(argv[1]) : 2000000;
 	static FixtureArena blocks;
 	CoreArena	arena = {fixture_alloc, &blocks};
 	volatile int sum = 0;
@@ -60,7 +60,7 @@ main(void)
 		double		evaluating;
 		int			terms;
 
-		for (int n = 0; n < ROUNDS / 100; n++)
+		for (int n = 0; n < rounds / 100 + 1; n++)
 		{
 			fixture_reset(&blocks);
 			c = nurture_cond_compile(json, strlen(json), &fixture_vocabulary,
@@ -71,12 +71,12 @@ main(void)
 				return 1;
 			}
 		}
-		compiling = (now() - start) / (ROUNDS / 100);
+		compiling = (now() - start) / (rounds / 100 + 1);
 		terms = nurture_cond_term_count(c);
 		start = now();
-		for (int n = 0; n < ROUNDS; n++)
+		for (int n = 0; n < rounds; n++)
 			sum += (int) nurture_cond_eval(c, &fixture_source);
-		evaluating = (now() - start) / ROUNDS / terms;
+		evaluating = (now() - start) / rounds / terms;
 		printf("%-22s %10.1f %12.0f\n", documents[i][0], evaluating, compiling);
 	}
 	return sum < 0;

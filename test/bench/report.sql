@@ -19,6 +19,14 @@ SELECT what, value, unit, at_least, bound FROM (VALUES
     (7, 'nurture_scores() over all leads, per lead', bench.of('scores') * 1000 / :leads, 'us', false, 1),
     (7.1, 'nurture_what_if() over all leads, scored by two versions, per lead', bench.of('what_if') * 1000 / :leads, 'us', false, 3),
     (7.2, 'nurture_what_if_matrix() over all leads, per lead', bench.of('what_if_matrix') * 1000 / :leads, 'us', false, 3),
+    (7.3, 'nurture_scores() over many leads, per lead', bench.of('flat_scores_many') * 1000 / :many, 'us', false, 1),
+    (7.4, 'nurture_what_if_matrix() over many leads, per lead', bench.of('flat_what_if_many') * 1000 / :many, 'us', false, 3),
+    (7.5, 'nurture_score() per lead, many leads against few', bench.of('flat_score_many') / :many / (bench.of('flat_score_few') / :few), 'x', false, 1.2),
+    (7.51, 'the bare subselect per lead, many leads against few', bench.of('flat_subselect_many') / :many / (bench.of('flat_subselect_few') / :few), 'x', NULL, NULL),
+    (7.6, 'nurture_scores() per lead, many leads against few', bench.of('flat_scores_many') / :many / (bench.of('flat_scores_few') / :few), 'x', false, 1.2),
+    (7.7, 'a condition, per term, the slowest of nine', (SELECT max(value) FROM bench.result WHERE name = 'term') / 1000, 'us', false, 0.2),
+    (7.8, 'memory of a backend, growth over all calls', (bench.of('memory_after') - bench.of('memory_before')) / 1048576, 'MB', false, 1),
+    (7.9, 'compiled models and vocabulary', bench.of('memory_rules') / 1024, 'kB', NULL, NULL),
     (8, 'leads whose score differs from SQL or PL/pgSQL', bench.of('wrong'), 'leads', false, 0),
     (9, 'COPY of events against the bare table', bench.of('copy_nurture') / bench.of('copy_bare'), 'x', false, 2),
     (10, 'COPY of events, per event', bench.of('copy_nurture') * 1000 / :load, 'us', NULL, NULL),
@@ -37,4 +45,4 @@ SELECT jsonb_pretty(jsonb_build_object(
     'leads', :leads, 'events', bench.of('events'), 'server', current_setting('server_version'),
     'lines', (SELECT jsonb_agg(jsonb_build_object('what', what, 'value', round(value::numeric, 4), 'unit', unit,
                                                   'bar', bar, 'verdict', verdict) ORDER BY no) FROM bench.line),
-    'medians_in_ms', (SELECT jsonb_object_agg(name, round(value::numeric, 3)) FROM bench.median WHERE name NOT IN ('warm', 'wrong', 'events', 'messages'))));
+    'medians_in_ms', (SELECT jsonb_object_agg(name, round(value::numeric, 3)) FROM bench.median WHERE name NOT IN ('warm', 'wrong', 'events', 'messages', 'term') AND name NOT LIKE 'memory%')));

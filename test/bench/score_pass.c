@@ -6,10 +6,12 @@
  *
  *	  cc -std=c11 -O2 -Isrc/core -o build/score_pass test/bench/score_pass.c \
  *		 src/core/tally.c src/core/score.c src/core/curve.c
+ *	  build/score_pass [PASSES]		1000 of them unless told
  */
 #define _POSIX_C_SOURCE 199309L
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "curve.h"
@@ -19,13 +21,13 @@
 #define RULES		20
 #define HORIZON		800
 #define TODAY		20000
-#define PASSES		1000
 
 static unsigned char bytes[LEADS][512];
 static Tally leads[LEADS];
 static int32_t tables[3][HORIZON];
 static ScoreSignalRule rules[RULES];
 static ScoreRuleResult results[RULES];
+static int	passes = 1000;
 static uint64_t state = 1;
 
 static uint32_t
@@ -54,7 +56,7 @@ time_passes(const ScoreModel *model, int nleads, ScoreRuleResult *rows,
 	double		best = 1e18;
 	int64_t		sum = 0;
 
-	for (int pass = 0; pass < PASSES; pass++)
+	for (int pass = 0; pass < passes; pass++)
 	{
 		double		start = now();
 		double		taken;
@@ -76,7 +78,7 @@ time_passes(const ScoreModel *model, int nleads, ScoreRuleResult *rows,
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	CurveSpec	specs[3] = {
 		{CURVE_HALF_LIFE, 30, NULL, 0}, {CURVE_HALF_LIFE, 90, NULL, 0},
@@ -86,6 +88,8 @@ main(void)
 	{{INT64_MIN, INT64_MAX}, {0, 10000}, {INT64_MIN, INT64_MAX}}};
 	uint64_t	entries = 0;
 
+	if (argc > 1)
+		passes = atoi(argv[1]);
 	for (int i = 0; i < 3; i++)
 		nurture_curve_compile(&specs[i], tables[i], HORIZON, NULL);
 	for (int i = 0; i < RULES; i++)
