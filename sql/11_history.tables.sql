@@ -117,6 +117,7 @@ CREATE TABLE nurture.account_figure_history (
     activity_score numeric(9,2),
     spike numeric(9,2),
     active_leads integer,
+    as_of timestamptz,
     recorded_at timestamptz,
     PRIMARY KEY (account_id, history_no)
 );
@@ -127,6 +128,7 @@ COMMENT ON COLUMN nurture.account_figure_history.replaced_at IS 'When other figu
 COMMENT ON COLUMN nurture.account_figure_history.activity_score IS 'Score over the sum of its leads'' activity.';
 COMMENT ON COLUMN nurture.account_figure_history.spike IS 'Recent rate against its own baseline.';
 COMMENT ON COLUMN nurture.account_figure_history.active_leads IS 'Leads with activity in the last 90 days.';
+COMMENT ON COLUMN nurture.account_figure_history.as_of IS 'When the scheduler wrote them; rules read its day, so a later instant of that day that changes nothing else is not kept.';
 COMMENT ON COLUMN nurture.account_figure_history.recorded_at IS 'When the account was first stored.';
 
 CREATE TRIGGER nurture_history_update AFTER UPDATE ON nurture.lead

@@ -47,6 +47,8 @@ typedef struct HistoryKind
 								 * to hold; NULL = nobody says */
 	bool		explained;		/* with changed, event_id, reason and actor */
 	bool		keeps_deleted;	/* a DELETE ends a version too */
+	const char *by_day;			/* an instant of which rules read the day: a
+								 * change within it is none; NULL = none */
 	const char *columns[MAX_COLUMNS];	/* copied; ends at NULL */
 	const char *named[MAX_COLUMNS]; /* only named when they change */
 	KeptPlan	write;
@@ -90,9 +92,10 @@ static HistoryKind kinds[] = {
 	{
 		.of = "account",.into = "account_figure_history",.key = "account_id",
 		.keeps_deleted = true,
-		.columns = {"activity_score", "spike", "active_leads", "recorded_at", NULL},
-		.write = {"INSERT INTO nurture.account_figure_history (account_id, replaced_at, activity_score, spike, active_leads, recorded_at)"
-			" SELECT account_id, replaced_at, activity_score, spike, active_leads, recorded_at"
+		.columns = {"activity_score", "spike", "active_leads", "as_of", "recorded_at", NULL},
+		.by_day = "as_of",
+		.write = {"INSERT INTO nurture.account_figure_history (account_id, replaced_at, activity_score, spike, active_leads, as_of, recorded_at)"
+			" SELECT account_id, replaced_at, activity_score, spike, active_leads, as_of, recorded_at"
 		" FROM unnest($1)", {0}, NULL, false}
 	},
 };
@@ -114,6 +117,7 @@ typedef struct HistoryRun
 	int			ncolumns;
 	AttrNumber	columns[MAX_COLUMNS];	/* in the table */
 	AttrNumber	places[MAX_COLUMNS];	/* in the history */
+	AttrNumber	by_day;			/* among them, 0 = none */
 	int			nnamed;
 	AttrNumber	named[MAX_COLUMNS]; /* in the table */
 	AttrNumber	at_key;			/* in the history, like the rest */
@@ -235,6 +239,8 @@ start_run(TriggerData *data, HistoryKind *kind)
 		run->columns[run->ncolumns] = column(run->from, kind->columns[run->ncolumns]);
 		run->places[run->ncolumns] = column(run->to, kind->columns[run->ncolumns]);
 	}
+	if (kind->by_day != NULL)
+		run->by_day = column(run->from, kind->by_day);
 	for (; kind->named[run->nnamed] != NULL; run->nnamed++)
 		run->named[run->nnamed] = column(run->from, kind->named[run->nnamed]);
 	run->now = nurture_now_statement();
@@ -280,6 +286,18 @@ same_value(TupleDesc desc, AttrNumber number, TupleTableSlot *a, TupleTableSlot 
 	if (a_null || b_null)
 		return a_null && b_null;
 	return datum_image_eq(x, y, attribute->attbyval, attribute->attlen);
+}
+
+static bool
+same_day(AttrNumber number, TupleTableSlot *a, TupleTableSlot *b)
+{
+	bool		a_null;
+	bool		b_null;
+	Datum		x = slot_getattr(a, number, &a_null);
+	Datum		y = slot_getattr(b, number, &b_null);
+
+	return !a_null && !b_null &&
+		nurture_day_of(DatumGetTimestampTz(x)) == nurture_day_of(DatumGetTimestampTz(y));
 }
 
 /* Puts the version in a slot, which another or nothing replaced, into the batch. */
@@ -355,7 +373,8 @@ updated_row(HistoryRun *run, TupleTableSlot *before, TupleTableSlot *after)
 	}
 	for (int i = 0; i < run->ncolumns; i++)
 	{
-		if (!same_value(run->from, run->columns[i], before, after))
+		if (!same_value(run->from, run->columns[i], before, after) &&
+			(run->columns[i] != run->by_day || !same_day(run->by_day, before, after)))
 			changed[nchanged++] = CStringGetTextDatum(run->kind->columns[i]);
 	}
 	for (int i = 0; i < run->nnamed; i++)

@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.app_user = 'crm_sync';
-SELECT plan(26);
+SELECT plan(27);
 
 SET LOCAL nurture.clock = '2026-01-01T00:00:00Z';
 INSERT INTO nurture.account (account_id, name, country) VALUES (911000, 'Clinic', 'DE');
@@ -14,7 +14,7 @@ SELECT is((SELECT recorded_at FROM nurture.lead WHERE lead_id = 911001), '2026-0
 
 SET LOCAL nurture.clock = '2026-01-02T00:00:00Z';
 UPDATE nurture.lead SET role = role, attributes = attributes || '{"beds": 10}' WHERE lead_id BETWEEN 911001 AND 911006;
-UPDATE nurture.account SET as_of = nurture_now(), name = name WHERE account_id = 911000;
+UPDATE nurture.account SET spike = spike, name = name WHERE account_id = 911000;
 SELECT is_empty($$SELECT lead_id FROM nurture.lead_history WHERE lead_id BETWEEN 911000 AND 911999
     UNION ALL SELECT account_id FROM nurture.account_history WHERE account_id = 911000
     UNION ALL SELECT account_id FROM nurture.account_figure_history WHERE account_id = 911000$$, 'nor does an update that changes nothing');
@@ -86,8 +86,12 @@ UPDATE nurture.account SET activity_score = 12.5, spike = 2, active_leads = 3, a
 UPDATE nurture.account SET activity_score = 13, as_of = nurture_now() WHERE account_id = 911000;
 SELECT results_eq($$SELECT changed, reason, actor, name FROM nurture.account_history WHERE account_id = 911000 ORDER BY history_no$$,
     $$VALUES ('{name}'::text[], 'monthly import', 'crm_sync', 'Clinic')$$, 'accounts have the same, without the figures of the scheduler');
-SELECT results_eq($$SELECT activity_score, spike, active_leads FROM nurture.account_figure_history WHERE account_id = 911000 ORDER BY history_no$$,
+SELECT results_eq($$SELECT activity_score, spike, active_leads FROM nurture.account_figure_history WHERE account_id = 911000 AND activity_score IS DISTINCT FROM 13 ORDER BY history_no$$,
     $$VALUES (NULL::numeric, NULL::numeric, NULL::integer), (12.50, 2.00, 3)$$, 'which have a table of their own');
+UPDATE nurture.account SET as_of = as_of + interval '23 hours' WHERE account_id = 911000;
+UPDATE nurture.account SET as_of = as_of + interval '2 hours' WHERE account_id = 911000;
+SELECT results_eq($$SELECT as_of FROM nurture.account_figure_history WHERE account_id = 911000 AND activity_score = 13$$,
+    $$VALUES (timestamptz '2026-01-05 23:00Z')$$, 'with their age in days');
 DELETE FROM nurture.account WHERE account_id = 911000;
 SELECT results_eq($$SELECT changed, name FROM nurture.account_history WHERE account_id = 911000 ORDER BY history_no$$,
     $$VALUES ('{name}'::text[], 'Clinic'), ('{}', 'Clinic North')$$, 'a deleted account leaves its last version: leads had its facts');
