@@ -80,6 +80,9 @@ typedef struct Subject
 	bool		of_account;		/* an account scored like a lead: it has no
 								 * standing, consent or hand-off */
 	bool		fresh;			/* reads what this transaction wrote as well */
+	bool		past;			/* standing, consent and hand-offs are read as
+								 * of now, which is another time (past.h) */
+	TimestampTz known_at;		/* of the past: what was recorded by then */
 	TimestampTz now;			/* what conditions call now */
 	int32		today;			/* its UTC day */
 	const char *product;		/* standing is asked for this; "*" by default */

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "core/curve.h"
 #include "core/score.h"
+#include "facts/past.h"
 #include "facts/subject.h"
 #include "facts/subject_private.h"
 #include "facts/vocabulary.h"
@@ -109,12 +110,18 @@ standing(Subject *subject)
 
 	if (subject->standing_read)
 		return;
-	values[0] = Int64GetDatum(subject->lead_id);
-	values[1] = CStringGetTextDatum(subject->product);
-	query(subject, &read_standing, values, &save);
 	subject->stage = "new";
 	subject->grade = NULL;
 	subject->tier = 0;
+	if (subject->past)
+	{
+		(void) nurture_past_standing(subject);
+		subject->standing_read = true;
+		return;
+	}
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = CStringGetTextDatum(subject->product);
+	query(subject, &read_standing, values, &save);
 	if (SPI_processed > 0)
 	{
 		bool		isnull;
@@ -222,6 +229,8 @@ consent_is(Subject *subject, const CondTerm *term)
 		PointerGetDatum(cstring_to_text_with_len(term->other.name.ptr, term->other.name.len));
 	values[3] = words_array(term);
 	values[4] = TimestampTzGetDatum(subject->now);
+	if (subject->past)
+		return nurture_past_consent(subject, values[1], values[2], values[3]);
 	query(subject, &has_consent, values, &save);
 	found = SPI_processed > 0;
 	end_query(&save);
@@ -238,6 +247,8 @@ handoff_is(Subject *subject, const CondTerm *term)
 	values[0] = Int64GetDatum(subject->lead_id);
 	values[1] = CStringGetTextDatum(subject->product);
 	values[2] = words_array(term);
+	if (subject->past)
+		return nurture_past_handoff(subject, values[2]);
 	query(subject, &has_handoff, values, &save);
 	found = SPI_processed > 0;
 	end_query(&save);

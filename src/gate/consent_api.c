@@ -46,7 +46,7 @@ KEPT_PLAN("SELECT string_agg('\"' || channel || '\"', ', ' ORDER BY channel) FRO
 
 static KeptPlan events_at =
 KEPT_PLAN(CONSENT_FOLD_COLUMNS " FROM nurture.consent_event AS e"
-		  " WHERE e.lead_id = $1 AND e.occurred_at <= $2"
+		  " WHERE e.lead_id = $1 AND LEAST(e.occurred_at, e.recorded_at) <= $2"
 		  " AND e.recorded_at <= $3" CONSENT_FOLD_ORDER,
 		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 

@@ -16,10 +16,12 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "scoring/model_private.h"
+#include "scoring/moment.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 NURTURE_FUNCTION(nurture_explain);
 
@@ -179,16 +181,43 @@ nurture_explain_rows(ReturnSetInfo *result, const CompiledModel *model,
 	explain_limits(result, model, detail);
 }
 
+/* Reads a lead as it is now; false when there is none or no model applies. */
+static bool
+load_now(int64 lead_id, const char *model, const int32 *version, ScoredMoment *out)
+{
+	text	   *audience;
+
+	out->subject = nurture_subject_load(lead_id, nurture_now_statement(), false);
+	if (out->subject == NULL || out->subject->erased_at != DT_NOBEGIN)
+		return false;
+	if (version != NULL)
+	{
+		if (model == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a version needs the name of its model"),
+					 errhint("Call nurture_explain(lead_id, model, version).")));
+		out->model = nurture_model_version(model, *version);
+	}
+	else
+	{
+		audience = DatumGetTextPP(out->subject->values[SUBJECT_AUDIENCE_TYPE]);
+		out->model = nurture_model(model, VARDATA_ANY(audience), VARSIZE_ANY_EXHDR(audience));
+	}
+	return out->model != NULL;
+}
+
 /*
- * nurture_explain(lead_id bigint, model text, version int) returns setof
- * record: no row for an unknown lead.
+ * nurture_explain(lead_id bigint, model text, version integer, at timestamptz)
+ * returns setof record: no row for an unknown lead.
  */
 Datum
 nurture_explain(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Subject    *subject;
-	const CompiledModel *model;
+	int32		number = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+	int32	   *version = PG_ARGISNULL(2) ? NULL : &number;
+	ScoredMoment moment;
 	ScoreSummary summary;
 	ScoreDetail detail;
 	char	   *name;
@@ -197,29 +226,12 @@ nurture_explain(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 	name = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	subject = nurture_subject_load(PG_GETARG_INT64(0), nurture_now_statement(), false);
-	if (subject == NULL || subject->erased_at != DT_NOBEGIN)
+	if (PG_ARGISNULL(3) ? !load_now(PG_GETARG_INT64(0), name, version, &moment) :
+		!nurture_moment_load(PG_GETARG_INT64(0), PG_GETARG_TIMESTAMPTZ(3), DT_NOEND, name, version, &moment))
 		return (Datum) 0;
-	if (!PG_ARGISNULL(2))
-	{
-		if (name == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("a version needs the name of its model"),
-					 errhint("Call nurture_explain(lead_id, model, version).")));
-		model = nurture_model_version(name, PG_GETARG_INT32(2));
-	}
-	else
-	{
-		text	   *audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
-
-		model = nurture_model(name, VARDATA_ANY(audience), VARSIZE_ANY_EXHDR(audience));
-	}
-	if (model == NULL)
-		return (Datum) 0;
-	detail.results = palloc0(sizeof(ScoreRuleResult) * Max(model->core.nrules, 1));
-	detail.truths = palloc0(sizeof(NurtureTruth) * Max(model->n_point_rules, 1));
-	nurture_score_detail(subject, model, &summary, &detail);
-	nurture_explain_rows(result, model, &detail);
+	detail.results = palloc0(sizeof(ScoreRuleResult) * Max(moment.model->core.nrules, 1));
+	detail.truths = palloc0(sizeof(NurtureTruth) * Max(moment.model->n_point_rules, 1));
+	nurture_score_detail(moment.subject, moment.model, &summary, &detail);
+	nurture_explain_rows(result, moment.model, &detail);
 	return (Datum) 0;
 }

@@ -15,6 +15,7 @@
 #include "facts/vocabulary.h"
 #include "scoring/ingest.h"
 #include "scoring/model_private.h"
+#include "scoring/moment.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -52,6 +53,7 @@ nurture_scoring_init(void)
 	nurture_rulecache_register(&model_cache);
 	nurture_score_hook_init();
 	nurture_replay_init();
+	nurture_model_at_init();
 }
 
 /* Reads the heads that the plan finds; compiles each. */

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "scoring/model_private.h"
+#include "scoring/moment.h"
 #include "scoring/pass.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -119,8 +120,12 @@ nurture_score_subject(Subject *subject, const char *model, ScoreSummary *out)
 
 	if (!subject->nulls[SUBJECT_AUDIENCE_TYPE])
 		audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
-	m = nurture_model(model, audience ? VARDATA_ANY(audience) : "",
-					  audience ? VARSIZE_ANY_EXHDR(audience) : 0);
+	if (subject->past)
+		m = nurture_model_at(model, audience ? VARDATA_ANY(audience) : "",
+							 audience ? VARSIZE_ANY_EXHDR(audience) : 0, subject->now);
+	else
+		m = nurture_model(model, audience ? VARDATA_ANY(audience) : "",
+						  audience ? VARSIZE_ANY_EXHDR(audience) : 0);
 	if (m == NULL)
 		return false;
 	nurture_score_with(subject, m, out);

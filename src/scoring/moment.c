@@ -1,0 +1,214 @@
+/*
+ * moment.c
+ *	  A lead at a moment: its facts, its activity counted from the events that
+ *	  are kept, and the version of the model that was in force.
+ *
+ * What may be read is decided by the rights of the caller on the lead as it
+ * is now: who may not see the lead, or a column that the model reads, gets
+ * nothing of its past either.  The past itself is read as the owner.
+ */
+#include "base/compat.h"
+
+#include "base/clock.h"
+#include "base/owner.h"
+#include "base/plans.h"
+#include "catalog/pg_type.h"
+#include "facts/past.h"
+#include "scoring/activity.h"
+#include "scoring/model_private.h"
+#include "scoring/moment.h"
+#include "scoring/tally_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/timestamp.h"
+
+#define ACCOUNT_MASK (SUBJECT_ALL_COLUMNS & ~((UINT64CONST(1) << SUBJECT_ACCOUNT_NAME) - 1))
+
+/*
+ * $2 is at, $3 known_at.  What happened later but was known at the moment
+ * counts, as it did then: the clocks of senders differ by minutes.
+ */
+static KeptPlan read_events =
+KEPT_PLAN("SELECT event_type, occurred_at, tags, properties FROM nurture.event"
+		  " WHERE lead_id = $1 AND recorded_at <= $3 AND (occurred_at <= $2 OR recorded_at <= $2)",
+		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+static KeptPlan read_base =
+KEPT_PLAN("SELECT base FROM nurture.activity WHERE lead_id = $1", INT8OID);
+
+static KeptPlan see_account =
+KEPT_PLAN("SELECT 1 FROM nurture.account WHERE account_id = $1", INT8OID);
+
+/* Plans that ask for the caller's rights, one per set of columns. */
+static struct
+{
+	uint64		mask;
+	KeptPlan	plan;
+}			see_lead[4];
+static int	next_see_lead = 0;
+
+static KeptPlan *
+see_lead_plan(uint64 mask)
+{
+	MemoryContext old;
+	KeptPlan   *plan;
+
+	for (int i = 0; i < lengthof(see_lead); i++)
+	{
+		if (see_lead[i].mask == mask && see_lead[i].plan.query != NULL)
+			return &see_lead[i].plan;
+	}
+	plan = &see_lead[next_see_lead].plan;
+	see_lead[next_see_lead].mask = mask;
+	next_see_lead = (next_see_lead + 1) % lengthof(see_lead);
+	if (plan->plan != NULL)
+		SPI_freeplan(plan->plan);
+	if (plan->query != NULL)
+		pfree(unconstify(char *, plan->query));
+	plan->plan = NULL;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	plan->query = nurture_subject_query(mask, "WHERE l.lead_id OPERATOR(pg_catalog.=) $1");
+	plan->argtypes[0] = INT8OID;
+	MemoryContextSwitchTo(old);
+	return plan;
+}
+
+/*
+ * Tells whether the caller may see these leads with the columns of a mask;
+ * raises when a column is not granted.
+ */
+static bool
+may_see(const SubjectPast *past, uint64 mask)
+{
+	KeptPlan   *plan = see_lead_plan(mask);
+	bool		seen = true;
+	int			level = nurture_spi_connect();
+
+	for (int i = 0; i < past->nchain && seen; i++)
+	{
+		Datum		lead_id = Int64GetDatum(past->chain[i]);
+
+		nurture_execute(plan, &lead_id, NULL, true);
+		seen = SPI_processed > 0;
+	}
+	nurture_spi_finish(level);
+	return seen;
+}
+
+/* Hides what an account's row-level security hides from the caller. */
+static void
+hide_account(Subject *subject)
+{
+	Datum		account_id = subject->values[SUBJECT_ACCOUNT_ID];
+	int			level;
+
+	if (subject->nulls[SUBJECT_ACCOUNT_ID] ||
+		check_enable_rls(nurture_table_oid("account", false), InvalidOid, true) != RLS_ENABLED)
+		return;
+	level = nurture_spi_connect();
+	nurture_execute(&see_account, &account_id, NULL, true);
+	if (SPI_processed == 0)
+		nurture_subject_hide_account(subject);
+	nurture_spi_finish(level);
+}
+
+/*
+ * Counts the events of a lead that are kept into its subject, on top of what
+ * dropped partitions left in its base.
+ */
+static void
+count_events(Subject *subject)
+{
+	const MatchRules *rules = nurture_match_rules();
+	EventMatch *match = nurture_match_create(rules);
+	ActivityDelta *delta = nurture_delta_create();
+	MemoryContext context = CurrentMemoryContext;
+	Datum		values[3];
+	DeltaLead  *counted;
+	OwnerSwitch owner;
+	uint32		n;
+	bool		isnull;
+	int			level;
+
+	nurture_delta_lead(delta, subject->lead_id);
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = TimestampTzGetDatum(subject->now);
+	values[2] = TimestampTzGetDatum(subject->known_at);
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect();
+	nurture_execute(&read_events, values, NULL, true);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		text	   *code = DatumGetTextPP(nurture_cell(row, 1, &isnull));
+		TimestampTz occurred_at = DatumGetTimestampTz(nurture_cell(row, 2, &isnull));
+		const MatchType *type = nurture_match_type(rules, VARDATA_ANY(code), VARSIZE_ANY_EXHDR(code));
+		bool		tags_null;
+		bool		properties_null;
+		Datum		tags = nurture_cell(row, 3, &tags_null);
+		Datum		properties = nurture_cell(row, 4, &properties_null);
+
+		if (type == NULL)
+			continue;
+		nurture_match_event(rules, type, tags, tags_null, properties, properties_null,
+							occurred_at, match);
+		nurture_delta_count(delta, subject->lead_id, occurred_at, match);
+	}
+	nurture_execute(&read_base, values, NULL, true);
+	counted = nurture_delta_finish(delta, &n)[0];
+	if (SPI_processed > 0)
+	{
+		Datum		base = nurture_cell(0, 1, &isnull);
+
+		if (!nurture_tally_is_empty(base))
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			counted->signals = nurture_tally_plus(counted->signals, base);
+			MemoryContextSwitchTo(old);
+		}
+	}
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	MemoryContextSwitchTo(context);
+	subject->signals = nurture_tally_datum(counted->signals);
+	subject->topics = nurture_tally_datum(counted->topics);
+	subject->last_event_at = counted->last_event_at;
+}
+
+/* Reads what a lead was at a moment, and which version scores it. */
+bool
+nurture_moment_load(int64 lead_id, TimestampTz at, TimestampTz known_at,
+					const char *model, const int32 *version, ScoredMoment *out)
+{
+	SubjectPast *past;
+	text	   *audience;
+
+	if (TIMESTAMP_NOT_FINITE(at))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_FIELD_OVERFLOW),
+				 errmsg("a score at \"%s\" cannot be computed", at == DT_NOEND ? "infinity" : "-infinity"),
+				 errhint("Give a moment; known_at may be infinity.")));
+	if (version != NULL && model == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a version needs the name of its model"),
+				 errhint("Name the model too.")));
+	out->model = version != NULL ? nurture_model_version(model, *version) : NULL;
+	past = nurture_subject_past(lead_id, at, known_at);
+	out->subject = past->subject;
+	if (out->subject == NULL)
+		return false;
+	if (version == NULL)
+	{
+		audience = DatumGetTextPP(out->subject->values[SUBJECT_AUDIENCE_TYPE]);
+		out->model = nurture_model_at(model, VARDATA_ANY(audience), VARSIZE_ANY_EXHDR(audience), at);
+	}
+	if (out->model == NULL ||
+		!may_see(past, out->model->mask | UINT64CONST(1) << SUBJECT_AUDIENCE_TYPE))
+		return false;
+	if ((out->model->mask & ACCOUNT_MASK) != 0)
+		hide_account(out->subject);
+	count_events(out->subject);
+	return true;
+}

@@ -1,0 +1,38 @@
+/*
+ * moment.h
+ *	  Scores at other moments than now.
+ */
+#ifndef NURTURE_MOMENT_H
+#define NURTURE_MOMENT_H
+
+#include "base/compat.h"
+#include "scoring/model.h"
+
+/* A lead at a moment, with the version that scores it. */
+typedef struct ScoredMoment
+{
+	Subject    *subject;		/* with its activity of then */
+	const CompiledModel *model;
+} ScoredMoment;
+
+extern void nurture_model_at_init(void);
+
+/*
+ * The version in force at a moment: of the named model, or of the default for
+ * an audience when model is NULL.  NULL when there was none; a name that is no
+ * model raises NU003.
+ */
+extern const CompiledModel *nurture_model_at(const char *model, const char *audience,
+											 size_t len, TimestampTz at);
+
+/*
+ * Reads what a lead was at a moment, as known at another (DT_NOEND: now), with
+ * the rights of the caller on the lead as it is now.  version NULL is the one in
+ * force then.  False when there was no such lead, the caller may not see it,
+ * or no model applied.
+ */
+extern bool nurture_moment_load(int64 lead_id, TimestampTz at,
+								TimestampTz known_at, const char *model,
+								const int32 *version, ScoredMoment *out);
+
+#endif							/* NURTURE_MOMENT_H */

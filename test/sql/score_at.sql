@@ -1,0 +1,166 @@
+-- nurture_score_at against what nurture_score returned: a random history of
+-- many weeks, scored as it goes and asked for again at its end.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT plan(13);
+SET LOCAL timezone = 'UTC';
+SELECT setseed(0.25);
+
+INSERT INTO nurture.event_type (event_type, class) VALUES ('at_view', 'content'), ('at_ask', 'intent'), ('at_click', 'engagement');
+INSERT INTO nurture.signal (signal, signal_id, event_type, condition) VALUES
+    ('at_view', 31901, 'at_view', NULL), ('at_ask', 31902, 'at_ask', NULL), ('at_click', 31903, 'at_click', NULL), ('at_long', 31904, 'at_view', '$.seconds >= 60');
+INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('at_model', '{at_a}', true), ('at_other', '{at_b}', true), ('at_all', '{}', true);
+
+-- every version has other points, curves and conditions
+CREATE FUNCTION pg_temp.a_version(of_model text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v integer := nurture_draft('model', of_model);
+BEGIN
+    INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES
+        (of_model, v, 'role', 'role', 'in', '["physician", "nurse"]', 5 + v),
+        (of_model, v, 'country', 'country', '=', '"DE"', 10.25 * v),
+        (of_model, v, 'mail', 'email_known', '=', 'true', 3),
+        (of_model, v, 'beds', 'attributes.beds', '>=', to_jsonb(10 * (v % 5)), 7.5),
+        (of_model, v, 'fresh', 'updated_at', 'due_within', '[-20, 0]', 2),
+        (of_model, v, 'verified', 'audience_verified_at', 'older_than', '10', 4),
+        (of_model, v, 'account', 'account.country', '=', '"DE"', 6),
+        (of_model, v, 'wing', 'account.attributes.wing', 'known', NULL, 1),
+        (of_model, v, 'spike', 'account.spike', '>=', '2', 9),
+        (of_model, v, 'counted', 'account.as_of', 'due_within', '[-3, 0]', 1.5);
+    INSERT INTO nurture.signal_rule (model, version, rule, signal, points, curve, curve_days, curve_steps, per_day_max, count_max) VALUES
+        (of_model, v, 'view', 'at_view', 2 + v, 'half_life', 20 + v, NULL, 3, NULL),
+        (of_model, v, 'ask', 'at_ask', 20, 'linear', 90, NULL, NULL, 2),
+        (of_model, v, 'click', 'at_click', 3, 'step', NULL, '[[7, 100], [21, 40]]', NULL, NULL),
+        (of_model, v, 'long', 'at_long', 1.33, 'none', NULL, NULL, 1, NULL);
+    INSERT INTO nurture.pattern (model, version, pattern, condition, points) VALUES
+        (of_model, v, 'busy', '{"signal": "at_view", "at_least": 3, "within_days": 10}', 11),
+        (of_model, v, 'after', '{"signal": "at_click", "after": "at_ask"}', 4.5),
+        (of_model, v, 'standing', '{"any": [{"stage": ["engaged", "mql", "sql"]}, {"tier": {"at_least": 2}}]}', 8),
+        (of_model, v, 'grade', '{"grade": ["A1", "A2", "B1", "B2", "D4"]}', 2.25),
+        (of_model, v, 'consent', '{"consent": {"channel": "email", "purpose": "marketing", "is": ["given", "confirmed"]}}', 13),
+        (of_model, v, 'topic', '{"interest": {"dimension": "topic", "value": "moa", "at_least": 0.5}}', 3.5),
+        (of_model, v, 'handoff', '{"handoff": {"state": "open"}}', -17);
+    INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES
+        (of_model, v, 'fit', 'A', 30), (of_model, v, 'fit', 'B', 20), (of_model, v, 'fit', 'C', 10),
+        (of_model, v, 'intent', '1', 40), (of_model, v, 'intent', '2', 20), (of_model, v, 'intent', '3', 5);
+    PERFORM nurture_publish('model', of_model, v, 'test', true);
+END $$;
+
+CREATE FUNCTION pg_temp.clock(now timestamptz) RETURNS text LANGUAGE sql AS $$SELECT set_config('nurture.clock', to_char(now AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), true)$$;
+CREATE TEMP TABLE seen (at timestamptz, lead_id bigint, fit numeric, intent numeric, total numeric, grade text, explained numeric, other numeric);
+CREATE TEMP TABLE done (what text, n integer);
+CREATE FUNCTION pg_temp.any_of(VARIADIC list text[]) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT list[1 + floor(random() * cardinality(list))::integer]';
+CREATE FUNCTION pg_temp.a_lead() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT 930001 + floor(random() * 40)::bigint';
+
+DO $$
+DECLARE
+    now timestamptz := '2026-03-01 09:00Z';
+    what text;
+    id bigint;
+    event_time timestamptz;
+BEGIN
+    PERFORM pg_temp.clock(now);
+    PERFORM pg_temp.a_version('at_model');
+    PERFORM pg_temp.a_version('at_other');
+    PERFORM pg_temp.a_version('at_all');
+    INSERT INTO nurture.account (account_id, name, country) SELECT 930000 + i, 'A' || i, pg_temp.any_of('DE', 'FR') FROM generate_series(1, 6) i;
+    FOR step IN 1..90 LOOP
+        -- from minutes to days, so that several steps may share a day
+        now := now + CASE WHEN random() < 0.3 THEN interval '20 minutes' ELSE date_trunc('second', interval '31 hours' * random()) END;
+        PERFORM pg_temp.clock(now);
+        FOR i IN 1..14 LOOP
+            what := pg_temp.any_of('new', 'event', 'event', 'event', 'late', 'ahead', 'fact', 'fact', 'two_facts', 'crm', 'new', 'account', 'figures', 'moved', 'consent', 'withdrawn', 'expiring', 'contact',
+                                   CASE WHEN random() < 0.1 THEN 'version' ELSE 'event' END, CASE WHEN random() < 0.2 THEN 'merge' ELSE 'late' END,
+                                   CASE WHEN random() < 0.1 THEN 'gone' ELSE 'audience' END, CASE WHEN random() < 0.3 THEN 'tick' ELSE 'event' END, CASE WHEN random() < 0.3 THEN 'route' ELSE 'fact' END);
+            id := pg_temp.a_lead();
+            event_time := now - interval '40 days' * random();
+            CASE what
+            WHEN 'new' THEN
+                INSERT INTO nurture.lead (lead_id, account_id, email, audience_type, role, country, attributes, audience_verified_at, created_at)
+                VALUES (id, 930001 + floor(random() * 7), 'a' || id || '@example.org', pg_temp.any_of('at_a', 'at_a', 'at_b', 'hcp'), pg_temp.any_of('physician', 'other', NULL),
+                        pg_temp.any_of('DE', 'FR', NULL), '{"beds": 20}', now - interval '20 days' * random(), now - interval '30 days' * random())
+                ON CONFLICT DO NOTHING;
+            WHEN 'event', 'late', 'ahead' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
+                INSERT INTO nurture.event (lead_id, event_type, occurred_at, tags, properties)
+                SELECT id, pg_temp.any_of('at_view', 'at_view', 'at_ask', 'at_click', 'page_viewed'),
+                       CASE what WHEN 'event' THEN now WHEN 'late' THEN event_time ELSE now + interval '4 minutes' END,
+                       CASE WHEN random() < 0.4 THEN ARRAY['topic:' || pg_temp.any_of('moa', 'safety')] END, jsonb_build_object('seconds', floor(random() * 120))
+                FROM generate_series(1, 1 + floor(random() * 4)::integer);
+            WHEN 'fact' THEN
+                UPDATE nurture.lead SET role = pg_temp.any_of('physician', 'nurse', 'other', NULL), country = pg_temp.any_of('DE', 'FR') WHERE lead_id IN (id, id + 1, id + 2);
+            WHEN 'two_facts' THEN
+                UPDATE nurture.lead SET attributes = jsonb_build_object('beds', floor(random() * 50)) WHERE lead_id = id;
+                UPDATE nurture.lead SET attributes = jsonb_build_object('beds', floor(random() * 50)) WHERE lead_id = id;
+            WHEN 'crm' THEN
+                UPDATE nurture.lead SET role = pg_temp.any_of('physician', 'nurse', 'other', NULL), updated_at = event_time WHERE lead_id = id;
+            WHEN 'account' THEN
+                UPDATE nurture.account SET country = pg_temp.any_of('DE', 'FR'), attributes = CASE WHEN random() < 0.5 THEN '{}' ELSE '{"wing": "north"}' END::jsonb
+                WHERE account_id = 930001 + floor(random() * 7)::bigint;
+            WHEN 'figures' THEN
+                UPDATE nurture.account SET spike = round((random() * 4)::numeric, 2), active_leads = floor(random() * 9), as_of = now WHERE account_id IN (930001, 930002, 930001 + floor(random() * 7)::bigint);
+            WHEN 'moved' THEN
+                UPDATE nurture.lead SET account_id = 930001 + floor(random() * 7) WHERE lead_id = id;
+            WHEN 'contact' THEN
+                UPDATE nurture.lead SET email = CASE WHEN email IS NULL THEN 'b' || id || '@example.org' END WHERE lead_id = id;
+            WHEN 'consent' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
+                PERFORM nurture_consent(id, pg_temp.any_of('given', 'confirmed', 'requested', 'renewed'), pg_temp.any_of('email', '*'), occurred_at => pg_temp.any_of(now::text, event_time::text, (now + interval '1 hour')::text)::timestamptz);
+            WHEN 'expiring' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
+                PERFORM nurture_consent(id, 'given', 'email', expires_at => now + interval '9 days' * random());
+            WHEN 'withdrawn' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
+                PERFORM nurture_consent(id, pg_temp.any_of('withdrawn', 'refused', 'expired'), pg_temp.any_of('email', '*'), occurred_at => pg_temp.any_of(now::text, event_time::text)::timestamptz);
+            WHEN 'version' THEN
+                PERFORM pg_temp.a_version(pg_temp.any_of('at_model', 'at_other', 'at_all'));
+            WHEN 'merge' THEN
+                UPDATE nurture.lead l SET merged_into = id WHERE l.lead_id = 930001 + floor(random() * 40)::bigint AND l.lead_id <> id AND l.merged_into IS NULL
+                    AND EXISTS (SELECT FROM nurture.lead s WHERE s.lead_id = id AND s.merged_into IS NULL) AND NOT EXISTS (SELECT FROM nurture.lead m WHERE m.merged_into = l.lead_id);
+            WHEN 'gone' THEN
+                IF random() < 0.5 THEN
+                    DELETE FROM nurture.account WHERE account_id = 930001 + floor(random() * 7)::bigint;
+                ELSE
+                    INSERT INTO nurture.account (account_id, name, country) VALUES (930001 + floor(random() * 7)::bigint, 'back', 'DE') ON CONFLICT DO NOTHING;
+                END IF;
+            WHEN 'audience' THEN
+                UPDATE nurture.lead SET audience_type = pg_temp.any_of('at_a', 'at_b') WHERE lead_id = id AND random() < 0.3;
+            WHEN 'tick' THEN
+                PERFORM nurture_tick(50, '10 s');
+            WHEN 'route' THEN
+                PERFORM nurture_route(id, reason => 'test') FROM nurture.lead WHERE lead_id = id AND merged_into IS NULL;
+                PERFORM nurture_accept(lead_id, handoff_id) FROM nurture.handoff WHERE lead_id BETWEEN 930001 AND 930040 AND state = 'offered' AND random() < 0.3;
+                PERFORM nurture_reject(lead_id, handoff_id, 'test') FROM nurture.handoff WHERE lead_id BETWEEN 930001 AND 930040 AND state = 'offered' AND random() < 0.2;
+                PERFORM nurture_attempt(lead_id, handoff_id, pg_temp.any_of('no_answer', 'reached', 'meeting_held')) FROM nurture.handoff WHERE lead_id BETWEEN 930001 AND 930040 AND state IN ('accepted', 'working') AND random() < 0.3;
+                PERFORM nurture_return(lead_id, handoff_id, 'test') FROM nurture.handoff WHERE lead_id BETWEEN 930001 AND 930040 AND state IN ('working', 'met') AND random() < 0.2;
+            END CASE;
+            INSERT INTO done VALUES (what, 1);
+        END LOOP;
+        INSERT INTO seen
+            SELECT now, i, nurture_fit(i), nurture_intent(i), nurture_score(i), nurture_grade(i), (SELECT sum(points) FROM nurture_explain(i)), nurture_score(i, 'at_other')
+            FROM generate_series(930001, 930042) i;
+    END LOOP;
+    PERFORM pg_temp.clock(now + interval '200 days');
+END $$;
+
+SELECT cmp_ok((SELECT count(DISTINCT what) FROM done), '>=', 20::bigint, 'everything happened');
+SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NOT NULL), '>=', 2000::bigint, 'thousands of scores were seen');
+SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NULL), '>=', 200::bigint, 'among them leads that were not there yet');
+SELECT cmp_ok((SELECT count(DISTINCT total) FROM seen), '>=', 500::bigint, 'of many values');
+SELECT cmp_ok((SELECT count(*) FROM nurture.model_version WHERE model LIKE 'at\_%'), '>=', 5::bigint, 'by several versions');
+SELECT is((SELECT count(DISTINCT (rule)) FROM seen s, nurture_explain(lead_id, at => at)), 21::bigint, 'every rule gave points to somebody');
+SELECT is_empty($$SELECT s.*, nurture_score_at(lead_id, at, known_at => at) FROM seen s
+    WHERE nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total LIMIT 3$$, 'score_at, as known then, is what the score was');
+SELECT is_empty($$SELECT s.*, a.* FROM seen s, nurture_scores_at(lead_id, at, known_at => at) a
+    WHERE (a.fit, a.intent, a.total, a.grade) IS DISTINCT FROM (s.fit, s.intent, s.total, s.grade) LIMIT 3$$, 'so are its parts and the grade');
+SELECT is_empty($$SELECT s.* FROM seen s WHERE nurture_score_at(lead_id, at, 'at_other', known_at => at) IS DISTINCT FROM other LIMIT 3$$, 'and the score by another model');
+SELECT is_empty($$SELECT s.* FROM seen s WHERE (SELECT sum(points) FROM nurture_explain(lead_id, at => at)) IS DISTINCT FROM nurture_score_at(lead_id, at) LIMIT 3$$,
+    'its explanation adds up');
+SELECT cmp_ok((SELECT count(*) FROM seen s WHERE nurture_score_at(lead_id, at) IS DISTINCT FROM total), '>', 50::bigint, 'what was learned later makes other scores, when it may be used');
+SELECT is_empty($$SELECT i FROM generate_series(930001, 930042) i WHERE nurture_score_at(i, nurture_now()) IS DISTINCT FROM nurture_score(i)$$, 'now is a moment too');
+SET LOCAL force_parallel_mode = on;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SELECT is_empty($$SELECT s.lead_id FROM seen s WHERE at = (SELECT max(at) FROM seen) AND nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total$$, 'parallel workers agree');
+
+SELECT * FROM finish();
+ROLLBACK;
