@@ -17,6 +17,7 @@
 #include "scoring/activity.h"
 #include "scoring/model_private.h"
 #include "scoring/moment.h"
+#include "scoring/sensitive.h"
 #include "scoring/tally_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -35,7 +36,16 @@ KEPT_PLAN("SELECT event_type, occurred_at, tags, properties FROM nurture.event"
 		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static KeptPlan read_base =
-KEPT_PLAN("SELECT base FROM nurture.activity WHERE lead_id = $1", INT8OID);
+KEPT_PLAN("SELECT base, base_topics, base_last_event_at FROM nurture.activity WHERE lead_id = $1", INT8OID);
+
+/* as in sensitive.c, over the state at the moment */
+static KeptPlan has_granted =
+KEPT_PLAN("WITH c AS (SELECT * FROM @extschema@.nurture_consent_at($1, $2, $3))"
+		  " SELECT 1 WHERE EXISTS (SELECT FROM c WHERE purpose = '" NURTURE_INFERENCE_PURPOSE "' AND topic = '*'"
+		  " AND product = '*' AND state IN ('given', 'confirmed', 'renewed'))"
+		  " AND NOT EXISTS (SELECT FROM c WHERE state = 'objected' OR state IN ('refused', 'withdrawn')"
+		  " AND purpose IN ('" NURTURE_INFERENCE_PURPOSE "', '*'))",
+		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static KeptPlan see_account =
 KEPT_PLAN("SELECT 1 FROM nurture.account WHERE account_id = $1", INT8OID);
@@ -113,9 +123,17 @@ hide_account(Subject *subject)
 	nurture_spi_finish(level);
 }
 
+/* Adds what a tally holds to a lead's, in the context of the result. */
+static void
+add_tally(Datum *sum, Datum tally)
+{
+	if (!nurture_tally_is_empty(tally))
+		*sum = nurture_tally_plus(*sum, tally);
+}
+
 /*
  * Counts the events of a lead that are kept into its subject, on top of what
- * dropped partitions left in its base.
+ * dropped events left in its base.
  */
 static void
 count_events(Subject *subject)
@@ -123,6 +141,7 @@ count_events(Subject *subject)
 	const MatchRules *rules = nurture_match_rules();
 	EventMatch *match = nurture_match_create(rules);
 	ActivityDelta *delta = nurture_delta_create();
+	ActivityDelta *guarded;
 	MemoryContext context = CurrentMemoryContext;
 	Datum		values[3];
 	DeltaLead  *counted;
@@ -154,19 +173,30 @@ count_events(Subject *subject)
 							occurred_at, match);
 		nurture_delta_count(delta, subject->lead_id, occurred_at, match);
 	}
-	nurture_execute(&read_base, values, NULL, true);
 	counted = nurture_delta_finish(delta, &n)[0];
+	MemoryContextSwitchTo(context);
+	guarded = nurture_delta_guarded(delta);
+	if (guarded != NULL)
+	{
+		nurture_execute(&has_granted, values, NULL, true);
+		if (SPI_processed > 0)
+		{
+			DeltaLead  *more = nurture_delta_finish(guarded, &n)[0];
+
+			add_tally(&counted->signals, more->signals);
+			add_tally(&counted->topics, more->topics);
+		}
+	}
+	nurture_execute(&read_base, values, NULL, true);
 	if (SPI_processed > 0)
 	{
-		Datum		base = nurture_cell(0, 1, &isnull);
+		Datum		last;
 
-		if (!nurture_tally_is_empty(base))
-		{
-			MemoryContext old = MemoryContextSwitchTo(context);
-
-			counted->signals = nurture_tally_plus(counted->signals, base);
-			MemoryContextSwitchTo(old);
-		}
+		add_tally(&counted->signals, nurture_cell(0, 1, &isnull));
+		add_tally(&counted->topics, nurture_cell(0, 2, &isnull));
+		last = nurture_cell(0, 3, &isnull);
+		if (!isnull)
+			counted->last_event_at = Max(counted->last_event_at, DatumGetTimestampTz(last));
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);

@@ -6,9 +6,11 @@ SELECT plan(13);
 SET LOCAL timezone = 'UTC';
 SELECT setseed(0.25);
 
+INSERT INTO nurture.audience_type (audience_type, title) VALUES ('at_a', 'A'), ('at_b', 'B');
+INSERT INTO nurture.event_type (event_type, class, sensitive) VALUES ('at_ill', 'content', true);
 INSERT INTO nurture.event_type (event_type, class) VALUES ('at_view', 'content'), ('at_ask', 'intent'), ('at_click', 'engagement');
 INSERT INTO nurture.signal (signal, signal_id, event_type, condition) VALUES
-    ('at_view', 31901, 'at_view', NULL), ('at_ask', 31902, 'at_ask', NULL), ('at_click', 31903, 'at_click', NULL), ('at_long', 31904, 'at_view', '$.seconds >= 60');
+    ('at_view', 31901, 'at_view', NULL), ('at_ask', 31902, 'at_ask', NULL), ('at_click', 31903, 'at_click', NULL), ('at_ill', 31905, 'at_ill', NULL), ('at_long', 31904, 'at_view', '$.seconds >= 60');
 INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('at_model', '{at_a}', true), ('at_other', '{at_b}', true), ('at_all', '{}', true);
 
 -- every version has other points, curves and conditions
@@ -29,6 +31,7 @@ BEGIN
     INSERT INTO nurture.signal_rule (model, version, rule, signal, points, curve, curve_days, curve_steps, per_day_max, count_max) VALUES
         (of_model, v, 'view', 'at_view', 2 + v, 'half_life', 20 + v, NULL, 3, NULL),
         (of_model, v, 'ask', 'at_ask', 20, 'linear', 90, NULL, NULL, 2),
+        (of_model, v, 'ill', 'at_ill', 5, 'half_life', 30, NULL, NULL, NULL),
         (of_model, v, 'click', 'at_click', 3, 'step', NULL, '[[7, 100], [21, 40]]', NULL, NULL),
         (of_model, v, 'long', 'at_long', 1.33, 'none', NULL, NULL, 1, NULL);
     INSERT INTO nurture.pattern (model, version, pattern, condition, points) VALUES
@@ -68,7 +71,7 @@ BEGIN
         now := now + CASE WHEN random() < 0.3 THEN interval '20 minutes' ELSE date_trunc('second', interval '31 hours' * random()) END;
         PERFORM pg_temp.clock(now);
         FOR i IN 1..14 LOOP
-            what := pg_temp.any_of('new', 'event', 'event', 'event', 'late', 'ahead', 'fact', 'fact', 'two_facts', 'crm', 'new', 'account', 'figures', 'moved', 'consent', 'withdrawn', 'expiring', 'contact',
+            what := pg_temp.any_of('new', 'event', 'event', 'event', 'late', 'ahead', 'fact', 'fact', 'two_facts', 'crm', 'new', 'account', 'figures', 'moved', 'consent', 'withdrawn', 'sensitive', 'expiring', 'contact',
                                    CASE WHEN random() < 0.1 THEN 'version' ELSE 'event' END, CASE WHEN random() < 0.2 THEN 'merge' ELSE 'late' END,
                                    CASE WHEN random() < 0.1 THEN 'gone' ELSE 'audience' END, CASE WHEN random() < 0.3 THEN 'tick' ELSE 'event' END, CASE WHEN random() < 0.3 THEN 'route' ELSE 'fact' END);
             id := pg_temp.a_lead();
@@ -82,7 +85,7 @@ BEGIN
             WHEN 'event', 'late', 'ahead' THEN
                 CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
                 INSERT INTO nurture.event (lead_id, event_type, occurred_at, tags, properties)
-                SELECT id, pg_temp.any_of('at_view', 'at_view', 'at_ask', 'at_click', 'page_viewed'),
+                SELECT id, pg_temp.any_of('at_view', 'at_view', 'at_ask', 'at_click', 'page_viewed', 'at_ill'),
                        CASE what WHEN 'event' THEN now WHEN 'late' THEN event_time ELSE now + interval '4 minutes' END,
                        CASE WHEN random() < 0.4 THEN ARRAY['topic:' || pg_temp.any_of('moa', 'safety')] END, jsonb_build_object('seconds', floor(random() * 120))
                 FROM generate_series(1, 1 + floor(random() * 4)::integer);
@@ -105,6 +108,9 @@ BEGIN
             WHEN 'consent' THEN
                 CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
                 PERFORM nurture_consent(id, pg_temp.any_of('given', 'confirmed', 'requested', 'renewed'), pg_temp.any_of('email', '*'), occurred_at => pg_temp.any_of(now::text, event_time::text, (now + interval '1 hour')::text)::timestamptz);
+            WHEN 'sensitive' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
+                PERFORM nurture_consent(id, pg_temp.any_of('given', 'given', 'withdrawn', 'refused'), 'email', 'sensitive_inference', occurred_at => pg_temp.any_of(now::text, event_time::text)::timestamptz);
             WHEN 'expiring' THEN
                 CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
                 PERFORM nurture_consent(id, 'given', 'email', expires_at => now + interval '9 days' * random());
@@ -147,7 +153,7 @@ SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NOT NULL), '>=', 2000::b
 SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NULL), '>=', 200::bigint, 'among them leads that were not there yet');
 SELECT cmp_ok((SELECT count(DISTINCT total) FROM seen), '>=', 500::bigint, 'of many values');
 SELECT cmp_ok((SELECT count(*) FROM nurture.model_version WHERE model LIKE 'at\_%'), '>=', 5::bigint, 'by several versions');
-SELECT is((SELECT count(DISTINCT (rule)) FROM seen s, nurture_explain(lead_id, at => at)), 21::bigint, 'every rule gave points to somebody');
+SELECT is((SELECT count(DISTINCT (rule)) FROM seen s, nurture_explain(lead_id, at => at)), 22::bigint, 'every rule gave points to somebody');
 SELECT is_empty($$SELECT s.*, nurture_score_at(lead_id, at, known_at => at) FROM seen s
     WHERE nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total LIMIT 3$$, 'score_at, as known then, is what the score was');
 SELECT is_empty($$SELECT s.*, a.* FROM seen s, nurture_scores_at(lead_id, at, known_at => at) a
