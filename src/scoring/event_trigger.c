@@ -31,7 +31,7 @@
 
 NURTURE_FUNCTION(nurture_event_count);
 
-/* whether some reactor wants events of a signal; asked once per statement */
+/* whether some reactor wants events of a signal; remembered per statement */
 #define WANT_ASKED		0x01
 #define WANT_NEW		0x02
 #define WANT_HISTORY	0x04
@@ -213,6 +213,9 @@ wanted(EventRun *run, int signal_id, bool history)
 {
 	uint8	   *want;
 
+	/* for one row asking is cheaper than clearing what would remember */
+	if (run->want == NULL && run->row_no <= 1)
+		return nurture_reactors_want(signal_id, history);
 	if (run->want == NULL)
 		run->want = MemoryContextAllocZero(run->context, PG_INT16_MAX + 1);
 	want = &run->want[signal_id];
