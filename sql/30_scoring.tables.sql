@@ -267,6 +267,10 @@ CREATE TRIGGER nurture_guard_version_truncate BEFORE TRUNCATE ON nurture.model_v
 ALTER TABLE nurture.model_version ENABLE ALWAYS TRIGGER nurture_guard_version;
 ALTER TABLE nurture.model_version ENABLE ALWAYS TRIGGER nurture_guard_version_truncate;
 
+CREATE TRIGGER nurture_guard_default AFTER INSERT OR UPDATE ON nurture.model
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_guard_default();
+ALTER TABLE nurture.model ENABLE ALWAYS TRIGGER nurture_guard_default;
+
 CREATE VIEW nurture_bi.lead_score WITH (security_invoker = true) AS
 SELECT
     s.lead_id,

@@ -23,3 +23,14 @@ CREATE FUNCTION nurture_retire(kind text, code text, reason text, actor text DEF
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_retire';
 COMMENT ON FUNCTION nurture_retire(text, text, text, text) IS 'Takes the version of a model, track, route or selection that is in force out of it, without another in its place. Leads of a retired model fall to the default that names no audience.';
+
+CREATE FUNCTION nurture_model_for(lead_id bigint, product text DEFAULT '*')
+    RETURNS TABLE (model text, version integer, why text)
+    LANGUAGE c STABLE STRICT PARALLEL SAFE COST 200 ROWS 1
+    AS 'MODULE_PATHNAME', 'nurture_model_for';
+COMMENT ON FUNCTION nurture_model_for(bigint, text) IS 'The model and version that a lead is scored by for a product, and why; * is no product in particular. No row when no model applies.';
+
+CREATE FUNCTION nurture_guard_default() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_guard_default';
+COMMENT ON FUNCTION nurture_guard_default() IS 'Trigger: a product has at most one default model per audience.';

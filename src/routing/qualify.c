@@ -46,7 +46,8 @@ model_for(const Subject *subject, const char *product)
 	if (!subject->nulls[SUBJECT_AUDIENCE_TYPE])
 		audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
 	return nurture_model_of(product, audience ? VARDATA_ANY(audience) : "",
-							audience ? VARSIZE_ANY_EXHDR(audience) : 0);
+							audience ? VARSIZE_ANY_EXHDR(audience) : 0,
+							subject->fresh);
 }
 
 /* Reads a lead's stage for a product into the subject. */

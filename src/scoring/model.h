@@ -95,11 +95,12 @@ extern const CompiledModel *nurture_model_published(const char *model);
 
 /*
  * The model that applies for a product: of its own, else of "*"; NULL when
- * none does.
+ * none does.  All rows of a statement get it from the same set of versions,
+ * also when one is published meanwhile; decisions ask for the newest.
  */
 extern const CompiledModel *nurture_model_of(const char *product,
 											 const char *audience_type,
-											 size_t audience_len);
+											 size_t audience_len, bool newest);
 
 /* Whether a version, published or not, is for leads of an audience. */
 extern bool nurture_model_is_for(const CompiledModel *m,

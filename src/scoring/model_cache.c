@@ -11,6 +11,7 @@
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "access/parallel.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "facts/vocabulary.h"
 #include "scoring/ingest.h"
@@ -31,6 +32,9 @@ typedef struct ModelSet
 } ModelSet;
 
 static void *load_models(Snapshot snapshot);
+static void forget_begun(XactEvent event, void *arg);
+static void forget_begun_sub(SubXactEvent event, SubTransactionId mine,
+							 SubTransactionId parent, void *arg);
 
 static RuleCache model_cache = {
 	.name = "models",
@@ -51,6 +55,8 @@ void
 nurture_scoring_init(void)
 {
 	nurture_rulecache_register(&model_cache);
+	RegisterXactCallback(forget_begun, NULL);
+	RegisterSubXactCallback(forget_begun_sub, NULL);
 	nurture_score_hook_init();
 	nurture_replay_init();
 	nurture_model_at_init();
@@ -113,8 +119,40 @@ load_models(Snapshot snapshot)
 	return set;
 }
 
+/*
+ * The set that the statement at hand has begun to score with.  Another session
+ * may publish, and any lock that is taken may tell of it, between two rows;
+ * all rows of a statement are scored by the same rules all the same.  What
+ * tells statements apart is what their snapshots see: of those that see the
+ * same, no publication came between.
+ */
+static struct
+{
+	ModelSet   *set;			/* NULL = none; good in this transaction */
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	int32		subxcnt;
+	CommandId	curcid;
+}			begun = {0};
+
+static void
+forget_begun(XactEvent event, void *arg)
+{
+	begun.set = NULL;
+}
+
+static void
+forget_begun_sub(SubXactEvent event, SubTransactionId mine,
+				 SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		begun.set = NULL;
+}
+
+/* Returns the set as it is now, which the statement goes on with. */
 static ModelSet *
-model_set(void)
+newest_set(void)
 {
 	ModelSet   *set = nurture_rulecache_get(&model_cache);
 
@@ -123,7 +161,36 @@ model_set(void)
 		nurture_rulecache_forget(&model_cache);
 		set = nurture_rulecache_get(&model_cache);
 	}
+	begun.set = NULL;
+	if (ActiveSnapshotSet())
+	{
+		Snapshot	snapshot = GetActiveSnapshot();
+
+		begun.set = set;
+		begun.xmin = snapshot->xmin;
+		begun.xmax = snapshot->xmax;
+		begun.xcnt = snapshot->xcnt;
+		begun.subxcnt = snapshot->subxcnt;
+		begun.curcid = snapshot->curcid;
+	}
 	return set;
+}
+
+/* Returns the set that the statement has begun with. */
+static ModelSet *
+model_set(void)
+{
+	if (likely(begun.set != NULL && ActiveSnapshotSet()))
+	{
+		Snapshot	snapshot = GetActiveSnapshot();
+
+		if (begun.curcid == snapshot->curcid && begun.xmax == snapshot->xmax &&
+			begun.xcnt == snapshot->xcnt && begun.xmin == snapshot->xmin &&
+			begun.subxcnt == snapshot->subxcnt &&
+			begun.set->horizon == nurture_horizon_days)
+			return begun.set;
+	}
+	return newest_set();
 }
 
 /* Returns the columns that published models read, and which set that is of. */
@@ -225,13 +292,14 @@ model_of_product(const ModelSet *set, const char *product,
 /*
  * Returns the model that applies to leads of an audience for a product, which
  * is that for no product in particular ("*") when the product has none; NULL
- * when there is none.
+ * when there is none.  newest is for decisions: by what is in force now, also
+ * when the statement has scored by what was before.
  */
 const CompiledModel *
 nurture_model_of(const char *product, const char *audience_type,
-				 size_t audience_len)
+				 size_t audience_len, bool newest)
 {
-	ModelSet   *set = model_set();
+	ModelSet   *set = newest ? newest_set() : model_set();
 	const CompiledModel *m = model_of_product(set, product, audience_type, audience_len);
 
 	if (m == NULL && strcmp(product, "*") != 0)

@@ -62,7 +62,7 @@ score_twice(void *arg, Subject *subject)
 	if (!nurture_model_is_for(what_if->version, name, len))
 		return;
 	if (now == NULL && what_if->version->is_default)
-		now = nurture_model_of(what_if->version->product, name, len);
+		now = nurture_model_of(what_if->version->product, name, len, false);
 	if (now != NULL)
 		nurture_score_with(subject, now, &before);
 	nurture_score_with(subject, what_if->version, &after);

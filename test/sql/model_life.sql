@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(55);
+SELECT plan(69);
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d text; h text;
 BEGIN
@@ -136,6 +136,42 @@ SELECT is((SELECT count(*) FROM nurture.lead_stage s WHERE s.lead_id BETWEEN 940
 SELECT is(nurture_retire(kind, code, 'test'), kind || ' ' || code || ': version 1 retired', 'a ' || kind || ' is retired')
 FROM (VALUES ('track', 'education'), ('route', 'mql'), ('selection', 'default')) v (kind, code);
 SELECT throws_ok($$UPDATE nurture.model_version SET status = 'published' WHERE model = 'l_model' AND version = 2$$, 'NU006', NULL, 'what is retired stays retired');
+
+-- one default per product and audience
+INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('l_other', '{l_two,l_three}', true);
+SELECT is(pg_temp.refused($$INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('l_third', '{l_three}', true)$$),
+    '23505 | models "l_other" and "l_third" cannot both be the default of product "*" for audience type "l_three" | Set is_default of one of them to false, or change its audience_types; one UPDATE may do both.', 'a second default for an audience');
+SELECT throws_ok($$INSERT INTO nurture.model (model, is_default) VALUES ('l_third', true)$$, '23505', 'models "default" and "l_third" cannot both be the default of product "*" for the audiences that no default names', 'a second one for the others');
+SELECT lives_ok($$INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('l_third', '{l_three}', false)$$, 'a model that is no default may name whom it likes');
+SELECT throws_ok($$UPDATE nurture.model SET is_default = true WHERE model = 'l_third'$$, '23505', NULL, 'nor can it become one');
+SELECT lives_ok($$UPDATE nurture.model SET is_default = model = 'l_third' WHERE model IN ('l_third', 'l_other')$$, 'one statement makes another the default');
+SELECT lives_ok($$INSERT INTO nurture.model (model, product, audience_types, is_default) VALUES ('l_prod', 'l_product', '{l_three}', true), ('l_prod_any', 'l_product', '{}', true)$$, 'each product has its own');
+SELECT throws_ok($$UPDATE nurture.model SET product = '*' WHERE model = 'l_prod_any'$$, '23505', NULL, 'a default that changes its product');
+SELECT lives_ok($$INSERT INTO nurture.model (model, is_default) VALUES ('default', true) ON CONFLICT DO NOTHING$$, 'a preset that is there already is no second');
+
+-- which model, and why
+INSERT INTO nurture.model (model, product) VALUES ('l_plain', 'l_product_two');
+SELECT count(*) FROM (VALUES ('l_third', 3), ('l_prod', 4), ('l_prod_any', 5), ('l_plain', 6)) v (m, p), LATERAL (SELECT nurture_draft('model', m)) d;
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) SELECT m, 1, 'r', 'country', '=', '"DE"', p FROM (VALUES ('l_third', 3), ('l_prod', 4), ('l_prod_any', 5), ('l_plain', 6)) v (m, p);
+INSERT INTO nurture.band (model, version, dimension, band, min_points) SELECT m, 1, 'fit', 'A', 1 FROM unnest('{l_third,l_prod,l_prod_any,l_plain}'::text[]) m;
+SELECT count(nurture_publish('model', m, 1, 'test', true)) FROM unnest('{l_third,l_prod,l_prod_any,l_plain}'::text[]) m;
+UPDATE nurture.lead SET audience_type = CASE lead_id WHEN 940001 THEN 'l_three' WHEN 940002 THEN 'unknown' ELSE 'l_two' END WHERE lead_id <= 940003 AND lead_id > 940000;
+SELECT results_eq($$SELECT l, p, m.* FROM generate_series(940001, 940003) l, unnest('{*,l_product,l_product_two}'::text[]) p, nurture_model_for(l, p) m ORDER BY l, p COLLATE "C"$$, $$VALUES
+    (940001, '*', 'l_third', 1, 'the default for audience type "l_three"'), (940001, 'l_product', 'l_prod', 1, 'the default for audience type "l_three"'),
+    (940001, 'l_product_two', 'l_plain', 1, 'a model of the product for audience type "l_three"; there is no default'),
+    (940002, '*', 'default', 1, 'the lead has no audience type; the default for audiences that no default names'),
+    (940002, 'l_product', 'l_prod_any', 1, 'the lead has no audience type; the default for audiences that no default names'),
+    (940002, 'l_product_two', 'l_plain', 1, 'a model of the product for audience type "unknown"; there is no default'),
+    (940003, '*', 'default', 1, 'no default names audience type "l_two"; the default for such audiences'),
+    (940003, 'l_product', 'l_prod_any', 1, 'no default names audience type "l_two"; the default for such audiences'),
+    (940003, 'l_product_two', 'l_plain', 1, 'a model of the product for audience type "l_two"; there is no default')$$, 'the model of each lead and product, and why');
+SELECT results_eq($$SELECT nurture_score(940001), nurture_score(940002), nurture_score(940001, 'l_prod')$$, $$SELECT 3.00, nurture_score(940002, 'default'), 4.00$$, 'scores follow it; models of a product answer for that product only');
+SELECT is((SELECT why FROM nurture_model_for(940003, 'no_such_product')), 'product "no_such_product" has no model for it: no default names audience type "l_two"; the default for such audiences', 'a product without models');
+SELECT is_empty($$SELECT * FROM nurture_model_for(949999)$$, 'an unknown lead');
+SELECT count(*) > 0 FROM nurture_tick(10000, '1 min');
+SELECT results_eq($$SELECT product, grade FROM nurture.lead_stage WHERE lead_id = 940001 ORDER BY 1$$, $$VALUES ('*', 'A4'), ('l_product', 'A4'), ('l_product_two', 'A4')$$, 'a standing per product');
+SELECT nurture_retire('model', 'l_third', 'test');
+SELECT is((SELECT model FROM nurture_model_for(940001)), 'default', 'without a version in force the next one down applies');
 
 SELECT * FROM finish();
 ROLLBACK;
