@@ -22,6 +22,7 @@ SET LOCAL nurture.clock = '2026-01-01T00:00:00Z';
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('mo_aud', 'A'), ('mo_other', 'B');
 INSERT INTO nurture.event_type (event_type, class) VALUES ('mo_view', 'content');
 INSERT INTO nurture.signal (signal, signal_id, event_type) VALUES ('mo_view', 31911, 'mo_view');
+UPDATE nurture.model SET is_default = false WHERE model = 'default';
 INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('mo_model', '{mo_aud}', true), ('mo_rest', '{}', true);
 SELECT nurture_draft('model', m) FROM unnest(ARRAY['mo_model', 'mo_rest']) m;
 INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES

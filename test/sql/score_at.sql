@@ -11,6 +11,7 @@ INSERT INTO nurture.event_type (event_type, class, sensitive) VALUES ('at_ill', 
 INSERT INTO nurture.event_type (event_type, class) VALUES ('at_view', 'content'), ('at_ask', 'intent'), ('at_click', 'engagement');
 INSERT INTO nurture.signal (signal, signal_id, event_type, condition) VALUES
     ('at_view', 31901, 'at_view', NULL), ('at_ask', 31902, 'at_ask', NULL), ('at_click', 31903, 'at_click', NULL), ('at_ill', 31905, 'at_ill', NULL), ('at_long', 31904, 'at_view', '$.seconds >= 60');
+UPDATE nurture.model SET is_default = false WHERE model = 'default';
 INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('at_model', '{at_a}', true), ('at_other', '{at_b}', true), ('at_all', '{}', true);
 
 -- every version has other points, curves and conditions
