@@ -24,6 +24,7 @@ NURTURE_FUNCTION(nurture_score);
 NURTURE_FUNCTION(nurture_fit);
 NURTURE_FUNCTION(nurture_intent);
 NURTURE_FUNCTION(nurture_grade);
+NURTURE_FUNCTION(nurture_confidence);
 NURTURE_FUNCTION(nurture_score_row);
 NURTURE_FUNCTION(nurture_score_part);
 
@@ -350,6 +351,17 @@ nurture_grade(PG_FUNCTION_ARGS)
 	if (!score_arguments(fcinfo, &summary) || summary.grade[0] == '\0')
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(summary.grade));
+}
+
+/* nurture_confidence(lead_id bigint [, model text]) returns numeric */
+Datum
+nurture_confidence(PG_FUNCTION_ARGS)
+{
+	ScoreSummary summary;
+
+	if (!score_arguments(fcinfo, &summary))
+		PG_RETURN_NULL();
+	return NumericGetDatum(int64_div_fast_to_numeric(summary.confidence, 4));
 }
 
 #define ROW_FIRST_FACT 4

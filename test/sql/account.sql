@@ -25,7 +25,7 @@ INSERT INTO nurture.pattern (model, version, pattern, condition, points) VALUES
     ('k_model', 1, 'stage', '{"stage": ["new"]}', 2000),
     ('k_model', 1, 'consent', '{"not": {"consent": {"channel": "email", "purpose": "marketing", "is": "given"}}}', 4000);
 INSERT INTO nurture.model_limit (model, version, dimension, cap) VALUES ('k_model', 1, 'intent', 20);
-SELECT nurture_publish('model', 'k_model', 1, 'test');
+SELECT nurture_publish('model', 'k_model', 1, 'test') <> '' AS published;
 
 -- nothing
 SELECT is(nurture_account_score(910009), NULL, 'an unknown account has no score');

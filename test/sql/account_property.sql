@@ -35,7 +35,7 @@ INSERT INTO nurture.signal_rule (model, version, rule, signal, points, curve, cu
     ('q_model', 1, 'pages', 'q_page', 1.5, 'half_life', 20, 2, NULL), ('q_model', 1, 'demos', 'q_demo', 10, 'linear', 60, NULL, 3),
     ('q_model', 1, 'bounces', 'q_bounce', -4, 'none', NULL, NULL, NULL), ('q_model', 1, 'timed', 'q_timed', 2, 'window', 45, NULL, NULL);
 INSERT INTO nurture.model_limit (model, version, dimension, floor, cap) VALUES ('q_model', 1, 'intent', -10, 40);
-SELECT nurture_publish('model', 'q_model', 1, 'test');
+SELECT nurture_publish('model', 'q_model', 1, 'test') <> '' AS published;
 
 -- what counts: events of leads that count, and of the organisation itself
 CREATE TEMP TABLE counted AS
