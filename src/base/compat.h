@@ -35,6 +35,27 @@
 	extern NURTURE_EXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name)(void); \
 	PG_FUNCTION_INFO_V1(name)
 
+/* The server's own macro went in 16. */
+#ifndef Abs
+#define Abs(x) ((x) >= 0 ? (x) : -(x))
+#endif
+
+/* What a check hook keeps: malloc's until 15, the settings' own from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define nurture_guc_malloc(size) guc_malloc(LOG, size)
+#else
+#define nurture_guc_malloc(size) malloc(size)
+#endif
+
+/* One function for all kinds of objects from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define nurture_database_aclcheck(database, role, mode) \
+	object_aclcheck(DatabaseRelationId, database, role, mode)
+#else
+#define nurture_database_aclcheck(database, role, mode) \
+	pg_database_aclcheck(database, role, mode)
+#endif
+
 /* DecodeDateTime tells more about an error from 16 on; nobody here asks. */
 #if PG_VERSION_NUM >= 160000
 #define nurture_decode_datetime(field, ftype, nf, dtype, tm, fsec, tzp) \

@@ -155,7 +155,7 @@ check_clock(char **newval, void **extra, GucSource source)
 		GUC_check_errhint("Write it like \"2026-03-29T08:00:00Z\", or leave it empty for the real time.");
 		return false;
 	}
-	kept = malloc(sizeof(TimestampTz));
+	kept = nurture_guc_malloc(sizeof(TimestampTz));
 	if (kept == NULL)
 		return false;
 	*kept = instant;

@@ -419,7 +419,7 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 	int		   *begin;
 	ConsentScope **scopes;
 	int		   *nscopes;
-	InferenceLeads inference;
+	InferenceLeads inference = {0};
 
 	if (!nurture_deriving())
 		return PointerGetDatum(NULL);

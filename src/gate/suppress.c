@@ -65,7 +65,7 @@ KEPT_PLAN("INSERT INTO nurture.gate AS g (lead_id, seq, suppressed)"
 		  INT8OID, BOOLOID);
 
 /* What a suppression is about. */
-typedef struct Block
+typedef struct SuppressedKey
 {
 	const char *scope;
 	char	   *value;			/* normalised */
@@ -73,10 +73,10 @@ typedef struct Block
 	KeptPlan   *find;			/* leads it concerns */
 	bool		by_id;			/* value is a number */
 	int64		id;
-} Block;
+} SuppressedKey;
 
 static void
-read_block(const char *scope, const char *value, Block *block)
+read_block(const char *scope, const char *value, SuppressedKey *block)
 {
 	memset(block, 0, sizeof(*block));
 	block->scope = scope;
@@ -154,7 +154,7 @@ warn_of_pepper(void)
  * with the latest snapshot; returns their number and ids.
  */
 static uint64
-touch_leads(const Block *block, bool set, int64 **ids)
+touch_leads(const SuppressedKey *block, bool set, int64 **ids)
 {
 	Datum		values[2];
 	uint64		n;
@@ -184,7 +184,7 @@ touch_leads(const Block *block, bool set, int64 **ids)
 }
 
 static void
-record_block(const Block *block, const int64 *ids, uint64 n,
+record_block(const SuppressedKey *block, const int64 *ids, uint64 n,
 			 const char *outcome, const char *reason)
 {
 	AuditEntry *entries = palloc0(sizeof(AuditEntry) * (n + 1));
@@ -209,7 +209,7 @@ record_block(const Block *block, const int64 *ids, uint64 n,
  * binds its survivor as well.  Connected to SPI, as the owner.
  */
 static void
-put_block(const Block *block, const char *reason, TimestampTz until)
+put_block(const SuppressedKey *block, const char *reason, TimestampTz until)
 {
 	uint8		hash[GATE_HASH_LEN];
 	Datum		values[4];
@@ -249,7 +249,7 @@ put_block(const Block *block, const char *reason, TimestampTz until)
 
 		if (survivor != 0)
 		{
-			Block		same;
+			SuppressedKey		same;
 
 			read_block("lead", psprintf(INT64_FORMAT, survivor), &same);
 			put_block(&same, reason, until);
@@ -261,7 +261,7 @@ put_block(const Block *block, const char *reason, TimestampTz until)
 void
 nurture_suppress_inherit(int64 lead_id, int64 survivor)
 {
-	Block		block;
+	SuppressedKey		block;
 	uint8		hash[GATE_HASH_LEN];
 	Datum		value;
 	bool		null;
@@ -284,7 +284,7 @@ nurture_suppress_inherit(int64 lead_id, int64 survivor)
 Datum
 nurture_suppress(PG_FUNCTION_ARGS)
 {
-	Block		block;
+	SuppressedKey		block;
 	char	   *reason;
 	int64		before = nurture_cancelled_messages;
 	OwnerSwitch owner;
@@ -315,7 +315,7 @@ nurture_suppress(PG_FUNCTION_ARGS)
 Datum
 nurture_unsuppress(PG_FUNCTION_ARGS)
 {
-	Block		block;
+	SuppressedKey		block;
 	OwnerSwitch owner;
 	int			level;
 	uint8		hash[GATE_HASH_LEN];

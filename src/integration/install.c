@@ -14,6 +14,7 @@
 #include "base/plans.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_database.h"
 #include "integration/ddl_text.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -182,7 +183,7 @@ nurture_install(PG_FUNCTION_ARGS)
 					 errhint("nurture is installed in this database; to add a preset, call nurture_seed(preset).") :
 					 errhint("nurture_install makes this schema itself; rename the existing one.")));
 	}
-	if (pg_database_aclcheck(MyDatabaseId, GetUserId(), ACL_CREATE) != ACLCHECK_OK)
+	if (nurture_database_aclcheck(MyDatabaseId, GetUserId(), ACL_CREATE) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to create schemas in this database"),

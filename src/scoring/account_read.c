@@ -15,6 +15,7 @@
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "core/curve.h"
 #include "core/spike.h"
 #include "lib/stringinfo.h"

@@ -164,7 +164,7 @@ SELECT is_empty($$SELECT s.* FROM seen s WHERE (SELECT sum(points) FROM nurture_
     'its explanation adds up');
 SELECT cmp_ok((SELECT count(*) FROM seen s WHERE nurture_score_at(lead_id, at) IS DISTINCT FROM total), '>', 50::bigint, 'what was learned later makes other scores, when it may be used');
 SELECT is_empty($$SELECT i FROM generate_series(930001, 930042) i WHERE nurture_score_at(i, nurture_now()) IS DISTINCT FROM nurture_score(i)$$, 'now is a moment too');
-SET LOCAL force_parallel_mode = on;
+DO $$BEGIN PERFORM set_config(name, 'on', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query'); END$$;
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SELECT is_empty($$SELECT s.lead_id FROM seen s WHERE at = (SELECT max(at) FROM seen) AND nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total$$, 'parallel workers agree');

@@ -80,7 +80,7 @@ SELECT is((SELECT sum(leads) FROM nurture_what_if_matrix('w_none', 1)), 5::numer
 RESET ROLE;
 
 -- parallel plans around it
-SET LOCAL force_parallel_mode = on;
+DO $$BEGIN PERFORM set_config(name, 'on', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query'); END$$;
 SELECT is((SELECT sum(leads) FROM nurture_what_if_matrix('w_model', 2)), (SELECT count(*)::numeric FROM nurture.lead WHERE merged_into IS NULL AND erased_at IS NULL), 'in a parallel worker');
 SELECT * FROM finish();
 ROLLBACK;

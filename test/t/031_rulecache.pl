@@ -96,7 +96,8 @@ is($reader->query('SELECT nurture_score(1);'), '12.00', 'for the default model a
 
 # parallel workers
 my $sums = q{SELECT count(*), sum(nurture_score(lead_id, 'm')), sum(nurture_intent(lead_id)), min(nurture_grade(lead_id)) FROM nurture.lead};
-my $parallel = q{SET force_parallel_mode = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 4;};
+my $parallel = q{DO $$BEGIN PERFORM set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query'); END$$; }
+  . q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 4;};
 like($node->safe_psql('rules', "$parallel EXPLAIN (COSTS OFF) $sums"), qr/Workers Planned/, 'the scan is parallel');
 my $alone = $node->safe_psql('rules', "SET max_parallel_workers_per_gather = 0; $sums");
 is($node->safe_psql('rules', "$parallel $sums"), $alone, 'parallel workers score as one process does');
