@@ -11,6 +11,7 @@
 #include "content/content.h"
 #include "facts/attribute.h"
 #include "facts/history.h"
+#include "facts/program.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "gate/gate.h"
@@ -36,6 +37,7 @@ _PG_init(void)
 	nurture_owner_init();
 	nurture_rulecache_init();
 	nurture_vocabulary_init();
+	nurture_program_init();
 	nurture_history_init();
 	nurture_attribute_init();
 	nurture_scoring_init();

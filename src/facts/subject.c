@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/program.h"
 #include "facts/subject.h"
 #include "facts/subject_private.h"
 #include "lib/stringinfo.h"
@@ -188,6 +189,14 @@ add_to_mask(void *arg, const CondTerm *term)
 	}
 	else if (term->kind == COND_TERM_CAMPAIGN)
 		*mask |= UINT64CONST(1) << SUBJECT_CAMPAIGN;
+	else if (term->kind == COND_TERM_PROGRAM)
+	{
+		for (int field = 0; field < NURTURE_PROGRAM_FIELDS; field++)
+		{
+			if (term->fields & (UINT32_C(1) << field))
+				*mask |= UINT64CONST(1) << column_of_fact(nurture_program_fact(field));
+		}
+	}
 }
 
 /* Returns which columns a condition reads. */

@@ -12,6 +12,7 @@
 #include "core/curve.h"
 #include "core/score.h"
 #include "facts/past.h"
+#include "facts/program.h"
 #include "facts/subject.h"
 #include "facts/subject_private.h"
 #include "facts/vocabulary.h"
@@ -302,6 +303,8 @@ nurture_subject_other(void *ctx, const CondTerm *term)
 			if (any_word(term, text) == NURTURE_TRUE)
 				return NURTURE_TRUE;
 			return any_word(term, subject->event ? subject->event->campaign : NULL);
+		case COND_TERM_PROGRAM:
+			return nurture_program_truth(subject, term);
 		default:
 			return NURTURE_UNKNOWN;
 	}

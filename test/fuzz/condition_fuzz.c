@@ -11,6 +11,7 @@
 
 #include "../unit/condition_fixture.h"
 #include "json.h"
+#include "program.h"
 
 #define REQUIRE(cond) \
 	do { \
@@ -32,6 +33,7 @@ typedef struct Input
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static FixtureArena blocks;
+static FixtureArena program_blocks;
 
 /* Answers the next random number (xorshift64). */
 static uint64_t
@@ -93,6 +95,45 @@ any_last(void *ctx, int signal)
 	return (int32_t) draw(ctx) - signal % 2;
 }
 
+/* Answers a program term for programmes and a lead of pieces of the input. */
+static NurtureTruth
+any_program(Input *in, const CondTerm *term)
+{
+	CoreArena	arena = {fixture_alloc, &program_blocks};
+	CondText	pieces[4] = {slice(in), slice(in), slice(in), {"*", 1}};
+	ProgramSpec specs[70];
+	ProgramLead fits;
+	ProgramIndex *index;
+	int			n = (int) (draw(in) % 71);
+	int64_t		now = (int64_t) draw(in) >> (draw(in) % 64);
+	NurtureTruth truth;
+	int			next;
+
+	for (int i = 0; i < n; i++)
+	{
+		specs[i].kind = (int) (draw(in) % 3);
+		specs[i].from = (int64_t) draw(in) >> (draw(in) % 64);
+		specs[i].until = (int64_t) draw(in) >> (draw(in) % 64);
+		for (int f = 0; f < NURTURE_PROGRAM_FIELDS; f++)
+		{
+			specs[i].nvalues[f] = (int) (draw(in) % 4);
+			specs[i].values[f] = pieces + draw(in) % 2;
+		}
+	}
+	for (int f = 0; f < NURTURE_PROGRAM_FIELDS; f++)
+	{
+		fits.nvalues[f] = (int) (draw(in) % 4);
+		fits.values[f] = pieces;
+	}
+	REQUIRE(term->fields != 0 && term->fields < 1 << NURTURE_PROGRAM_FIELDS);
+	index = nurture_program_index(specs, n, &arena);
+	truth = nurture_program_match(index, term->subject.id, term->fields, &fits, now);
+	next = nurture_program_next(index, term->subject.id, term->fields, &fits, now, -1);
+	REQUIRE((truth == NURTURE_TRUE) == (next >= 0) && next < n);
+	fixture_reset(&program_blocks);
+	return truth;
+}
+
 /* CondSource.other: whatever a term holds must be readable. */
 static NurtureTruth
 any_other(void *ctx, const CondTerm *term)
@@ -100,6 +141,8 @@ any_other(void *ctx, const CondTerm *term)
 	for (int i = 0; i < term->nwords; i++)
 		REQUIRE(term->words[i].id >= 0 && term->words[i].name.len > 0);
 	REQUIRE(term->low <= term->high);
+	if (term->kind == COND_TERM_PROGRAM)
+		return any_program(ctx, term);
 	return (NurtureTruth) (draw(ctx) % 3);
 }
 

@@ -10,6 +10,7 @@
 #define NURTURE_TEST_CONDITION_NAIVE_H
 
 #include "condition_fixture.h"
+#include "program.h"
 
 #define FACTS			17		/* as in the fixture */
 #define SIGNALS			6
@@ -17,6 +18,8 @@
 #define MAX_VALUES		12
 #define MAX_DAYS		6
 #define MAX_ITEMS		4
+#define PROGRAMS		6
+#define PROGRAM_VALUES	3		/* that programmes and leads draw from */
 
 typedef enum TextKind
 {
@@ -65,7 +68,18 @@ typedef struct Lead
 	int			days[SIGNALS][MAX_DAYS];	/* from 2026-01-01 */
 	NurtureTruth labels[2];
 	NurtureTruth tags[4];
+	bool		listed;
+	unsigned	fits[NURTURE_PROGRAM_FIELDS];	/* values it has, as bits; 0 =
+												 * not known */
 } Lead;
+
+/* A programme: values it names as bits, the highest one stands for *. */
+typedef struct Program
+{
+	int			kind;
+	unsigned	names[NURTURE_PROGRAM_FIELDS];
+	bool		open;
+} Program;
 
 typedef enum NodeKind
 {
@@ -75,7 +89,9 @@ typedef enum NodeKind
 	NODE_FACT,
 	NODE_SIGNAL,
 	NODE_LABEL,
-	NODE_TAG
+	NODE_TAG,
+	NODE_LIST,
+	NODE_PROGRAM
 } NodeKind;
 
 /* A value in the condition: a text, a number or a bool. */
@@ -92,7 +108,7 @@ typedef struct Node
 	NodeKind	kind;
 	int			nchildren;
 	int			children[4];
-	int			id;				/* fact, signal, label, tag */
+	int			id;				/* fact, signal, label, tag, kind */
 	const char *op;
 	int			nvalues;
 	Value		values[MAX_VALUES];
@@ -103,10 +119,12 @@ typedef struct Node
 	int			high;
 	int			within;
 	bool		present;
+	unsigned	fields;			/* of a program, as bits */
 } Node;
 
 static Node nodes[MAX_NODES];	/* the condition at hand; [0] is the whole */
 static Lead lead;				/* the lead at hand */
+static Program programs[PROGRAMS];	/* the programmes at hand */
 static int64_t today;			/* days from 2026-01-01 */
 
 /* Answers the order of two values of one type, as days if asked. */
@@ -416,6 +434,33 @@ naive_signal(const Node *n)
 	return count >= n->low && (n->high < 0 || count <= n->high);
 }
 
+/* Answers a program term, one programme and one field after the other. */
+static int
+naive_program(const Node *n)
+{
+	int			best = 0;
+
+	for (int i = 0; i < PROGRAMS; i++)
+	{
+		int			truth = programs[i].open && programs[i].kind == n->id;
+
+		for (int f = 0; f < NURTURE_PROGRAM_FIELDS && truth != 0; f++)
+		{
+			unsigned	names = programs[i].names[f];
+
+			if (!(n->fields >> f & 1) || names >> PROGRAM_VALUES & 1 ||
+				(names & lead.fits[f]) != 0)
+				continue;
+			truth = lead.fits[f] == 0 && names != 0 ? 2 : 0;
+		}
+		if (truth == 1)
+			return 1;
+		if (truth == 2)
+			best = 2;
+	}
+	return best;
+}
+
 /* Answers a node: 1, 0; 2 if unknown. */
 static int
 naive(int at)
@@ -442,6 +487,10 @@ naive(int at)
 		case NODE_TAG:
 			return lead.tags[n->id] == NURTURE_UNKNOWN ? 2 :
 				(lead.tags[n->id] == NURTURE_TRUE) == n->present;
+		case NODE_LIST:
+			return lead.listed;
+		case NODE_PROGRAM:
+			return naive_program(n);
 	}
 	return 2;
 }

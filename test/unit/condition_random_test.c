@@ -10,8 +10,15 @@
 #define CONDITIONS		3000	/* random conditions ... */
 #define LEADS			10		/* ... each for so many leads */
 
+static const char *const program_values[PROGRAM_VALUES] = {"FR", "phase_2", ""};
+static const char *const program_kinds[] = {"study", "product", "partnership"};
+static const char *const program_fields[] = {
+	"therapeutic_area", "phase", "modality", "country", "site_type"
+};
+
 static uint64_t state;
 static int	nnodes;
+static ProgramIndex *index_of_programs;
 static int	failed;
 
 /* Answers a random number below n (splitmix64). */
@@ -150,6 +157,43 @@ random_lead(void)
 		lead.labels[i] = (NurtureTruth) draw(3);
 	for (int i = 0; i < 4; i++)
 		lead.tags[i] = (NurtureTruth) draw(3);
+	lead.listed = draw(2);
+	for (int f = 0; f < NURTURE_PROGRAM_FIELDS; f++)
+		lead.fits[f] = (unsigned) (draw(3) == 0 ? 0 : draw(1 << PROGRAM_VALUES));
+}
+
+/* Makes programmes and their index. */
+static void
+random_programs(CoreArena *arena)
+{
+	static CondText values[PROGRAMS][NURTURE_PROGRAM_FIELDS][PROGRAM_VALUES + 1];
+	ProgramSpec specs[PROGRAMS];
+
+	for (int i = 0; i < PROGRAMS; i++)
+	{
+		programs[i].kind = draw(3);
+		programs[i].open = draw(4) > 0;
+		specs[i].kind = programs[i].kind;
+		specs[i].from = programs[i].open ? 5 : 6;
+		specs[i].until = 7;
+		for (int f = 0; f < NURTURE_PROGRAM_FIELDS; f++)
+		{
+			unsigned	names = (unsigned) draw(1 << PROGRAM_VALUES);
+			int			n = 0;
+
+			if (draw(8) == 0)
+				names |= 1 << PROGRAM_VALUES;
+			programs[i].names[f] = names;
+			for (int v = 0; v <= PROGRAM_VALUES; v++)
+			{
+				if (names >> v & 1)
+					values[i][f][n++] = fixture_text(v == PROGRAM_VALUES ? "*" : program_values[v]);
+			}
+			specs[i].nvalues[f] = n;
+			specs[i].values[f] = values[i][f];
+		}
+	}
+	index_of_programs = nurture_program_index(specs, PROGRAMS, arena);
 }
 
 /* Makes a value of a type; texts of this kind, -1 for any. */
@@ -214,7 +258,7 @@ random_node(int depth)
 	Node	   *n = &nodes[at];
 
 	memset(n, 0, sizeof(*n));
-	n->kind = (NodeKind) (depth < 4 && nnodes < MAX_NODES - 20 ? draw(7) : 3 + draw(4));
+	n->kind = (NodeKind) (depth < 4 && nnodes < MAX_NODES - 20 ? draw(9) : 3 + draw(6));
 	if (depth == 0 && draw(2))
 		n->kind = NODE_FACT;
 	switch (n->kind)
@@ -242,6 +286,12 @@ random_node(int depth)
 		case NODE_TAG:
 			n->id = draw(4);
 			n->present = draw(2);
+			break;
+		case NODE_LIST:
+			break;
+		case NODE_PROGRAM:
+			n->id = draw(3);
+			n->fields = (unsigned) (1 + draw((1 << NURTURE_PROGRAM_FIELDS) - 1));
 			break;
 	}
 	for (int i = 0; i < n->nchildren; i++)
@@ -319,6 +369,16 @@ write_node(int at, char *to)
 		case NODE_TAG:
 			return to + sprintf(to, "{\"tag\":\"%s\",\"present\":%s}", fixture_tags[n->id],
 								n->present ? "true" : "false");
+		case NODE_LIST:
+			return to + sprintf(to, "{\"list\":\"%s\"}", fixture_lists[0]);
+		case NODE_PROGRAM:
+			to += sprintf(to, "{\"program\":{\"on\":[");
+			for (int f = 0, some = 0; f < NURTURE_PROGRAM_FIELDS; f++)
+			{
+				if (n->fields >> f & 1)
+					to += sprintf(to, "%s\"%s\"", some++ ? "," : "", program_fields[f]);
+			}
+			return to + sprintf(to, "],\"kind\":\"%s\"}}", program_kinds[n->id]);
 	}
 	return to;
 }
@@ -369,13 +429,43 @@ lead_last(void *ctx, int signal)
 	return last;
 }
 
+/* Asks the index about the lead. */
+static NurtureTruth
+lead_program(const CondTerm *term)
+{
+	CondText	values[NURTURE_PROGRAM_FIELDS][PROGRAM_VALUES];
+	ProgramLead fits;
+
+	for (int f = 0; f < NURTURE_PROGRAM_FIELDS; f++)
+	{
+		fits.nvalues[f] = 0;
+		fits.values[f] = values[f];
+		for (int v = 0; v < PROGRAM_VALUES; v++)
+		{
+			if (lead.fits[f] >> v & 1)
+				values[f][fits.nvalues[f]++] = fixture_text(program_values[v]);
+		}
+	}
+	return nurture_program_match(index_of_programs, term->subject.id,
+								 term->fields, &fits, 5);
+}
+
 /* CondSource.other. */
 static NurtureTruth
 lead_other(void *ctx, const CondTerm *term)
 {
 	(void) ctx;
-	return term->kind == COND_TERM_LABEL ? lead.labels[term->subject.id] :
-		lead.tags[term->subject.id];
+	switch (term->kind)
+	{
+		case COND_TERM_LABEL:
+			return lead.labels[term->subject.id];
+		case COND_TERM_LIST:
+			return lead.listed ? NURTURE_TRUE : NURTURE_FALSE;
+		case COND_TERM_PROGRAM:
+			return lead_program(term);
+		default:
+			return lead.tags[term->subject.id];
+	}
 }
 
 /* Explain needs no more here than to visit. */
@@ -411,6 +501,7 @@ main(void)
 
 		nnodes = 0;
 		random_node(0);
+		random_programs(&arena);
 		write_node(0, json);
 		c = nurture_cond_compile(json, strlen(json), &fixture_vocabulary,
 								 &arena, &error);
