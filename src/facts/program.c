@@ -174,17 +174,18 @@ trimmed(CondText text, bool area)
 {
 	while (text.len > 0 && (*text.ptr == ' ' || (*text.ptr >= '\t' && *text.ptr <= '\r')))
 	{
-		text.ptr++;
-		text.len--;
+		text.		ptr++;
+		text.		len--;
 	}
 	while (text.len > 0 && (text.ptr[text.len - 1] == ' ' ||
 							(text.ptr[text.len - 1] >= '\t' && text.ptr[text.len - 1] <= '\r')))
-		text.len--;
+		text.		len--;
+
 	if (area && text.len > strlen(AREA_PREFIX) &&
 		memcmp(text.ptr, AREA_PREFIX, strlen(AREA_PREFIX)) == 0)
 	{
-		text.ptr += strlen(AREA_PREFIX);
-		text.len -= strlen(AREA_PREFIX);
+		text.		ptr += strlen(AREA_PREFIX);
+		text.		len -= strlen(AREA_PREFIX);
 	}
 	return text;
 }
@@ -243,7 +244,7 @@ nurture_program_truth(Subject *subject, const CondTerm *term)
 }
 
 /* Returns the codes of the open programmes that fit the subject. */
-List *
+List	   *
 nurture_program_matches(Subject *subject, const CondTerm *term, int most)
 {
 	const Programs *programs = nurture_rulecache_get(&programs_cache);

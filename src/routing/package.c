@@ -63,10 +63,13 @@ static KeptPlan build_package = KEPT_PLAN(
 										  "'earlier', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 										  "  'team', h.team, 'state', h.state, 'reason', h.reason, 'at', h.created_at) ORDER BY h.created_at, h.handoff_id), '[]')"
 										  "  FROM nurture.handoff h WHERE h.lead_id = $1),"
+										  "'programs', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+										  "  'program', p.program, 'kind', p.kind, 'title', p.title) ORDER BY p.program), '[]')"
+										  "  FROM nurture.program p WHERE p.program = ANY ($14)),"
 										  "'missing', pg_catalog.to_jsonb($12),"
 										  "'open_questions', pg_catalog.to_jsonb($13))",
 										  INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
-										  TEXTOID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTARRAYOID);
+										  TEXTOID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 
 /* Returns a list of strings as text[]. */
 Datum
@@ -128,8 +131,8 @@ nurture_handoff_package(Subject *subject, const RoutingRoute *route,
 						const Qualification *standing)
 {
 	const SubjectEvent *event = trigger->event;
-	Datum		values[13];
-	char		nulls[14] = "             ";
+	Datum		values[14];
+	char		nulls[15] = "              ";
 	List	   *missing = NIL;
 	Datum		result;
 	bool		isnull;
@@ -155,6 +158,7 @@ nurture_handoff_package(Subject *subject, const RoutingRoute *route,
 	values[10] = Int32GetDatum(standing->version);
 	values[11] = nurture_text_array(missing);
 	values[12] = nurture_text_array(standing->unknown);
+	values[13] = nurture_text_array(standing->programs);
 	/* instants read the same whoever caused the hand-off */
 	gucs = NewGUCNestLevel();
 	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION,

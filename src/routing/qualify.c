@@ -13,6 +13,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/program.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -69,6 +70,33 @@ nurture_subject_stage(Subject *subject, const char *product)
 	nurture_owner_leave(&save);
 	subject->product = product;
 	subject->standing_read = true;
+}
+
+/* What noting the programmes of a requirement needs. */
+typedef struct ProgramNote
+{
+	Subject    *subject;
+	Qualification *out;
+} ProgramNote;
+
+static void
+note_programs(void *arg, const CondTerm *term)
+{
+	ProgramNote *note = arg;
+	ListCell   *cell;
+
+	if (term->kind != COND_TERM_PROGRAM)
+		return;
+	foreach(cell, nurture_program_matches(note->subject, term, QUALIFY_MAX_PROGRAMS))
+	{
+		ListCell   *known;
+		bool		found = list_length(note->out->programs) >= QUALIFY_MAX_PROGRAMS;
+
+		foreach(known, note->out->programs)
+			found |= strcmp(lfirst(known), lfirst(cell)) == 0;
+		if (!found)
+			note->out->programs = lappend(note->out->programs, lfirst(cell));
+	}
 }
 
 static void
@@ -131,7 +159,12 @@ nurture_qualification(Subject *subject, const char *product,
 			out->tier = subject->tier = rule->tier - 1;
 		}
 		if (nurture_subject_eval(subject, rule->condition) == NURTURE_TRUE)
+		{
+			ProgramNote note = {subject, out};
+
+			nurture_cond_visit_terms(rule->condition, note_programs, &note);
 			continue;
+		}
 		failed = true;
 		out->reasons = lappend(out->reasons, pstrdup(rule->fails_with));
 		(void) nurture_subject_explain(subject, rule->condition, note_unknown, out);
@@ -140,6 +173,21 @@ nurture_qualification(Subject *subject, const char *product,
 		out->tier = summary.model->tiers[summary.model->n_tiers - 1].tier;
 	subject->tier = out->tier;
 	out->status = tier_status[out->tier];
+}
+
+/*
+ * Returns the reasons of a qualification: what failed, and which programmes
+ * met a requirement, as program:<code>.
+ */
+List	   *
+nurture_qualification_reasons(const Qualification *q)
+{
+	List	   *reasons = list_copy(q->reasons);
+	ListCell   *cell;
+
+	foreach(cell, q->programs)
+		reasons = lappend(reasons, psprintf("program:%s", (char *) lfirst(cell)));
+	return reasons;
 }
 
 /*
@@ -197,7 +245,7 @@ nurture_qualify(PG_FUNCTION_ARGS)
 		standing.reasons = disqualifiers;
 	}
 	else
-		standing.reasons = list_concat(standing.reasons, disqualifiers);
+		standing.reasons = list_concat(nurture_qualification_reasons(&standing), disqualifiers);
 
 	desc = BlessTupleDesc(desc);
 	values[0] = Int32GetDatum(standing.tier);

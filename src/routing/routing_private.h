@@ -138,11 +138,17 @@ typedef struct Qualification
 	List	   *reasons;		/* of char *: fails_with of the first tier
 								 * that is not passed */
 	List	   *unknown;		/* of char *: terms not known, in words */
+	List	   *programs;		/* of char *: open programmes that met a
+								 * requirement */
 } Qualification;
+
+/* programmes that are named at most: who fits hundreds fits them all alike */
+#define QUALIFY_MAX_PROGRAMS 20
 
 extern void nurture_subject_stage(Subject *subject, const char *product);
 extern void nurture_qualification(Subject *subject, const char *product,
 								  Qualification *out);
+extern List *nurture_qualification_reasons(const Qualification *q);
 
 extern bool nurture_stage_move(int64 lead_id, const char *product,
 							   const char *audience_type,

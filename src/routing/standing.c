@@ -246,11 +246,12 @@ static void
 describe(const Standing *standing, AuditEntry *entry)
 {
 	const Qualification *q = &standing->qualification;
+	List	   *all = nurture_qualification_reasons(q);
 	ListCell   *cell;
-	const char **reasons = palloc(sizeof(char *) * (list_length(q->reasons) + 1));
+	const char **reasons = palloc(sizeof(char *) * (list_length(all) + 1));
 	int			n = 0;
 
-	foreach(cell, q->reasons)
+	foreach(cell, all)
 		reasons[n++] = lfirst(cell);
 	memset(entry, 0, sizeof(*entry));
 	entry->has_lead = true;

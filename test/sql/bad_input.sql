@@ -79,7 +79,7 @@ FROM (VALUES
     ('{"signal": "demo_requested", "at_least": 3, "at_most": 1}', 'greater than "at_most"', 'empty range of counts'),
     ('{"fact": "attributes.n", "op": "between", "value": [5, 4]}', 'range is empty.*At "/value"', 'empty range'),
     ('{"fact": "country", "op": "in", "value": []}', 'list is empty / At "/value"', 'empty list'),
-    ('{"program": {"kind": "study", "on": ["country"]}}', '"program" is not available yet / At "/program', 'a term without its room'),
+    ('{"program": {"kind": "trial", "on": ["country"]}}', 'unknown kind of program "trial" / At "/program/kind"', 'an unknown kind of programme'),
     ('{"list": "x"}', '"list" is not available yet / At "/list"', 'another one')
 ) AS bad (document, pattern, what);
 SELECT pg_temp.raises(format('EXECUTE pattern (%L)', repeat('{"not": ', 33) || '{"fact": "country", "op": "known"}' || repeat('}', 33)),

@@ -91,7 +91,7 @@ SELECT pg_temp.error_of(c) FROM (VALUES
     ('{"tag": "c_dim:narow", "present": true}'),
     ('{"label": "x"}'),
     ('{"list": "x"}'),
-    ('{"program": {"kind": "study", "on": ["country"]}}'),
+    ('{"program": {"kind": "trial", "on": ["country"]}}'),
     ('{"any": []}'),
     ('{"fact": "attributes.n", "op": "between", "value": [2, 1]}'),
     ('{"signal": "c_click", "at_least": 3, "at_most": 2}'),

@@ -1,6 +1,6 @@
 -- Programmes: which studies, products and partnerships a lead fits.
 BEGIN;
-SELECT plan(50);
+SELECT plan(52);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL timezone = 'UTC';
 INSERT INTO nurture.lead (lead_id, audience_type, therapeutic_area, country, attributes) VALUES
@@ -94,6 +94,19 @@ SELECT results_eq($$SELECT lead_id, total, confidence FROM nurture_scores('pr_mo
     $$VALUES (9301::bigint, 10.00, 1.0000), (9302, 0.00, 1.0000), (9303, 0.00, 0.0000), (9304, 0.00, 1.0000), (9305, 0.00, 1.0000)$$, 'all at once, unknown facts lower confidence');
 SELECT results_eq($$SELECT label, points FROM nurture_explain(9301, 'pr_model')$$,
     $$VALUES ('an open study matches on therapeutic area, country and phase', 10.00)$$, 'in words');
+
+-- requirements of a tier tell which programmes met them
+INSERT INTO nurture.model (model, title, product, audience_types) VALUES ('pr_tiers', 'Study sites', 'pr', '{investigator}');
+SELECT nurture_draft('model', 'pr_tiers') AS version \gset
+INSERT INTO nurture.tier_rule (model, version, tier, requirement, condition, fails_with) VALUES
+    ('pr_tiers', :version, 1, 'study', '{"program": {"kind": "study", "on": ["country", "therapeutic_area"]}}', 'no_fit'),
+    ('pr_tiers', :version, 2, 'product', '{"program": {"kind": "product", "on": ["country"]}}', 'no_fit');
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('pr_tiers', :version, 'country', 'country', '=', '"FR"', 10);
+INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES ('pr_tiers', :version, 'fit', 'A', 10);
+SELECT nurture_publish('model', 'pr_tiers', :version, 'tested', true) IS NOT NULL AS published;
+SELECT results_eq($$SELECT tier, reasons FROM nurture_qualify(9301, 'pr')$$, $$VALUES (2, '{program:S-1,program:P-1}'::text[])$$, 'programmes stand in the reasons of tiers');
+SELECT results_eq($$SELECT tier, reasons, unknown FROM nurture_qualify(9303, 'pr')$$,
+    $$VALUES (0, '{no_fit}'::text[], '{"an open study matches on country and therapeutic area"}'::text[])$$, 'what is unknown can be asked for');
 
 -- the registered studies, as they are really written
 \copy nurture.program (program, kind, title, therapeutic_areas, phases, modalities, countries, status, open_during, reason) FROM PROGRAM 'cat "$PG_ABS_SRCDIR/../examples/demo/data/studies.csv"' CSV HEADER

@@ -67,6 +67,11 @@ SELECT * FROM nurture_ingest('[{"identity": {"kind": "cookie", "value": "later"}
     {"account_ref": "acc-21", "event_type": "page_viewed"}]');
 UPDATE nurture.lead SET email = 'lead7@example.org' WHERE lead_id = 8;
 
+-- programmes
+INSERT INTO nurture.program (program, kind, title, therapeutic_areas, phases, countries, status, open_during) VALUES
+    ('S-1', 'study', 'A study', '{neoplasms}', '{phase_2,phase_3}', '{FR,DE}', 'open', '[2026-01-01,)'),
+    ('P-1', 'product', 'A product', '{neoplasms}', '{}', '{*}', 'open', '(,)');
+
 -- what organisations did
 INSERT INTO nurture.account_event (account_id, event_type, occurred_at, source, source_key, tags)
     SELECT 1 + i % 15, 'page_viewed', now() - i * interval '7 hours', 'network', 'n' || i, CASE WHEN i % 3 = 0 THEN ARRAY['topic:moa'] END
