@@ -11,6 +11,7 @@
 #include "audit/seal.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/lead.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -97,7 +98,10 @@ nurture_why(PG_FUNCTION_ARGS)
 {
 	Datum		values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 
-	return_rows(fcinfo, &find_why, values);
+	if (nurture_lead_hidden(PG_GETARG_INT64(0)))
+		InitMaterializedSRF(fcinfo, 0);
+	else
+		return_rows(fcinfo, &find_why, values);
 	return (Datum) 0;
 }
 
@@ -107,7 +111,7 @@ nurture_decisions(PG_FUNCTION_ARGS)
 {
 	Datum		values[3];
 
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0) || nurture_lead_hidden(PG_GETARG_INT64(0)))
 	{
 		InitMaterializedSRF(fcinfo, 0);
 		return (Datum) 0;

@@ -4,15 +4,20 @@
  */
 #include "base/compat.h"
 
+#include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "facts/lead.h"
 #include "utils/builtins.h"
+#include "utils/rls.h"
 
 NURTURE_FUNCTION(nurture_lead_id);
 
 static KeptPlan lead_by_id = KEPT_PLAN(
 									   "SELECT true FROM nurture.lead WHERE lead_id = $1", INT8OID);
+
+static KeptPlan lead_seen = KEPT_PLAN(
+									  "SELECT true FROM nurture.lead WHERE lead_id = $1", INT8OID);
 
 /* merged leads lead to their survivor, however often it was merged itself */
 static KeptPlan lead_by_ref = KEPT_PLAN(
@@ -31,6 +36,31 @@ nurture_lead_exists(int64 lead_id)
 
 	(void) nurture_execute_latest(&lead_by_id, &parameter, NULL, false);
 	return SPI_processed > 0;
+}
+
+/* Tells whether row-level security hides a lead that is there. */
+bool
+nurture_lead_hidden(int64 lead_id)
+{
+	Datum		parameter = Int64GetDatum(lead_id);
+	OwnerSwitch save;
+	bool		hidden;
+	int			level;
+
+	if (check_enable_rls(nurture_table_oid("lead", false), InvalidOid, true) != RLS_ENABLED)
+		return false;
+	level = nurture_spi_connect();
+	(void) nurture_execute(&lead_seen, &parameter, NULL, true);
+	hidden = SPI_processed == 0;
+	if (hidden)
+	{
+		nurture_owner_enter(&save);
+		(void) nurture_execute(&lead_by_id, &parameter, NULL, true);
+		hidden = SPI_processed > 0;
+		nurture_owner_leave(&save);
+	}
+	nurture_spi_finish(level);
+	return hidden;
 }
 
 /*

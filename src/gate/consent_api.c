@@ -13,6 +13,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/lead.h"
 #include "facts/reaction.h"
 #include "facts/vocabulary.h"
 #include "funcapi.h"
@@ -208,7 +209,7 @@ nurture_consent_at(PG_FUNCTION_ARGS)
 	int			level;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || nurture_lead_hidden(PG_GETARG_INT64(0)))
 		return (Datum) 0;
 	args[0] = PG_GETARG_DATUM(0);
 	args[1] = PG_GETARG_DATUM(1);

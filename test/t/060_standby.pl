@@ -12,6 +12,9 @@ use Test::More;
 my $primary = cluster('primary', streaming => 1);
 database($primary, 'crm', 'pharma');
 load_everything($primary, 'crm');
+$primary->safe_psql('crm', <<'SQL');
+UPDATE nurture.band SET min_points = 12 WHERE model = 'dump_model' AND version = 2 AND dimension = 'intent' AND band = '2';
+SQL
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -38,6 +41,115 @@ foreach my $query (
 	my $set = "SET nurture.clock = '$clock'; $query";
 	is($standby->safe_psql('crm', $set), $primary->safe_psql('crm', $set), substr($query, 0, 60));
 }
+
+# Every function that only reads, by its signature, in a query that calls it:
+# it gives the same on the standby, and in the workers of a parallel query
+# wherever it says that it is safe there. A new function needs a query here,
+# unless a lead, an account or nothing is all that it asks for.
+my $a_lead = '(SELECT lead_id FROM nurture.lead WHERE lead_id BETWEEN 25 AND 60) l';
+my $an_account = '(SELECT account_id FROM nurture.account) a';
+my %reads = (
+	'nurture_now()' => 'SELECT lead_id, nurture_now() FROM nurture.lead',
+	'nurture_lead_id(text)' => 'SELECT lead_id, nurture_lead_id(external_ref) FROM nurture.lead',
+	'nurture_resolve(text,text)' => "SELECT lead_id, nurture_resolve('email', email) FROM nurture.lead",
+	'nurture_attribute_problem(text,jsonb)' =>
+	  "SELECT lead_id, nurture_attribute_problem('company_size', attributes -> 'note') FROM nurture.lead",
+	'nurture_tally_count(nurture_tally,text,date,date)' => "SELECT lead_id, nurture_tally_count(signals, 'page_viewed') FROM nurture.activity",
+	'nurture_tally_last(nurture_tally,text)' => "SELECT lead_id, nurture_tally_last(signals, 'page_viewed') FROM nurture.activity",
+	(   map { ("nurture_$_(bigint)" => "SELECT lead_id, nurture_$_(lead_id) FROM nurture.lead",
+				"nurture_$_(bigint,text)" => "SELECT lead_id, nurture_$_(lead_id, 'dump_model') FROM nurture.lead") }
+		  qw(score fit intent grade confidence)),
+	'nurture_explain(bigint,text,integer,timestamp with time zone)' => "SELECT l.lead_id, e.* FROM $a_lead, nurture_explain(l.lead_id) e",
+	'nurture_scores(text,integer)' => 'SELECT * FROM nurture_scores()',
+	'nurture_scores_at(bigint,timestamp with time zone,text,integer,timestamp with time zone)' =>
+	  "SELECT l.lead_id, nurture_scores_at(l.lead_id, nurture_now(), 'dump_model', 1) FROM $a_lead",
+	'nurture_score_at(bigint,timestamp with time zone,text,integer,timestamp with time zone)' =>
+	  "SELECT l.lead_id, nurture_score_at(l.lead_id, nurture_now(), 'dump_model', 1) FROM $a_lead",
+	'nurture_check_model(text,integer)' => "SELECT * FROM nurture_check_model('dump_model', 2)",
+	'nurture_what_if(text,integer,integer)' => "SELECT * FROM nurture_what_if('dump_model', 2)",
+	'nurture_what_if_matrix(text,integer,integer)' => "SELECT * FROM nurture_what_if_matrix('dump_model', 2)",
+	'nurture_diff(text,text,integer,integer)' => "SELECT * FROM nurture_diff('model', 'dump_model', 1, 2)",
+	'nurture_model_for(bigint,text)' => "SELECT l.lead_id, m.* FROM $a_lead, nurture_model_for(l.lead_id) m",
+	'nurture_account_score(bigint)' => "SELECT a.account_id, nurture_account_score(a.account_id) FROM $an_account",
+	'nurture_account_score(bigint,text)' => "SELECT a.account_id, nurture_account_score(a.account_id, 'dump_model') FROM $an_account",
+	'nurture_account_explain(bigint,text)' => "SELECT a.account_id, e.* FROM $an_account, nurture_account_explain(a.account_id) e",
+	'nurture_account_spike(bigint)' => "SELECT a.account_id, s.* FROM $an_account, nurture_account_spike(a.account_id) s",
+	'nurture_confidence_detail(bigint,text)' => "SELECT l.lead_id, d.* FROM $a_lead, nurture_confidence_detail(l.lead_id) d",
+	'nurture_next_question(bigint,text)' => "SELECT l.lead_id, q.* FROM $a_lead, nurture_next_question(l.lead_id) q",
+	'nurture_consent_at(bigint,timestamp with time zone,timestamp with time zone)' =>
+	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_consent_at(l.lead_id, nurture_now()) c",
+	'nurture_may_contact(bigint,text,text,text,timestamp with time zone)' => "SELECT l.lead_id, nurture_may_contact(l.lead_id, 'email') FROM $a_lead",
+	'nurture_explain_contact(bigint,text,text,text,timestamp with time zone)' =>
+	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_explain_contact(l.lead_id, 'email') c",
+	'nurture_asset_recipients(text,integer,timestamp with time zone)' =>
+	  "SELECT * FROM nurture_asset_recipients('moa_overview', 1, nurture_now() - interval '9 days')",
+	'nurture_next_asset(bigint,text,text,timestamp with time zone)' => "SELECT l.lead_id, nurture_next_asset(l.lead_id, 'email') FROM $a_lead",
+	'nurture_candidates(bigint,integer,text,text,timestamp with time zone)' =>
+	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_candidates(l.lead_id, 3, 'email') c",
+	'nurture_qualify(bigint,text)' => "SELECT l.lead_id, nurture_qualify(l.lead_id) FROM $a_lead",
+	'nurture_working_due(text,timestamp with time zone,interval)' =>
+	  "SELECT team, nurture_working_due(calendar, nurture_now(), interval '9 hours') FROM nurture.team",
+	'nurture_working_time(text,timestamp with time zone,timestamp with time zone)' =>
+	  "SELECT team, nurture_working_time(calendar, nurture_now() - interval '9 days', nurture_now()) FROM nurture.team",
+	'nurture_audit_digest()' => 'SELECT nurture_audit_digest()',
+	'nurture_audit_proof(bigint)' => 'SELECT a.audit_id, p.* FROM (SELECT min(audit_id) AS audit_id FROM nurture.audit) a, nurture_audit_proof(a.audit_id) p',
+	'nurture_audit_consistency(bigint,bigint)' => 'SELECT * FROM nurture_audit_consistency(10, 20)',
+	'nurture_why(bigint,bigint)' => 'SELECT m.lead_id, w.* FROM (SELECT lead_id, message_id FROM nurture.message WHERE lead_id < 10) m, nurture_why(m.lead_id, m.message_id) w',
+	'nurture_decisions(bigint,timestamp with time zone,timestamp with time zone)' => "SELECT l.lead_id, d.* FROM $a_lead, nurture_decisions(l.lead_id) d",
+
+	# views and aggregates, which have no signature among these
+	'view lead_score' => 'SELECT * FROM nurture_bi.lead_score',
+	'view lead_overview' => 'SELECT * FROM nurture_bi.lead_overview WHERE lead_id < 60',
+	'aggregates' => "SELECT nurture_tally_sum(signals), (SELECT nurture_tally_agg(1, occurred_at) FROM nurture.event WHERE event_type = 'page_viewed') FROM nurture.activity",
+	'unnest' => 'SELECT lead_id, u.* FROM nurture.activity, nurture_tally_unnest(signals) u');
+my (%safe, %plain);
+foreach (split(/\n/, $primary->safe_psql('crm', <<'SQL')))
+SELECT p.oid::regprocedure, p.proparallel,
+       CASE WHEN p.pronargs = p.pronargdefaults THEN format('SELECT * FROM %s() f', p.proname)
+            WHEN p.pronargs = p.pronargdefaults + 1 AND p.proargnames[1] = 'lead_id' THEN format('SELECT l.lead_id, f.* FROM LEADS, %s(l.lead_id) f', p.proname)
+            WHEN p.pronargs = p.pronargdefaults + 1 AND p.proargnames[1] = 'account_id' THEN format('SELECT a.account_id, f.* FROM ACCOUNTS, %s(a.account_id) f', p.proname) END
+FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND e.extname = 'nurture'
+WHERE p.provolatile = 's' AND p.prokind = 'f' AND p.prorettype <> 'internal'::regtype AND 'internal'::regtype <> ALL (p.proargtypes)
+  -- called by views and by the planner only
+  AND p.proname <> 'nurture_score_part'
+SQL
+{
+	my ($signature, $parallel, $query) = split(/\|/, $_, 3);
+
+	$safe{$signature} = $parallel;
+	next if $reads{$signature} || $query eq '';
+	# called in the plainest way
+	$reads{$signature} = $query =~ s/LEADS/$a_lead/r =~ s/ACCOUNTS/$an_account/r;
+	$plain{$signature} = 1;
+}
+is(join(', ', grep { !$reads{$_} } sort keys %safe), '', 'every function that only reads is among the queries');
+is(join(', ', grep { /\(/ && !$safe{$_} } sort keys %reads), '', 'and every query is of one');
+
+my $serial = "SET nurture.clock = '$clock'; SET timezone = 'UTC'; SET max_parallel_workers_per_gather = 0;";
+my $parallel = <<SQL;
+SET nurture.clock = '$clock'; SET timezone = 'UTC';
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \\g /dev/null
+SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0; SET parallel_leader_participation = off;
+SQL
+my ($workers, %poor) = (0);
+foreach my $read (sort keys %reads)
+{
+	my $query = "SELECT r::text FROM ($reads{$read}) r ORDER BY r::text COLLATE \"C\"";
+	my $result = $primary->safe_psql('crm', "$serial $query");
+	my $safe = ($safe{$read} // 's') eq 's';
+
+	# nothing has been sent, so an asset has no recipients
+	$poor{$read} = $result unless $plain{$read} || $read =~ /^nurture_asset_recipients/ || $result =~ /[^,()\n0-9]|,\d/;
+	is($standby->safe_psql('crm', "$serial $query"), $result, "$read: the same on the standby");
+	is($primary->safe_psql('crm', "$parallel $query"), $result, "$read: the same with workers") if $safe;
+	is($standby->safe_psql('crm', "$parallel $query"), $result, "$read: and with workers on the standby") if $safe;
+	$workers++ if $safe && $primary->safe_psql('crm', "$parallel EXPLAIN (COSTS OFF) $query") =~ /Gather/;
+}
+is(join("\n", map { "$_: $poor{$_}" } sort keys %poor), '', 'each query gives something');
+is($workers, scalar(grep { ($safe{$_} // 's') eq 's' } keys %reads), 'workers ran all that is safe');
+
 is(verify_errors($standby, 'crm'), '', 'the audit trail can be verified there');
 is(sqlstate($standby, 'crm', q{INSERT INTO nurture.event (lead_id, event_type) VALUES (1, 'page_viewed')}),
 	'25006', 'writing is refused by the server');
