@@ -247,7 +247,8 @@ CREATE TABLE nurture.gate (
     merged_into bigint,
     erased boolean NOT NULL DEFAULT false,
     recent timestamptz[],
-    due_at timestamptz
+    due_at timestamptz,
+    preferences boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE nurture.gate IS 'One row per lead, updated by every message decision and by every change of something that may forbid a message.';
 COMMENT ON COLUMN nurture.gate.lead_id IS 'Lead.';
@@ -259,6 +260,7 @@ COMMENT ON COLUMN nurture.gate.suppressed IS 'The lead itself is suppressed.';
 COMMENT ON COLUMN nurture.gate.merged_into IS 'The survivor, when the lead was merged.';
 COMMENT ON COLUMN nurture.gate.erased IS 'The lead was erased.';
 COMMENT ON COLUMN nurture.gate.recent IS 'Times of recent messages, an upper bound; NULL: not kept.';
+COMMENT ON COLUMN nurture.gate.preferences IS 'The lead has a max_per_month in nurture.preference.';
 COMMENT ON COLUMN nurture.gate.due_at IS 'When the scheduler has to look at the lead again.';
 
 CREATE TABLE nurture.message (

@@ -10,6 +10,7 @@
 #include "base/settings.h"
 #include "content/content.h"
 #include "facts/attribute.h"
+#include "facts/fact_map.h"
 #include "facts/history.h"
 #include "facts/program.h"
 #include "facts/vocabulary.h"
@@ -40,6 +41,8 @@ _PG_init(void)
 	nurture_program_init();
 	nurture_history_init();
 	nurture_attribute_init();
+	nurture_fact_map_init();
+	nurture_form_init();
 	nurture_scoring_init();
 	nurture_account_init();
 	nurture_signal_match_init();

@@ -28,6 +28,7 @@ INSERT INTO nurture.reason (reason, class, text, remedy) VALUES
     ('no_contact_point', 'suppression', 'There is no address for this channel.', 'Ask the lead, or choose another channel.'),
     ('stopped', 'stop', 'A stop rule ended nurturing.', 'See nurture.stop_effect for what lifts it.'),
     ('paused', 'stop', 'The lead is paused.', 'See nurture_resume.'),
+    ('preference', 'policy', 'More messages than the lead wants.', 'It is sent when the lead''s own limit allows; only the lead can change nurture.preference.'),
     ('frequency_cap', 'policy', 'More messages than the contact policy allows.', 'It is sent when the policy allows, or choose to send less.'),
     ('duplicate', 'uniqueness', 'The lead had this, or an asset of the same family, already.', 'Choose an asset of another family.')
 ON CONFLICT DO NOTHING;

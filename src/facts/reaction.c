@@ -33,11 +33,27 @@ nurture_reactors_want(int signal_id, bool history)
 	return false;
 }
 
+/* Tells whether any reactor wants events of this type. */
+bool
+nurture_reactors_want_type(const char *event_type, bool history)
+{
+	for (Reactor *reactor = reactors; reactor != NULL; reactor = reactor->next)
+	{
+		if ((!history || reactor->history_too) && reactor->wants_type != NULL &&
+			reactor->wants_type(event_type))
+			return true;
+	}
+	return false;
+}
+
 static bool
 wanted(const Reactor *reactor, const SubjectEvent *event)
 {
 	if (event->history && !reactor->history_too)
 		return false;
+	if (reactor->wants_type != NULL && event->properties != NULL &&
+		reactor->wants_type(event->event_type))
+		return true;
 	for (int i = 0; i < event->nsignals; i++)
 	{
 		if (reactor->wants(event->signals[i]))

@@ -4,7 +4,7 @@
  *	  them.
  *
  * Rooms register a reactor each.  The event trigger calls them in their order
- * (which is the lock order: gate before enrollment before hand-off), each once
+ * (which is the lock order: lead before gate before enrollment before hand-off), each once
  * per statement with all the events it wants, ascending by lead.  An event
  * that matched no signal a reactor wants costs nothing.
  */
@@ -15,6 +15,7 @@
 #include "facts/subject.h"
 
 /* order of the reactors */
+#define REACT_FACTS		5		/* answers in forms become facts and consent */
 #define REACT_CONSENT	10		/* opt-outs and objections told by events */
 #define REACT_GATE		20		/* stop rules */
 #define REACT_STANDING	30		/* tier, stage, grade */
@@ -34,6 +35,12 @@ typedef struct Reactor
 	bool		(*wants) (int signal_id);
 	/* events are ascending by lead_id, then by occurred_at and event_id */
 	void		(*react) (const SubjectEvent *const *events, int nevents);
+
+	/*
+	 * Whether events of this type are wanted whatever they match; NULL = no.
+	 * They come with their properties.
+	 */
+	bool		(*wants_type) (const char *event_type);
 	struct Reactor *next;		/* private */
 } Reactor;
 
@@ -41,6 +48,7 @@ extern void nurture_reactor_register(Reactor *reactor);
 
 /* For the event trigger: */
 extern bool nurture_reactors_want(int signal_id, bool history);
+extern bool nurture_reactors_want_type(const char *event_type, bool history);
 extern void nurture_react(const SubjectEvent *const *events, int nevents);
 
 #endif							/* NURTURE_REACTION_H */

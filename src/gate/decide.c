@@ -591,21 +591,32 @@ decide_caps(const GateRules *rules, const GateLead *lead,
 			const GateAsset *asset, const GateAsk *ask, int class,
 			TimestampTz start, GateDecision *decision)
 {
-	CapTimes   *asked = palloc(sizeof(CapTimes) * Max(rules->ncaps, 1));
+	int			ncaps = rules->ncaps + lead->npreferences;
+	CapTimes   *asked = palloc(sizeof(CapTimes) * Max(ncaps, 1));
 	int			nasked = 0;
 	int64		longest = 0;
 	TimestampTz t = start;
 	bool		moved = true;
+	GateFinding *finding;
 
-	for (int i = 0; i < rules->ncaps; i++)
+	for (int i = 0; i < ncaps; i++)
 	{
-		const GateCap *cap = &rules->caps[i];
+		const GateCap *cap = i < rules->ncaps ? &rules->caps[i] :
+		&lead->preferences[i - rules->ncaps];
 		CapTimes   *times = &asked[nasked];
 
 		if (!cap_asks(cap, ask->channel, class, decision->purpose, ask->track))
 			continue;
 		if (cap->same_family && (ask->no_asset || ask->occurrence_key != NULL))
 			continue;
+		if (cap->n == 0)
+		{
+			finding = found(decision, cap->rule, false, GATE_REFUSE, "preference",
+							"the lead wants none");
+			if (ask->remedies)
+				finding->remedy = "Only the lead can change it, in nurture.preference.";
+			continue;
+		}
 		times->cap = cap;
 		times->n = 0;
 		times->times = palloc(sizeof(TimestampTz) * Max(lead->nlive, 1));
@@ -648,11 +659,11 @@ decide_caps(const GateRules *rules, const GateLead *lead,
 		const GateCap *cap = asked[i].cap;
 		TimestampTz next = cap_next(&asked[i], start);
 		bool		late = t > start + longest;
-		GateFinding *finding;
 
 		finding = found(decision, cap->rule, next == start,
 						cap->same_family || late ? GATE_REFUSE : GATE_DEFER,
-						cap->same_family ? "duplicate" : "frequency_cap",
+						cap->same_family ? "duplicate" :
+						cap->preference ? "preference" : "frequency_cap",
 						psprintf("%d of %d in %s", cap_used(&asked[i], start),
 								 cap->n, cap->period_text));
 		if (next != start)

@@ -13,4 +13,5 @@ nurture_gate_init(void)
 	nurture_gate_rules_init();
 	nurture_consent_init();
 	nurture_stop_init();
+	nurture_form_answer_init();
 }

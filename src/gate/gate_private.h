@@ -67,7 +67,10 @@ typedef struct GateCap
 								 * hours, a month 30 days */
 	const char *period_text;
 	bool		same_family;
+	bool		preference;		/* the lead's own */
 } GateCap;
+
+#define PREFERENCE_PERIOD	(30 * USECS_PER_DAY)	/* of max_per_month */
 
 typedef struct GateStage
 {
@@ -183,6 +186,7 @@ typedef struct GateLead
 	bool		found;
 	int64		seq;			/* of the gate row */
 	bool		suppressed;		/* as the gate row says */
+	bool		prefers;		/* likewise: it has caps of its own */
 	bool		erased;
 	TimestampTz stopped_until;	/* DT_NOBEGIN = not */
 	TimestampTz paused_until;	/* DT_NOBEGIN = not */
@@ -200,6 +204,8 @@ typedef struct GateLead
 	GateConsent *consents;
 	int			nstops;
 	GateStop   *stops;
+	int			npreferences;
+	GateCap    *preferences;
 	int			nlive;
 	int			maxlive;
 	GateLive   *live;
@@ -350,6 +356,13 @@ extern bool nurture_consent_forbids(ConsentState state);
 /* consent.c */
 extern void nurture_consent_init(void);
 extern void nurture_consent_inherit(int64 lead_id, int64 survivor);
+
+/* preference.c */
+extern void nurture_preference_read(GateLead *lead);
+extern void nurture_preference_inherit(int64 lead_id, int64 survivor);
+
+/* form_answer.c */
+extern void nurture_form_answer_init(void);
 
 /* suppress.c */
 extern void nurture_suppress_inherit(int64 lead_id, int64 survivor);

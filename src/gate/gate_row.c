@@ -42,7 +42,7 @@ static KeptPlan update_gate =
 KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) $2"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
 		  " RETURNING g.seq, g.suppressed, g.merged_into, g.erased,"
-		  " g.stopped_until, g.paused_until", INT8OID, INT8OID);
+		  " g.stopped_until, g.paused_until, g.preferences", INT8OID, INT8OID);
 
 static KeptPlan find_gate =
 KEPT_PLAN("SELECT 1 FROM nurture.gate AS g"
@@ -107,6 +107,7 @@ nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
 			lead->stopped_until = null ? DT_NOBEGIN : DatumGetTimestampTz(value);
 			value = nurture_cell(0, 6, &null);
 			lead->paused_until = null ? DT_NOBEGIN : DatumGetTimestampTz(value);
+			lead->prefers = DatumGetBool(nurture_cell(0, 7, &null));
 			SPI_freetuptable(SPI_tuptable);
 			return true;
 		}
@@ -257,6 +258,7 @@ inherit_denials(int64 lead_id, int64 survivor)
 	nurture_consent_inherit(lead_id, survivor);
 	nurture_stop_inherit(lead_id, survivor);
 	nurture_suppress_inherit(lead_id, survivor);
+	nurture_preference_inherit(lead_id, survivor);
 }
 
 /* A lead whose change the gate has to know. */

@@ -19,7 +19,7 @@
 
 static KeptPlan read_gate =
 KEPT_PLAN("SELECT g.seq, g.suppressed, g.merged_into, g.erased,"
-		  " g.stopped_until, g.paused_until FROM nurture.gate AS g"
+		  " g.stopped_until, g.paused_until, g.preferences FROM nurture.gate AS g"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1", INT8OID);
 
 static KeptPlan read_lead =
@@ -121,6 +121,7 @@ read_gate_row(int64 lead_id, GateLead *lead)
 	lead->erased = DatumGetBool(nurture_cell(0, 4, &null));
 	lead->stopped_until = cell_time(0, 5, DT_NOBEGIN);
 	lead->paused_until = cell_time(0, 6, DT_NOBEGIN);
+	lead->prefers = DatumGetBool(nurture_cell(0, 7, &null));
 	return true;
 }
 
@@ -217,9 +218,10 @@ nurture_gate_read_live(GateLead *lead, const GateRules *rules,
 {
 	MemoryContext context = lead->context;
 	Datum		values[2];
+	int64		longest = Max(rules->longest, lead->npreferences > 0 ? PREFERENCE_PERIOD : 0);
 
 	values[0] = Int64GetDatum(lead->lead_id);
-	values[1] = TimestampTzGetDatum(now - rules->longest - USECS_PER_DAY);
+	values[1] = TimestampTzGetDatum(now - longest - USECS_PER_DAY);
 	(void) nurture_execute(&read_live, values, NULL, false);
 	lead->nlive = 0;
 	lead->nadded = 0;
@@ -300,7 +302,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->email = lead->phone = lead->country = NULL;
 	lead->audience_type = lead->language = lead->stage = NULL;
 	lead->ours = lead->has_account = false;
-	lead->nconsents = lead->nstops = lead->nlive = 0;
+	lead->prefers = false;
+	lead->nconsents = lead->nstops = lead->npreferences = lead->nlive = 0;
 	lead->maxlive = lead->nadded = 0;
 	lead->live = NULL;
 
@@ -328,6 +331,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 		return;
 	if (lead->stopped_until > now || lead->paused_until > now)
 		read_stop_effects(lead, context, now);
+	if (lead->prefers)
+		nurture_preference_read(lead);
 	nurture_gate_read_live(lead, rules, now);
 }
 

@@ -36,6 +36,15 @@ NURTURE_FUNCTION(nurture_event_count);
 #define WANT_NEW		0x02
 #define WANT_HISTORY	0x04
 
+/* the same of event types, a few at a time */
+#define TYPE_SLOTS		64
+
+typedef struct TypeWant
+{
+	const MatchType *type;
+	uint8		want;
+} TypeWant;
+
 typedef struct EventRun
 {
 	Relation	rel;
@@ -49,6 +58,7 @@ typedef struct EventRun
 	TimestampTz latest;			/* events later than this are in the future */
 	TimestampTz history_before; /* events before this start nothing */
 	uint8	   *want;			/* per signal id; 0 = events with tags */
+	TypeWant   *type_want;		/* by address */
 	SubjectEvent **events;		/* for the reactors */
 	int			nevents;
 	int			room;
@@ -231,10 +241,35 @@ wanted(EventRun *run, int signal_id, bool history)
 }
 
 static bool
-event_wanted(EventRun *run, bool history)
+type_wanted(EventRun *run, const MatchType *type, bool history)
+{
+	TypeWant   *slot;
+
+	if (run->type_want == NULL)
+		run->type_want = MemoryContextAllocZero(run->context, TYPE_SLOTS * sizeof(TypeWant));
+	slot = &run->type_want[((uintptr_t) type >> 5) % TYPE_SLOTS];
+	if (slot->type != type)
+	{
+		const char *code = nurture_match_type_code(type);
+
+		slot->type = type;
+		slot->want = 0;
+		if (nurture_reactors_want_type(code, false))
+			slot->want |= WANT_NEW;
+		if (nurture_reactors_want_type(code, true))
+			slot->want |= WANT_HISTORY;
+	}
+	return (slot->want & (history ? WANT_HISTORY : WANT_NEW)) != 0;
+}
+
+static bool
+event_wanted(EventRun *run, const MatchType *type, bool history)
 {
 	bool		isnull;
 
+	(void) value_of(run, EVENT_PROPERTIES, &isnull);
+	if (!isnull && type_wanted(run, type, history))
+		return true;
 	for (int i = 0; i < run->match->nsignals; i++)
 	{
 		if (wanted(run, run->match->signals[i], history))
@@ -273,7 +308,7 @@ text_or_null(EventRun *run, EventColumn column)
 
 /* Remembers the row at hand for the reactors, if any of them wants it. */
 static void
-remember_row(EventRun *run)
+remember_row(EventRun *run, const MatchType *type)
 {
 	bool		isnull;
 	Datum		value;
@@ -286,13 +321,13 @@ remember_row(EventRun *run)
 	value = value_of(run, EVENT_OCCURRED_AT, &isnull);
 	occurred_at = DatumGetTimestampTz(value);
 	history = occurred_at < run->history_before;
-	if (!event_wanted(run, history))
+	if (!event_wanted(run, type, history))
 		return;
 	old = MemoryContextSwitchTo(run->row);
 	if (!history && marked_history(run))
 	{
 		history = true;
-		if (!event_wanted(run, history))
+		if (!event_wanted(run, type, history))
 		{
 			MemoryContextSwitchTo(old);
 			return;
@@ -382,15 +417,18 @@ count_inserted(EventRun *run, Tuplestorestate *rows)
 	rewind_rows(run, rows);
 	while (next_row(run, rows))
 	{
+		const MatchType *type;
+
 		if (keys.dropped > 0 &&
 			nurture_event_dropped(&keys,
 								  DatumGetInt64(value_of(run, EVENT_LEAD_ID, &isnull)),
 								  DatumGetInt64(value_of(run, EVENT_EVENT_ID, &isnull)),
 								  DatumGetTimestampTz(value_of(run, EVENT_RECORDED_AT, &isnull))))
 			continue;
-		match_row(run, type_of(run));
+		type = type_of(run);
+		match_row(run, type);
 		count_row(run, plus);
-		remember_row(run);
+		remember_row(run, type);
 	}
 	ExecClearTuple(run->slot);
 	if (!nurture_activity_add(plus, &unknown_lead))

@@ -338,6 +338,13 @@ nurture_match_type(const MatchRules *rules, const char *code, size_t len)
 	return table_find(&rules->types, code, len);
 }
 
+/* Returns the code of an event type. */
+const char *
+nurture_match_type_code(const MatchType *type)
+{
+	return type->code.text;
+}
+
 /* Tells whether matching events of this type looks at their properties. */
 bool
 nurture_match_reads_properties(const MatchType *type)

@@ -53,6 +53,7 @@ extern void nurture_match_event(const MatchRules *rules, const MatchType *type,
 								Datum tags, bool tags_null,
 								Datum properties, bool properties_null,
 								TimestampTz occurred_at, EventMatch *match);
+extern const char *nurture_match_type_code(const MatchType *type);
 extern bool nurture_match_reads_properties(const MatchType *type);
 
 /* Makes a match that nothing is counted for. */
