@@ -41,11 +41,12 @@ static void
 trim(JsonbValue *text)
 {
 	while (text->val.string.len > 0 && is_blank(text->val.string.val[text->val.string.len - 1]))
-		text->val.string.len--;
+		text	  ->val.string.len--;
+
 	while (text->val.string.len > 0 && is_blank(text->val.string.val[0]))
 	{
-		text->val.string.val++;
-		text->val.string.len--;
+		text	  ->val.string.val++;
+		text	  ->val.string.len--;
 	}
 }
 
@@ -54,6 +55,7 @@ set_text(JsonbValue *value, char *text)
 {
 	value->type = jbvString;
 	value->val.string.val = text;
+
 	value->val.string.len = strlen(text);
 }
 
@@ -82,7 +84,7 @@ translated(const FactRule *rule, JsonbValue value)
 	char	   *text = rule->translate ? scalar_text(&value) : NULL;
 	JsonbValue	found;
 
-	if (text != NULL &&
+	if (text !=NULL &&
 		getKeyJsonValueFromContainer(&rule->translate->root, text, strlen(text), &found) != NULL)
 		return found;
 	return value;
@@ -177,7 +179,7 @@ all_of(const char *text, const char *set)
 static void
 fold(char *text, bool upper)
 {
-	for (; *text; text++)
+	for (; *text; text ++)
 		*text = upper ? pg_ascii_toupper((unsigned char) *text) : pg_ascii_tolower((unsigned char) *text);
 }
 
@@ -193,8 +195,8 @@ email_problem(const char *text)
 		if (is_blank(*p) || (unsigned char) *p < ' ' || *p == ',' || *p == ';' || *p == '<' || *p == '>')
 			return "it is not an e-mail address";
 	}
-	return at == NULL || at == text || strchr(at, '.') == NULL || at[1] == '.' ||
-		text[strlen(text) - 1] == '.' ? "it is not an e-mail address" : NULL;
+	return at == NULL || at == text ||strchr(at, '.') == NULL || at[1] == '.' ||
+	text[strlen(text) - 1] == '.' ? "it is not an e-mail address" : NULL;
 }
 
 static const char *
@@ -202,7 +204,7 @@ phone_problem(const char *text)
 {
 	int			digits = 0;
 
-	if (!all_of(text[0] == '+' ? text + 1 : text, "0123456789 ()-./"))
+	if (!all_of(text[0] == '+' ? text +1 : text, "0123456789 ()-./"))
 		return "it is not a phone number";
 	for (const char *p = text; *p; p++)
 		digits += *p >= '0' && *p <= '9';
@@ -255,20 +257,23 @@ form_problem(FactForm form, char *text)
 		case FACT_REGION:
 			fold(text, true);
 			dash = strchr(text, '-');
-			return dash == text + 2 && text[0] != ' ' && text[1] != ' ' &&
-				strlen(dash) >= 2 && strlen(dash) <= 4 &&
-				all_of(dash + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") &&
-				strstr(countries, pnstrdup(text, 2)) != NULL ?
-				NULL : "it is no region code of ISO 3166-2";
+			return dash == text +2 && text[0] != ' ' && text[1] != ' ' &&
+						strlen(dash) >= 2 && strlen(dash) <= 4 &&
+						all_of(dash + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") &&
+						strstr(countries, pnstrdup(text, 2)) != NULL ?
+						NULL : "it is no region code of ISO 3166-2";
+
 		case FACT_LANGUAGE:
 			fold(text, false);
 			dash = strpbrk(text, "-_");
 			if (dash == NULL)
-				dash = text + strlen(text);
+				dash = text +strlen(text);
+
 			return (dash - text == 2 || dash - text == 3) &&
 				strspn(text, "abcdefghijklmnopqrstuvwxyz") == dash - text &&
-				all_of(dash, "abcdefghijklmnopqrstuvwxyz0123456789-_") && strlen(text) <= 35 ?
-				NULL : "it is no language code of ISO 639";
+						all_of(dash, "abcdefghijklmnopqrstuvwxyz0123456789-_") && strlen(text) <= 35 ?
+						NULL : "it is no language code of ISO 639";
+
 		case FACT_ZONE:
 			return zone_problem(text);
 		case FACT_ANY_TEXT:
@@ -291,6 +296,7 @@ item_text(const JsonbValue *item, const char **problem)
 		return NULL;
 	}
 	text = scalar_text(item);
+
 	if (strlen(text) > ATTRIBUTE_MAX_TEXT)
 	{
 		*problem = psprintf("it is longer than %d bytes", ATTRIBUTE_MAX_TEXT);
@@ -430,7 +436,7 @@ make_topics(JsonbValue *items, int n, FactAnswer *answer)
 		const char *problem = NULL;
 		char	   *text = item_text(&items[i], &problem);
 
-		if (text != NULL)
+		if (text !=NULL)
 			problem = tag_problem("topic", text);
 		if (problem != NULL)
 		{

@@ -17,19 +17,13 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
-#include "facts/fact_map.h"
-#include "facts/history.h"
+#include "facts/form_private.h"
 #include "facts/reaction.h"
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/datetime.h"
-#include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define MAX_SHOWN	1000		/* bytes of an answer that a review shows */
 #define MAX_REASON	200			/* bytes of a reason in the history */
 
 static KeptPlan lock_leads =
@@ -56,154 +50,6 @@ KEPT_PLAN("SELECT u.i, greatest("
 		  " AND (u.key IS NULL OR w.was IS DISTINCT FROM w.became)))"
 		  " FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY AS u(lead_id, target, col, key, present, i)",
 		  INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID);
-
-static KeptPlan write_leads =
-KEPT_PLAN("UPDATE nurture.lead AS l SET"
-		  " email = coalesce(u.facts ->> 'email', l.email),"
-		  " phone = coalesce(u.facts ->> 'phone', l.phone),"
-		  " full_name = coalesce(u.facts ->> 'full_name', l.full_name),"
-		  " audience_type = coalesce(u.facts ->> 'audience_type', l.audience_type),"
-		  " role = coalesce(u.facts ->> 'role', l.role),"
-		  " specialty = coalesce(u.facts ->> 'specialty', l.specialty),"
-		  " therapeutic_area = coalesce(u.facts ->> 'therapeutic_area', l.therapeutic_area),"
-		  " country = coalesce(u.facts ->> 'country', l.country),"
-		  " region = coalesce(u.facts ->> 'region', l.region),"
-		  " postal_code = coalesce(u.facts ->> 'postal_code', l.postal_code),"
-		  " organization_type = coalesce(u.facts ->> 'organization_type', l.organization_type),"
-		  " source = coalesce(u.facts ->> 'source', l.source),"
-		  " campaign = coalesce(u.facts ->> 'campaign', l.campaign),"
-		  " language = coalesce(u.facts ->> 'language', l.language),"
-		  " time_zone = coalesce(u.facts ->> 'time_zone', l.time_zone),"
-		  " attributes = l.attributes || u.attributes,"
-		  " updated_at = greatest(l.updated_at, u.said_at)"
-		  " FROM unnest($1, $2, $3, $4) AS u(lead_id, facts, attributes, said_at)"
-		  " WHERE l.lead_id = u.lead_id",
-		  INT8ARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TIMESTAMPTZARRAYOID);
-
-/* An answer that says what is there already makes it younger, never older. */
-static KeptPlan write_sources =
-KEPT_PLAN("INSERT INTO nurture.fact_source AS s (lead_id, target, said_at, event_id, ignored_event_id, ignored_because)"
-		  " SELECT * FROM unnest($1, $2, $3, $4, $5, $6) AS u(lead_id, target, said_at, event_id, ignored_event_id, ignored_because)"
-		  " ON CONFLICT (lead_id, target) DO UPDATE SET"
-		  " said_at = coalesce(EXCLUDED.said_at, s.said_at),"
-		  " event_id = CASE WHEN EXCLUDED.said_at IS NULL THEN s.event_id ELSE EXCLUDED.event_id END,"
-		  " ignored_event_id = coalesce(EXCLUDED.ignored_event_id, s.ignored_event_id),"
-		  " ignored_because = coalesce(EXCLUDED.ignored_because, s.ignored_because)",
-		  INT8ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID);
-
-/*
- * One case is open per lead, bucket and scope: what comes while it is open
- * joins it, the first twenty of them.
- */
-static KeptPlan open_reviews =
-KEPT_PLAN("INSERT INTO nurture.review AS r (lead_id, bucket, scope, evidence)"
-		  " SELECT u.lead_id, u.bucket, u.scope, jsonb_build_object('answers', jsonb_agg(u.evidence ORDER BY u.i))"
-		  " FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS u(lead_id, bucket, scope, evidence, i)"
-		  " GROUP BY u.lead_id, u.bucket, u.scope ORDER BY u.lead_id, u.bucket, u.scope"
-		  " ON CONFLICT (lead_id, bucket, scope) WHERE state = 'open' DO UPDATE SET"
-		  " evidence = r.evidence || jsonb_build_object('answers', (r.evidence -> 'answers') || (EXCLUDED.evidence -> 'answers'))"
-		  " WHERE jsonb_array_length(r.evidence -> 'answers') < 20",
-		  INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID);
-
-/* A lead of the statement as it is under its lock. */
-typedef struct FormLead
-{
-	int64		lead_id;
-	int64		merged_into;	/* 0 = not merged */
-	bool		erased;
-	TimestampTz created_at;
-	Jsonb	   *attributes;
-	char	   *columns[FACT_LEAD_COLUMNS]; /* NULL = unknown */
-
-	/* what is to be written */
-	Jsonb	   *facts[FACT_LEAD_COLUMNS];	/* NULL = as it is */
-	JsonbParseState *more;		/* attributes; NULL = none */
-	bool		changed;
-	bool		of_gate;		/* its gate row comes first */
-	TimestampTz said_at;		/* latest of what is new */
-	const SubjectEvent *event;	/* that said it */
-	StringInfoData why;
-} FormLead;
-
-typedef struct FormAnswer
-{
-	FormLead   *lead;
-	const FactRule *rule;
-	const SubjectEvent *event;
-	FactAnswer	answer;
-} FormAnswer;
-
-/* The answers of a statement about one fact of one lead. */
-typedef struct FormFact
-{
-	int			first;			/* among the answers */
-	int			n;
-	Jsonb	   *present;		/* NULL = unknown */
-	bool		known_age;		/* said_at is filled */
-	TimestampTz said_at;
-	int64		event_id;		/* of an answer that says what now holds; 0 = none */
-	int64		ignored_event_id;	/* the last one that changed nothing; 0 = none */
-	const char *ignored_because;
-} FormFact;
-
-/* Growing columns of a query's arrays. */
-typedef struct FormColumn
-{
-	Oid			type;
-	int			n;
-	int			room;
-	Datum	   *values;
-	bool	   *nulls;
-} FormColumn;
-
-typedef struct FormRun
-{
-	int			nleads;
-	FormLead   *leads;			/* ascending */
-	int			nanswers;
-	int			room;
-	FormAnswer *answers;
-	int			nfacts;
-	FormFact   *facts;
-	FormColumn	reviews[4];
-	int			nfor_gate;
-	FactForGate *for_gate;
-} FormRun;
-
-static void
-put(FormColumn *column, Oid type, Datum value, bool isnull)
-{
-	if (column->n == column->room)
-	{
-		column->room = Max(column->room * 2, 16);
-		column->values = column->values == NULL ? palloc(column->room * sizeof(Datum)) :
-			repalloc_huge(column->values, column->room * sizeof(Datum));
-		column->nulls = column->nulls == NULL ? palloc(column->room * sizeof(bool)) :
-			repalloc_huge(column->nulls, column->room * sizeof(bool));
-	}
-	column->type = type;
-	column->values[column->n] = value;
-	column->nulls[column->n++] = isnull;
-}
-
-static void
-put_text(FormColumn *column, const char *text)
-{
-	put(column, TEXTOID, text ? CStringGetTextDatum(text) : (Datum) 0, text == NULL);
-}
-
-static Datum
-array_of(FormColumn *column, Oid type)
-{
-	int			lower = 1;
-	bool		by_value = type == INT8OID || type == TIMESTAMPTZOID;
-
-	if (column->n == 0)
-		return PointerGetDatum(construct_empty_array(type));
-	return PointerGetDatum(construct_md_array(column->values, column->nulls, 1, &column->n, &lower, type,
-											  by_value ? 8 : -1, by_value,
-											  by_value ? TYPALIGN_DOUBLE : TYPALIGN_INT));
-}
 
 static Jsonb *
 copy_jsonb(const Jsonb *value)
@@ -277,8 +123,9 @@ compare_leads(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static FormLead *
-find_lead(FormLead *leads, int n, int64 lead_id)
+/* Finds a lead among those that are locked. */
+FormLead   *
+nurture_form_lead(FormLead *leads, int n, int64 lead_id)
 {
 	FormLead	key;
 
@@ -332,7 +179,7 @@ survivor_of(const FormRun *run, int64 lead_id)
 {
 	for (int merges = 0; merges < SUBJECT_MAX_MERGE_CHAIN; merges++)
 	{
-		const FormLead *lead = find_lead(run->leads, run->nleads, lead_id);
+		const FormLead *lead = nurture_form_lead(run->leads, run->nleads, lead_id);
 
 		if (lead == NULL || lead->merged_into == 0)
 			break;
@@ -362,7 +209,7 @@ lock_all(FormRun *run)
 		{
 			int64		lead_id = survivor_of(run, run->answers[i].event->lead_id);
 
-			if (find_lead(run->leads, run->nleads, lead_id) == NULL)
+			if (nurture_form_lead(run->leads, run->nleads, lead_id) == NULL)
 				ids[n++] = Int64GetDatum(lead_id);
 		}
 		qsort(ids, n, sizeof(Datum), compare_ids);
@@ -379,8 +226,8 @@ lock_all(FormRun *run)
 	{
 		FormAnswer *answer = &run->answers[i];
 
-		answer->lead = find_lead(run->leads, run->nleads,
-								 survivor_of(run, answer->event->lead_id));
+		answer->lead = nurture_form_lead(run->leads, run->nleads,
+										 survivor_of(run, answer->event->lead_id));
 		if (answer->lead == NULL || answer->lead->erased || answer->lead->merged_into != 0)
 			continue;
 		run->answers[kept++] = *answer;
@@ -466,6 +313,10 @@ group_facts(FormRun *run)
 			fact->said_at = run->answers[i].lead->created_at;
 		}
 		fact->n++;
+		if (fact->present != NULL && run->answers[i].rule->mode != FACT_FILL &&
+			run->answers[i].answer.value != NULL &&
+			!same_value(fact->present, run->answers[i].answer.value))
+			fact->disputed = true;
 	}
 
 	asked = palloc(Max(run->nfacts, 1) * sizeof(FormFact *));
@@ -475,24 +326,24 @@ group_facts(FormRun *run)
 		const FactTarget *target = &run->answers[fact->first].rule->target;
 		bool		attribute = target->kind == FACT_ATTRIBUTE;
 
-		if (fact->present == NULL)
-			continue;			/* any answer is younger than none */
+		if (!fact->disputed)
+			continue;
 		asked[nasked++] = fact;
-		put(&columns[0], INT8OID, Int64GetDatum(run->answers[fact->first].lead->lead_id), false);
-		put_text(&columns[1], target->text);
-		put_text(&columns[2], attribute ? "attributes" : target->column->name);
-		put_text(&columns[3], attribute ? target->key : NULL);
-		put(&columns[4], JSONBOID, JsonbPGetDatum(fact->present), false);
+		nurture_form_put(&columns[0], INT8OID, Int64GetDatum(run->answers[fact->first].lead->lead_id), false);
+		nurture_form_put_text(&columns[1], target->text);
+		nurture_form_put_text(&columns[2], attribute ? "attributes" : target->column->name);
+		nurture_form_put_text(&columns[3], attribute ? target->key : NULL);
+		nurture_form_put(&columns[4], JSONBOID, JsonbPGetDatum(fact->present), false);
 	}
 	if (nasked > 0)
 	{
 		Datum		values[5];
 		bool		isnull;
 
-		values[0] = array_of(&columns[0], INT8OID);
+		values[0] = nurture_form_array(&columns[0], INT8OID);
 		for (int i = 1; i < 4; i++)
-			values[i] = array_of(&columns[i], TEXTOID);
-		values[4] = array_of(&columns[4], JSONBOID);
+			values[i] = nurture_form_array(&columns[i], TEXTOID);
+		values[4] = nurture_form_array(&columns[4], JSONBOID);
 		(void) nurture_execute(&read_said, values, NULL, false);
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
@@ -504,45 +355,6 @@ group_facts(FormRun *run)
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
-}
-
-static void
-append_shown(StringInfo json, const char *name, Jsonb *value)
-{
-	char	   *text = JsonbToCString(NULL, &value->root, VARSIZE(value));
-
-	appendStringInfo(json, ", \"%s\": ", name);
-	if (strlen(text) <= MAX_SHOWN)
-		appendStringInfoString(json, text);
-	else
-		escape_json(json, "longer than a review shows; see the event");
-}
-
-/* Opens a case about an answer, or joins the one that is open. */
-static void
-review(FormRun *run, const FormAnswer *answer, const char *bucket, Jsonb *present, const char *problem)
-{
-	const SubjectEvent *event = answer->event;
-	StringInfoData json;
-	char		at[MAXDATELEN + 1];
-
-	initStringInfo(&json);
-	(void) JsonEncodeDateTime(at, TimestampTzGetDatum(event->occurred_at), TIMESTAMPTZOID, NULL);
-	appendStringInfo(&json, "{\"event_id\": " INT64_FORMAT ", \"event_type\": \"%s\", \"occurred_at\": \"%s\"",
-					 event->event_id, event->event_type, at);
-	append_shown(&json, "answer", answer->answer.value ? answer->answer.value : answer->answer.raw);
-	if (present != NULL)
-		append_shown(&json, "present", present);
-	if (problem != NULL)
-	{
-		appendStringInfoString(&json, ", \"problem\": ");
-		escape_json(&json, problem);
-	}
-	appendStringInfoChar(&json, '}');
-	put(&run->reviews[0], INT8OID, Int64GetDatum(answer->lead->lead_id), false);
-	put_text(&run->reviews[1], bucket);
-	put_text(&run->reviews[2], answer->rule->target.text);
-	put(&run->reviews[3], JSONBOID, DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)), false);
 }
 
 /* Takes an answer as the fact. */
@@ -587,12 +399,12 @@ decide_fact(FormRun *run, FormFact *fact)
 
 		if (answer->answer.problem != NULL)
 		{
-			review(run, answer, "manual_research", NULL, answer->answer.problem);
+			nurture_form_review(run, answer, "manual_research", NULL, answer->answer.problem);
 			ignored = "does_not_fit";
 		}
 		else if (fact->present != NULL && same_value(fact->present, answer->answer.value))
 		{
-			if (event->occurred_at >= fact->said_at)
+			if (!fact->disputed || event->occurred_at >= fact->said_at)
 			{
 				fact->said_at = event->occurred_at;
 				fact->event_id = event->event_id;
@@ -604,12 +416,13 @@ decide_fact(FormRun *run, FormFact *fact)
 			ignored = "known";
 		else if (fact->present != NULL && answer->rule->mode == FACT_REVIEW)
 		{
-			review(run, answer, "contradiction", fact->present, NULL);
+			nurture_form_review(run, answer, "contradiction", fact->present, NULL);
 			ignored = "contradicts";
 		}
 		else
 		{
 			take(fact, answer);
+			fact->taken = true;
 			fact->said_at = event->occurred_at;
 			fact->event_id = event->event_id;
 		}
@@ -640,181 +453,6 @@ decide_fact(FormRun *run, FormFact *fact)
 		}
 		(void) pushJsonbValue(&lead->more, WJB_VALUE, &value);
 	}
-}
-
-/* Returns what of a lead's columns is new, as an object. */
-static Jsonb *
-new_columns(const FormLead *lead)
-{
-	JsonbParseState *state = NULL;
-
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < FACT_LEAD_COLUMNS; i++)
-	{
-		JsonbValue	key;
-		JsonbValue	value;
-
-		if (lead->facts[i] == NULL)
-			continue;
-		key.type = jbvString;
-		key.val.string.val = unconstify(char *, nurture_fact_lead_columns[i].name);
-		key.val.string.len = strlen(key.val.string.val);
-		(void) pushJsonbValue(&state, WJB_KEY, &key);
-		(void) JsonbExtractScalar(&lead->facts[i]->root, &value);
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-/* Updates the leads that learned something, by one statement. */
-static void
-write_facts(FormRun *run)
-{
-	FormColumn	columns[4] = {0};
-	FactCause  *causes = palloc(Max(run->nleads, 1) * sizeof(FactCause));
-	FactCauses	because = {causes, 0};
-	const FactCauses *outer;
-	Datum		values[4];
-
-	for (int i = 0; i < run->nleads; i++)
-	{
-		FormLead   *lead = &run->leads[i];
-		FactCause  *cause = &causes[because.n];
-		Jsonb	   *more;
-
-		if (!lead->changed)
-			continue;
-		if (lead->more == NULL)
-			(void) pushJsonbValue(&lead->more, WJB_BEGIN_OBJECT, NULL);
-		more = JsonbValueToJsonb(pushJsonbValue(&lead->more, WJB_END_OBJECT, NULL));
-		put(&columns[0], INT8OID, Int64GetDatum(lead->lead_id), false);
-		put(&columns[1], JSONBOID, JsonbPGetDatum(new_columns(lead)), false);
-		put(&columns[2], JSONBOID, JsonbPGetDatum(more), false);
-		put(&columns[3], TIMESTAMPTZOID, TimestampTzGetDatum(lead->said_at), false);
-		cause->lead_id = lead->lead_id;
-		cause->event_id = lead->event->event_id;
-		cause->reason = lead->why.data;
-		cause->actor = NULL;
-		because.n++;
-	}
-	if (because.n == 0)
-		return;
-	values[0] = array_of(&columns[0], INT8OID);
-	values[1] = array_of(&columns[1], JSONBOID);
-	values[2] = array_of(&columns[2], JSONBOID);
-	values[3] = array_of(&columns[3], TIMESTAMPTZOID);
-	outer = nurture_history_because(&because);
-	(void) nurture_execute(&write_leads, values, NULL, false);
-	(void) nurture_history_because(outer);
-}
-
-/* Keeps which answers the facts come from, and which changed nothing. */
-static void
-write_fact_sources(FormRun *run)
-{
-	FormColumn	columns[6] = {0};
-	static const Oid types[] = {INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID};
-	Datum		values[6];
-
-	for (int i = 0; i < run->nfacts; i++)
-	{
-		const FormFact *fact = &run->facts[i];
-		const FormAnswer *answer = &run->answers[fact->first];
-
-		if (fact->event_id == 0 && fact->ignored_event_id == 0)
-			continue;
-		put(&columns[0], INT8OID, Int64GetDatum(answer->lead->lead_id), false);
-		put_text(&columns[1], answer->rule->target.text);
-		put(&columns[2], TIMESTAMPTZOID, TimestampTzGetDatum(fact->said_at), fact->event_id == 0);
-		put(&columns[3], INT8OID, Int64GetDatum(fact->event_id), fact->event_id == 0);
-		put(&columns[4], INT8OID, Int64GetDatum(fact->ignored_event_id), fact->ignored_event_id == 0);
-		put_text(&columns[5], fact->ignored_because);
-	}
-	if (columns[0].n == 0)
-		return;
-	for (int i = 0; i < lengthof(columns); i++)
-		values[i] = array_of(&columns[i], types[i]);
-	(void) nurture_execute(&write_sources, values, NULL, false);
-}
-
-/* Collects what the gate decides about: consent and preferences. */
-static void
-collect_for_gate(FormRun *run)
-{
-	run->for_gate = palloc(Max(run->nanswers, 1) * sizeof(FactForGate));
-	for (int i = 0; i < run->nanswers; i++)
-	{
-		const FormAnswer *answer = &run->answers[i];
-		FactForGate *out = &run->for_gate[run->nfor_gate];
-
-		if (answer->rule->target.kind != FACT_CONSENT && answer->rule->target.kind != FACT_PREFERENCE)
-			continue;
-		if (answer->answer.problem != NULL)
-		{
-			review(run, answer, "manual_research", NULL, answer->answer.problem);
-			continue;
-		}
-		out->lead_id = answer->lead->lead_id;
-		out->rule = answer->rule;
-		out->event = answer->event;
-		out->answer = &answer->answer;
-		out->contradicts = false;
-		answer->lead->of_gate = true;
-		run->nfor_gate++;
-	}
-}
-
-/* Updates the gate rows of all leads that need it, before anything of theirs. */
-static void
-lock_gates(FormRun *run)
-{
-	int64	   *ids = palloc(Max(run->nleads, 1) * sizeof(int64));
-	int			n = 0;
-
-	for (int i = 0; i < run->nleads; i++)
-	{
-		if (run->leads[i].of_gate)
-			ids[n++] = run->leads[i].lead_id;
-	}
-	if (n > 0)
-		nurture_fact_gate->lock(ids, n);
-}
-
-/* Lets the gate record consent and preferences; yes against no goes to a person. */
-static void
-write_for_gate(FormRun *run)
-{
-	if (run->nfor_gate == 0)
-		return;
-	nurture_fact_gate->consents(run->for_gate, run->nfor_gate);
-	nurture_fact_gate->preferences(run->for_gate, run->nfor_gate);
-	for (int i = 0; i < run->nfor_gate; i++)
-	{
-		const FactForGate *about = &run->for_gate[i];
-		FormAnswer	answer;
-
-		if (!about->contradicts)
-			continue;
-		answer.lead = find_lead(run->leads, run->nleads, about->lead_id);
-		answer.rule = about->rule;
-		answer.event = about->event;
-		answer.answer = *about->answer;
-		review(run, &answer, "contradiction", NULL, NULL);
-	}
-}
-
-static void
-write_reviews(FormRun *run)
-{
-	Datum		values[4];
-
-	if (run->reviews[0].n == 0)
-		return;
-	values[0] = array_of(&run->reviews[0], INT8OID);
-	values[1] = array_of(&run->reviews[1], TEXTOID);
-	values[2] = array_of(&run->reviews[2], TEXTOID);
-	values[3] = array_of(&run->reviews[3], JSONBOID);
-	(void) nurture_execute(&open_reviews, values, NULL, false);
 }
 
 static bool
@@ -855,12 +493,7 @@ react_facts(const SubjectEvent *const *events, int nevents)
 		group_facts(&run);
 		for (int i = 0; i < run.nfacts; i++)
 			decide_fact(&run, &run.facts[i]);
-		collect_for_gate(&run);
-		lock_gates(&run);
-		write_facts(&run);
-		write_fact_sources(&run);
-		write_for_gate(&run);
-		write_reviews(&run);
+		nurture_form_write(&run);
 		nurture_spi_finish(level);
 		nurture_owner_leave(&owner);
 	}

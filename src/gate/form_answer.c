@@ -140,7 +140,11 @@ read_said(const FactForGate *answers, int n, int *nsaid)
 	if (nids == 0)
 		return NULL;
 	value = PointerGetDatum(construct_array(ids, nids, INT8OID, 8, true, TYPALIGN_DOUBLE));
-	/* the gate rows are ours: a new snapshot sees what others committed before */
+
+	/*
+	 * the gate rows are ours: a new snapshot sees what others committed
+	 * before
+	 */
 	(void) nurture_execute(&read_states, &value, NULL, false);
 	said = palloc(Max(SPI_processed, 1) * sizeof(SaidScope));
 	for (uint64 row = 0; row < SPI_processed; row++)
@@ -173,10 +177,10 @@ takes_yes(FactForGate *about, const SaidScope *said, int nsaid)
 	{
 		const SaidScope *scope = &said[i];
 		bool		same = strcmp(scope->channel, target->channel) == 0 &&
-			strcmp(scope->purpose, target->purpose) == 0;
+		strcmp(scope->purpose, target->purpose) == 0;
 		bool		denied = nurture_consent_forbids(scope->state) &&
-			(scope->state == CONSENT_OBJECTED || in_scope(scope->channel, target->channel)) &&
-			in_scope(scope->purpose, target->purpose);
+		(scope->state == CONSENT_OBJECTED || in_scope(scope->channel, target->channel)) &&
+		in_scope(scope->purpose, target->purpose);
 
 		if (scope->lead_id != about->lead_id)
 			continue;
@@ -248,7 +252,8 @@ take_consents(FactForGate *answers, int n)
 			continue;
 		notice = property_text(about->event, "notice_id");
 		version = property_text(about->event, "notice_version");
-		columns[0][ntaken] = Int64GetDatum(about->lead_id);
+		/* a no said by a merged lead is handed on to its survivor */
+		columns[0][ntaken] = Int64GetDatum(yes ? about->lead_id : about->event->lead_id);
 		columns[1][ntaken] = CStringGetTextDatum(yes ? "given" : "withdrawn");
 		columns[2][ntaken] = CStringGetTextDatum(about->rule->target.channel);
 		columns[3][ntaken] = CStringGetTextDatum(about->rule->target.purpose);

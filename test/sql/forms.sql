@@ -2,7 +2,7 @@
 -- statement that stores the events.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(129);
+SELECT plan(130);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.app_user = 'tester';
 
@@ -217,7 +217,8 @@ UPDATE nurture.lead SET merged_into = 940051 WHERE lead_id = 940050;
 UPDATE nurture.lead SET merged_into = 940052 WHERE lead_id = 940051;
 SELECT pg_temp.form(940050, '{"role": "nurse", "consent": {"sms": false}, "preference": {"max_per_month": 3}}') > 0 AS stored;
 SELECT results_eq($$SELECT lead_id, role FROM nurture.lead WHERE lead_id IN (940050, 940051, 940052) ORDER BY 1$$, $$VALUES (940050::bigint, NULL::text), (940051, NULL), (940052, 'nurse')$$, 'answers of a merged lead are its survivor''s');
-SELECT results_eq($$SELECT c.lead_id, p.lead_id FROM nurture.consent_event c, nurture.preference p WHERE c.lead_id BETWEEN 940050 AND 940052 AND p.lead_id BETWEEN 940050 AND 940052$$, $$VALUES (940052::bigint, 940052::bigint)$$, 'consent and preferences too');
+SELECT set_eq($$SELECT lead_id FROM nurture.preference WHERE lead_id BETWEEN 940050 AND 940052$$, $$VALUES (940052::bigint)$$, 'its preferences too');
+SELECT set_eq($$SELECT lead_id, state FROM nurture.consent WHERE lead_id BETWEEN 940050 AND 940052$$, $$VALUES (940050::bigint, 'withdrawn'), (940051, 'withdrawn'), (940052, 'withdrawn')$$, 'and a no is a no of all of them');
 UPDATE nurture.lead SET erased_at = '2026-06-01' WHERE lead_id = 940053;
 SELECT pg_temp.form(940053, '{"role": "nurse", "country": "nowhere", "consent": {"email": true}}') > 0 AS stored;
 SELECT results_eq($$SELECT role, (SELECT count(*) FROM nurture.consent_event c WHERE c.lead_id = l.lead_id), (SELECT count(*) FROM nurture.review c WHERE c.lead_id = l.lead_id), (SELECT count(*) FROM nurture.fact_source c WHERE c.lead_id = l.lead_id) FROM nurture.lead l WHERE lead_id = 940053$$,

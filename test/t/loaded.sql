@@ -101,8 +101,13 @@ SELECT nurture_opt_out(20, 'email', 'link');
 -- something happens now: stops, standings, enrollments, hand-offs
 INSERT INTO nurture.event (lead_id, event_type, source, source_key)
     SELECT i, 'demo_requested', 'web', 'demo' || i FROM generate_series(30, 40) i;
-INSERT INTO nurture.event (lead_id, event_type, source, source_key)
-    SELECT i, 'form_submitted', 'web', 'form' || i FROM generate_series(50, 60) i;
+INSERT INTO nurture.event (lead_id, event_type, source, source_key, properties)
+    SELECT i, 'form_submitted', 'web', 'form' || i,
+           '{"role": "nurse", "country": "Germany", "timeline": "asap", "region": "Bavaria", "capability": ["pk"], "consent": {"email": true, "sms": false}, "preference": {"max_per_month": 3, "topics": ["moa"]}}'
+    FROM generate_series(50, 60) i;
+INSERT INTO nurture.preference (lead_id, channel, max_per_month) VALUES (61, 'email', 0), (62, '*', 4);
+INSERT INTO nurture.document (lead_id, kind, uri, hash, access_profile, retain_until) VALUES (61, 'consent_form', 'https://dms.example.org/61', sha256('61'), 'compliance', '2036-01-01');
+INSERT INTO nurture.fact_map (event_type, target, path, mode, translate, reason) VALUES ('email_replied', 'attributes.loaded_colour', '$.colour', 'replace', '{"verde": "green"}', 'test data');
 SELECT count(nurture_route(i, reason => 'asked for by the test')) FROM generate_series(31, 35) i;
 SELECT nurture_assign();
 SELECT nurture_accept(lead_id, handoff_id, 'test data') FROM nurture.handoff WHERE state = 'offered' ORDER BY handoff_id LIMIT 2;
