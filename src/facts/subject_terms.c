@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "core/curve.h"
 #include "core/score.h"
@@ -316,11 +317,17 @@ fact_value(void *ctx, int fact, CondValue *out)
 	nurture_subject_value(ctx, fact, out);
 }
 
+/*
+ * Days count back to the horizon, or all of them with those that are folded:
+ * whether a tally is rolled makes no difference.
+ */
 static int64_t
 signal_count(void *ctx, int signal, int32_t from_day, int32_t to_day)
 {
 	Subject    *subject = ctx;
 
+	if (from_day != NURTURE_COND_EVER)
+		from_day = Max(from_day, subject->today - nurture_horizon_days + 1);
 	return nurture_tally_count(&subject->signals, signal, from_day, to_day);
 }
 

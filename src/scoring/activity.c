@@ -68,9 +68,9 @@ static KeptPlan lock_rows = KEPT_PLAN(
 									  " FROM nurture.activity WHERE lead_id = ANY ($1)"
 									  " ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
 static KeptPlan last_events = KEPT_PLAN(
-										"SELECT u.lead_id, (SELECT max(e.occurred_at) FROM nurture.event e"
-										" WHERE e.lead_id = u.lead_id)"
-										" FROM unnest($1) AS u(lead_id)", INT8ARRAYOID);
+										"SELECT a.lead_id, greatest(a.base_last_event_at,"
+										" (SELECT max(e.occurred_at) FROM nurture.event e WHERE e.lead_id = a.lead_id))"
+										" FROM nurture.activity a WHERE a.lead_id = ANY ($1) ORDER BY a.lead_id", INT8ARRAYOID);
 static KeptPlan write_rows = KEPT_PLAN(
 									   "UPDATE nurture.activity a SET signals = u.signals, topics = u.topics,"
 									   " last_event_at = u.last_event_at"

@@ -134,9 +134,12 @@ fold_before(Datum *tally, int32 day)
 	return true;
 }
 
-/* Folds the bases of leads that have old days there. */
+/*
+ * Folds the bases of leads that have old days there; rows are what their
+ * tallies are now, and a base is folded no further than its tally.
+ */
 static void
-fold_bases(const TallyPairs *bases, int32 day)
+fold_bases(const TallyPairs *bases, const TallyPairs *rows, int32 day)
 {
 	TallyPairs	folded;
 	Datum		value;
@@ -153,9 +156,11 @@ fold_bases(const TallyPairs *bases, int32 day)
 		Datum		base_topics = bases->second[i];
 		Datum		first = nurture_cell(i, 1, &isnull);
 		int32		until = isnull ? day : Min(day, nurture_day_of(DatumGetTimestampTz(first)));
-		bool		changed = fold_before(&base, until);
+		bool		changed;
 
-		if (fold_before(&base_topics, until) || changed)
+		changed = fold_before(&base, Min(until, nurture_tally_of(rows->first[i], NULL).roll_day));
+		changed |= fold_before(&base_topics, Min(until, nurture_tally_of(rows->second[i], NULL).roll_day));
+		if (changed)
 			pairs_put(&folded, bases->leads[i], base, base_topics);
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -169,6 +174,7 @@ roll_chunk(RollPass *pass, int room)
 	Datum		values[6];
 	TallyPairs	rows;
 	TallyPairs	bases;
+	TallyPairs	of_bases;
 	int			n;
 	bool		isnull;
 
@@ -178,6 +184,7 @@ roll_chunk(RollPass *pass, int room)
 	n = (int) SPI_processed;
 	pairs_create(&rows, n);
 	pairs_create(&bases, n);
+	pairs_create(&of_bases, n);
 	for (int i = 0; i < n; i++)
 	{
 		int64		lead_id = DatumGetInt64(nurture_cell(i, 1, &isnull));
@@ -187,14 +194,18 @@ roll_chunk(RollPass *pass, int room)
 		for (int j = 0; j < 4; j++)
 			tallies[j] = nurture_cell(i, j + 2, &isnull);
 		changed = fold_before(&tallies[0], pass->day);
-		if (fold_before(&tallies[1], pass->day) || changed)
+		changed |= fold_before(&tallies[1], pass->day);
+		if (changed)
 			pairs_put(&rows, lead_id, tallies[0], tallies[1]);
 		if (holds_before(tallies[2], pass->day) || holds_before(tallies[3], pass->day))
+		{
 			pairs_put(&bases, lead_id, tallies[2], tallies[3]);
+			pairs_put(&of_bases, lead_id, tallies[0], tallies[1]);
+		}
 		pass->position = lead_id;
 		pass->started = true;
 	}
-	fold_bases(&bases, pass->day);
+	fold_bases(&bases, &of_bases, pass->day);
 	pairs_write(&write_tallies, &rows);
 
 	pass->finished = n < room || pass->position == PG_INT64_MAX;
