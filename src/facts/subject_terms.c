@@ -181,7 +181,8 @@ nurture_subject_interest(const Subject *subject, int tag_id)
 		if (tag != NULL && dimension_same(wanted, tag))
 		{
 			uint64		weight = nurture_score_weight(&subject->topics, key, interest_factor,
-													  INTEREST_HORIZON_DAYS, subject->today);
+													  Min(INTEREST_HORIZON_DAYS, nurture_horizon_days),
+													  subject->today);
 
 			weight = Min(weight, (uint64) PG_INT32_MAX * 1000);
 			of_all += weight;

@@ -355,7 +355,8 @@ count_topics(const AccountFigures *figures)
 		if (i > 0 && nurture_tally_entry(topics, i - 1).key == key)
 			continue;
 		if (key < policy->ntopics && (policy->topics[key / 8] & (1 << key % 8)) &&
-			nurture_score_weight(topics, key, policy->factor, policy->nfactor,
+			nurture_score_weight(topics, key, policy->factor,
+								 Min(policy->nfactor, nurture_horizon_days),
 								 figures->subject.today) >= policy->topic_weight)
 			n++;
 	}
