@@ -335,6 +335,23 @@ extern NurtureTruth nurture_cond_eval_explain(const Condition *condition,
 extern NurtureTruth nurture_cond_eval_term(const CondTerm *term,
 										   const CondSource *source);
 
+/* One fact held to some texts, when asking what is possible. */
+typedef struct CondNarrow
+{
+	int			fact;			/* as the vocabulary numbers it */
+	const CondText *texts;
+	int			ntexts;
+} CondNarrow;
+
+/*
+ * Answers whether some lead could make the condition true: false when none
+ * can; unknown when finding out takes too long (many terms).  only may be
+ * NULL.  For checks of rules, not for scoring.
+ */
+extern NurtureTruth nurture_cond_possible(const Condition *condition,
+										  const CondNarrow *only,
+										  CoreArena *arena);
+
 /*
  * Writes the condition as part of an English sentence ("country is DE or FR,
  * and demo requested at least twice within 30 days"); vocabulary may be NULL.

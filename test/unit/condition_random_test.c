@@ -487,6 +487,7 @@ main(void)
 	uint64_t	seed = setting != NULL ? strtoull(setting, NULL, 10) : 20260101;
 	int			conditions = CONDITIONS;
 	int			seen[3] = {0};
+	int			possible[3] = {0};
 	long		cases = 0;
 
 	setting = getenv("NURTURE_CASES");
@@ -498,6 +499,7 @@ main(void)
 	{
 		CondError	error;
 		Condition  *c;
+		NurtureTruth can;
 
 		nnodes = 0;
 		random_node(0);
@@ -512,6 +514,8 @@ main(void)
 			fixture_reset(&blocks);
 			continue;
 		}
+		can = nurture_cond_possible(c, NULL, &arena);
+		possible[can]++;
 		for (int j = 0; j < LEADS; j++)
 		{
 			CondSource	source = {NULL, 0, lead_fact, lead_count, lead_last,
@@ -527,6 +531,11 @@ main(void)
 			expected = naive(0);
 			seen[expected]++;
 			cases++;
+			if (truth == NURTURE_TRUE && can == NURTURE_FALSE)
+			{
+				failed++;
+				printf("%s\n  condition %d, lead %d: true, and said to be impossible\n", json, i, j);
+			}
 			if ((int) truth != expected ||
 				nurture_cond_eval_explain(c, &source, ignore, &visits) != truth ||
 				visits != nurture_cond_term_count(c))
@@ -544,6 +553,8 @@ main(void)
 		printf("%d false, %d true, %d unknown: hardly a test\n", seen[0],
 			   seen[1], seen[2]);
 	}
+	printf("%d conditions possible, %d not, %d left open\n", possible[1],
+		   possible[0], possible[2]);
 	printf("%ld passed, %d failed (seed %llu: %d false, %d true, %d unknown)\n",
 		   cases - failed, failed, (unsigned long long) seed, seen[0], seen[1],
 		   seen[2]);
