@@ -287,7 +287,7 @@ fill_variable(Search *s, Variable *v)
 	const Condition *condition = s->condition;
 	const CondTerm *first = v->first;
 	bool		narrowed = v->kind == VARIABLE_FACT && s->only != NULL &&
-		s->only->fact == first->subject.id;
+	s->only->fact == first->subject.id;
 	size_t		room = 8;
 
 	for (int i = 0; i < condition->nterms; i++)

@@ -148,6 +148,62 @@ nurture_condition_compile_fact(const char *fact, const char *op,
 	return condition;
 }
 
+/* Returns what is wrong with a condition document, NULL when nothing is. */
+char	   *
+nurture_condition_fault(const char *json)
+{
+	CoreArena	arena = {arena_alloc, CurrentMemoryContext};
+	CondError	error;
+
+	if (nurture_cond_compile(json, strlen(json), &names, &arena, &error) != NULL)
+		return NULL;
+	return psprintf("%s at \"%s\" in the document", error.message,
+					error.path[0] ? error.path : "/");
+}
+
+/* The same for attribute, operator and operand. */
+char	   *
+nurture_condition_fact_fault(const char *fact, const char *op,
+							 const char *operand_json)
+{
+	CoreArena	arena = {arena_alloc, CurrentMemoryContext};
+	CondError	error;
+
+	if (nurture_cond_compile_fact(fact, strlen(fact), op, strlen(op),
+								  operand_json,
+								  operand_json ? strlen(operand_json) : 0,
+								  &names, &arena, &error) != NULL)
+		return NULL;
+	return pstrdup(error.message);
+}
+
+/*
+ * Tells whether no lead can make a condition true, or none of the audience
+ * types when some are given.
+ */
+bool
+nurture_condition_never(const Condition *condition,
+						const char *const *audience_types, int n)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "nurture condition",
+												  ALLOCSET_DEFAULT_SIZES);
+	CoreArena	arena = {arena_alloc, context};
+	CondText   *texts = palloc(sizeof(CondText) * Max(n, 1));
+	CondNarrow	only = {SUBJECT_AUDIENCE_TYPE, texts, n};
+	bool		never;
+
+	for (int i = 0; i < n; i++)
+	{
+		texts[i].ptr = audience_types[i];
+		texts[i].len = strlen(audience_types[i]);
+	}
+	never = nurture_cond_possible(condition, n > 0 ? &only : NULL, &arena) == NURTURE_FALSE;
+	MemoryContextDelete(context);
+	pfree(texts);
+	return never;
+}
+
 /* Returns the condition as part of an English sentence. */
 char	   *
 nurture_condition_text(const Condition *condition)

@@ -47,6 +47,18 @@ extern Condition *nurture_condition_compile_fact(const char *fact,
 												 const char *operand_json,
 												 const char *owner);
 
+/* What is wrong with a condition, in words; NULL when it can be compiled. */
+extern char *nurture_condition_fault(const char *json);
+extern char *nurture_condition_fact_fault(const char *fact, const char *op,
+										  const char *operand_json);
+
+/*
+ * Whether no lead can make a condition true, or, with n > 0, none of these
+ * audience types.
+ */
+extern bool nurture_condition_never(const Condition *condition,
+									const char *const *audience_types, int n);
+
 /* Returns the condition as part of an English sentence. */
 extern char *nurture_condition_text(const Condition *condition);
 extern char *nurture_condition_term_text(const CondTerm *term);

@@ -122,6 +122,7 @@ typedef struct Refusal
 	int			errors;
 	char	   *first;
 	StringInfoData all;
+	MemoryContext context;		/* where first lives */
 } Refusal;
 
 static void
@@ -134,7 +135,7 @@ collect_error(void *arg, const char *text, const char *severity, const char *pat
 		return;
 	line = path ? psprintf("%s at %s", text, path) : pstrdup(text);
 	if (refusal->errors++ == 0)
-		refusal->first = line;
+		refusal->first = MemoryContextStrdup(refusal->context, line);
 	appendStringInfo(&refusal->all, "%s%s", refusal->errors > 1 ? "; " : "", line);
 }
 
@@ -144,6 +145,7 @@ require_sound(const char *model, int version)
 {
 	Refusal		refusal = {0};
 
+	refusal.context = CurrentMemoryContext;
 	initStringInfo(&refusal.all);
 	nurture_model_check(model, version, collect_error, &refusal);
 	if (refusal.errors == 0)

@@ -128,6 +128,64 @@ read_steps(const char *json, CurveStep **steps, int *nsteps)
 }
 
 /*
+ * Compiles the curve of a signal rule; false when it cannot be, with the
+ * status and the step at fault, CURVE_OK standing for curve_steps that are no
+ * list of pairs.  Of curve none the factors are NULL.
+ */
+static bool
+compile_curve(const char *curve, int days, const char *steps_json, int horizon,
+			  int32 **factors, CurveError *error)
+{
+	CurveSpec	spec;
+	CurveStep  *steps = NULL;
+	bool		made;
+
+	memset(&spec, 0, sizeof(spec));
+	error->status = CURVE_BAD_KIND;
+	error->step = -1;
+	*factors = NULL;
+	if (!nurture_curve_kind_from_name(curve, strlen(curve), &spec.kind))
+		return false;
+	if (spec.kind == CURVE_NONE)
+		return true;
+	spec.days = days;
+	if (spec.kind == CURVE_STEP)
+	{
+		error->status = CURVE_OK;
+		if (steps_json == NULL || !read_steps(steps_json, &steps, &spec.nsteps))
+			return false;
+		spec.steps = steps;
+	}
+	*factors = palloc(sizeof(int32) * horizon);
+	made = nurture_curve_compile(&spec, *factors, horizon, error) == CURVE_OK;
+	if (steps)
+		pfree(steps);
+	return made;
+}
+
+static const char *
+curve_fault_text(const CurveError *error)
+{
+	return error->status == CURVE_OK ? "curve_steps is not a list of [days, percent] pairs" :
+		nurture_curve_status_text(error->status);
+}
+
+/* Returns what is wrong with a curve in words, NULL when nothing is. */
+char	   *
+nurture_model_curve_fault(const char *curve, int days, const char *steps_json,
+						  int horizon)
+{
+	CurveError	error;
+	int32	   *factors;
+
+	if (compile_curve(curve, days, steps_json, horizon, &factors, &error))
+		return NULL;
+	if (error.status == CURVE_DAYS_BEYOND_HORIZON || error.status == CURVE_STEP_BEYOND_HORIZON)
+		return psprintf("the curve is longer than the horizon of %d days", horizon);
+	return pstrdup(curve_fault_text(&error));
+}
+
+/*
  * Compiles the curve of a signal rule into factors, raising when it cannot
  * be; NULL for curve none.
  */
@@ -135,39 +193,24 @@ int32	   *
 nurture_model_curve(const char *owner, const char *curve, int days,
 					const char *steps_json, int horizon)
 {
-	CurveSpec	spec;
-	CurveStep  *steps = NULL;
 	CurveError	error;
 	int32	   *factors;
 
-	memset(&spec, 0, sizeof(spec));
-	if (!nurture_curve_kind_from_name(curve, strlen(curve), &spec.kind))
+	if (compile_curve(curve, days, steps_json, horizon, &factors, &error))
+		return factors;
+	if (error.status == CURVE_BAD_KIND)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s: unknown curve \"%s\"", owner, curve),
 				 errhint("Curves are none, half_life, linear, step and window.")));
-	if (spec.kind == CURVE_NONE)
-		return NULL;
-	spec.days = days;
-	if (spec.kind == CURVE_STEP)
-	{
-		if (steps_json == NULL || !read_steps(steps_json, &steps, &spec.nsteps))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%s: curve_steps is not a list of [days, percent] pairs", owner),
-					 errhint("Write it like [[7, 100], [30, 50]]; days are whole, percent has at most two decimals.")));
-		spec.steps = steps;
-	}
-	factors = palloc(sizeof(int32) * horizon);
-	if (nurture_curve_compile(&spec, factors, horizon, &error) != CURVE_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s: %s", owner, nurture_curve_status_text(error.status)),
-				 error.step >= 0 ? errdetail("In step %d of curve_steps.", error.step + 1) : 0,
-				 errhint("The horizon is %d days (nurture.horizon_days).", horizon)));
-	if (steps)
-		pfree(steps);
-	return factors;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s: %s", owner, curve_fault_text(&error)),
+			 error.step >= 0 ? errdetail("In step %d of curve_steps.", error.step + 1) : 0,
+			 error.status == CURVE_OK ?
+			 errhint("Write it like [[7, 100], [30, 50]]; days are whole, percent has at most two decimals.") :
+			 errhint("The horizon is %d days (nurture.horizon_days).", horizon)));
+	return NULL;				/* not reached */
 }
 
 static void

@@ -13,6 +13,10 @@ extern void nurture_model_compile(CompiledModel *m, Snapshot snapshot);
 extern int32 *nurture_model_curve(const char *owner, const char *curve,
 								  int days, const char *steps_json, int horizon);
 
+/* What is wrong with a curve, in words; NULL when it can be compiled. */
+extern char *nurture_model_curve_fault(const char *curve, int days,
+									   const char *steps_json, int horizon);
+
 /* What explaining needs beside the summary. */
 typedef struct ScoreDetail
 {
