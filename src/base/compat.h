@@ -35,6 +35,11 @@
 	extern NURTURE_EXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name)(void); \
 	PG_FUNCTION_INFO_V1(name)
 
+/* 18 has pg_noreturn, which stands before the declaration. */
+#if PG_VERSION_NUM >= 180000
+#define pg_attribute_noreturn() __attribute__((noreturn))
+#endif
+
 /* The server's own macro went in 16. */
 #ifndef Abs
 #define Abs(x) ((x) >= 0 ? (x) : -(x))

@@ -143,7 +143,7 @@ SELECT is_empty($$SELECT n.lead_id FROM naive n WHERE (n.truth = 2) <> EXISTS (S
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL min_parallel_table_scan_size = 0;
-SET LOCAL force_parallel_mode = on;
+DO $$BEGIN PERFORM set_config(name, 'on', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query'); END$$;
 SELECT is_empty($$SELECT n.lead_id FROM naive n WHERE (n.truth = 2) <> (nurture_score(n.lead_id, 'pr_model') = 10)$$, 'in a parallel worker too');
 SELECT * FROM finish();
 ROLLBACK;
