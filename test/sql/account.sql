@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(65);
+SELECT plan(70);
 INSERT INTO nurture.event_type (event_type, class) VALUES ('k_page', 'content'), ('k_bounce', 'negative');
 INSERT INTO nurture.signal (signal, signal_id, event_type, title) VALUES ('k_page', 32101, 'k_page', 'page viewed'), ('k_bounce', 32102, 'k_bounce', 'bounced');
 INSERT INTO nurture.tag (dimension, value, tag_id) VALUES ('topic', 'k_one', 60001), ('topic', 'k_two', 60002), ('topic', 'k_three', 60003), ('offer', 'k_offer', 60004);
@@ -162,6 +162,24 @@ SELECT is((SELECT count(*) FROM nurture_explain(910001, 'k_model') WHERE rule = 
 SET LOCAL nurture.clock = '2026-07-05T12:00:00Z';
 SELECT is((SELECT count(*) FROM nurture_explain(910001, 'k_model') WHERE rule = 'stale'), 1::bigint, 'which grow old');
 SELECT is((SELECT (total - nurture_score(910001, 'k_model'))::text FROM nurture_scores('k_model') WHERE lead_id = 910001), '0.00', 'in all forms of the score');
+
+-- an account whose figures cannot be made stands in nobody's way
+SAVEPOINT s;
+INSERT INTO nurture.model (model) VALUES ('k_over');
+SELECT nurture_draft('model', 'k_over');
+INSERT INTO nurture.signal_rule (model, version, rule, signal, points) SELECT 'k_over', 1, 'r' || i, 'k_page', 9999999.99 FROM generate_series(1, 3) i;
+SELECT nurture_publish('model', 'k_over', 1, 'test') <> '' AS published;
+UPDATE nurture.model SET is_default = false WHERE model = 'default';
+UPDATE nurture.model SET is_default = true WHERE model = 'k_over';
+UPDATE nurture.activity SET signals = '{32101@2026-07-01:max}' WHERE lead_id = 910001;
+SET LOCAL nurture.clock = '2026-07-07T12:00:00Z';
+SELECT throws_ok('SELECT nurture_account_score(910001)', '22003', 'points of model "k_over" version 1 are out of range', 'points that cannot be added up are an error');
+SELECT ok(pg_temp.tick() >= 3, 'but not of the tick');
+SELECT results_eq($$SELECT activity_score IS NULL, spike IS NULL, active_leads IS NULL, as_of = nurture_now() FROM nurture.account WHERE account_id BETWEEN 910001 AND 910002 ORDER BY account_id$$,
+    $$VALUES (true, true, true, true), (false, false, false, true)$$, 'such an account has no figures until it is tried again');
+SELECT results_eq('SELECT lead_id, kind, sqlstate FROM nurture.tick_error WHERE kind = ''account''', $$VALUES (910001::bigint, 'account', '22003')$$, 'and is listed');
+SELECT is(pg_temp.tick(), 0::bigint, 'not at once');
+ROLLBACK TO s;
 
 -- rights: over what the reader may see
 CREATE ROLE nurture_test_rep;
