@@ -249,7 +249,7 @@ put_block(const SuppressedKey *block, const char *reason, TimestampTz until)
 
 		if (survivor != 0)
 		{
-			SuppressedKey		same;
+			SuppressedKey same;
 
 			read_block("lead", psprintf(INT64_FORMAT, survivor), &same);
 			put_block(&same, reason, until);
@@ -261,7 +261,7 @@ put_block(const SuppressedKey *block, const char *reason, TimestampTz until)
 void
 nurture_suppress_inherit(int64 lead_id, int64 survivor)
 {
-	SuppressedKey		block;
+	SuppressedKey block;
 	uint8		hash[GATE_HASH_LEN];
 	Datum		value;
 	bool		null;
@@ -284,7 +284,7 @@ nurture_suppress_inherit(int64 lead_id, int64 survivor)
 Datum
 nurture_suppress(PG_FUNCTION_ARGS)
 {
-	SuppressedKey		block;
+	SuppressedKey block;
 	char	   *reason;
 	int64		before = nurture_cancelled_messages;
 	OwnerSwitch owner;
@@ -315,7 +315,7 @@ nurture_suppress(PG_FUNCTION_ARGS)
 Datum
 nurture_unsuppress(PG_FUNCTION_ARGS)
 {
-	SuppressedKey		block;
+	SuppressedKey block;
 	OwnerSwitch owner;
 	int			level;
 	uint8		hash[GATE_HASH_LEN];

@@ -48,7 +48,9 @@ typedef struct Reading
 
 /*
  * Since when facts are as they are, and whether a case about them is open.
- * The last version that had another value ended when the present one began.
+ * The last version that had another value ended when the present one began;
+ * where an answer told the present one, or told it again, it holds since that
+ * was said.
  */
 static KeptPlan date_facts =
 KEPT_PLAN("SELECT f.no::int4, CASE "
@@ -57,13 +59,15 @@ KEPT_PLAN("SELECT f.no::int4, CASE "
 		  "AND CASE WHEN f.fact LIKE 'account.attributes.%' THEN h.attributes -> substr(f.fact, 20) ELSE to_jsonb(h) -> substr(f.fact, 9) END "
 		  "IS DISTINCT FROM CASE WHEN f.fact LIKE 'account.attributes.%' THEN c.attributes -> substr(f.fact, 20) ELSE to_jsonb(c) -> substr(f.fact, 9) END "
 		  "ORDER BY h.history_no DESC LIMIT 1), c.recorded_at) "
-		  "ELSE coalesce((SELECT h.held_until FROM nurture.lead_history h WHERE h.lead_id = l.lead_id "
-		  "AND CASE WHEN f.fact LIKE 'attributes.%' THEN h.attributes -> substr(f.fact, 12) ELSE to_jsonb(h) -> f.fact END "
-		  "IS DISTINCT FROM CASE WHEN f.fact LIKE 'attributes.%' THEN l.attributes -> substr(f.fact, 12) ELSE to_jsonb(l) -> f.fact END "
-		  "ORDER BY h.history_no DESC LIMIT 1), l.created_at) END, "
+		  "ELSE coalesce(greatest((SELECT s.said_at FROM nurture.fact_source s WHERE s.lead_id = l.lead_id AND s.target IN (f.fact, 'lead.' || f.fact)), "
+		  "CASE WHEN w.event_id IS NULL THEN w.held_until END), w.held_until, l.created_at) END, "
 		  "EXISTS (SELECT FROM nurture.review r WHERE r.lead_id = l.lead_id AND r.bucket = 'contradiction' AND r.state = 'open' "
 		  "AND r.scope IN (f.fact, 'lead.' || f.fact)) "
-		  "FROM nurture.lead l LEFT JOIN nurture.account c ON c.account_id = l.account_id, unnest($2) WITH ORDINALITY f(fact, no) "
+		  "FROM nurture.lead l LEFT JOIN nurture.account c ON c.account_id = l.account_id CROSS JOIN unnest($2) WITH ORDINALITY f(fact, no) "
+		  "LEFT JOIN LATERAL (SELECT h.held_until, h.event_id FROM nurture.lead_history h WHERE h.lead_id = l.lead_id "
+		  "AND CASE WHEN f.fact LIKE 'attributes.%' THEN h.attributes -> substr(f.fact, 12) ELSE to_jsonb(h) -> f.fact END "
+		  "IS DISTINCT FROM CASE WHEN f.fact LIKE 'attributes.%' THEN l.attributes -> substr(f.fact, 12) ELSE to_jsonb(l) -> f.fact END "
+		  "ORDER BY h.history_no DESC LIMIT 1) w ON true "
 		  "WHERE l.lead_id = $1", INT8OID, TEXTARRAYOID);
 
 static ReadFact *

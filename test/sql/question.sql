@@ -2,7 +2,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(46);
+SELECT plan(48);
 INSERT INTO nurture.tag (dimension, value, tag_id, sensitive) VALUES ('therapeutic_area', 'u_open', 62001, false), ('therapeutic_area', 'u_secret', 62002, true);
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('u_aud', 'u'), ('u_other', 'u');
 INSERT INTO nurture.attribute (attribute, type, allowed, personal, required_for, stale_after, title) VALUES
@@ -62,8 +62,14 @@ SELECT results_eq($$SELECT rule, state, since FROM nurture_confidence_detail(920
 SELECT is((SELECT state FROM nurture_confidence_detail(920001, 'u_model') WHERE rule = 'either'), 'contradicted', 'and whatever rests on them');
 SET LOCAL nurture.clock = '2026-08-09T12:00:00Z';
 SELECT is((SELECT state FROM nurture_confidence_detail(920001, 'u_model') WHERE rule = 'size'), 'stale', 'what the registry lets age is stale in time');
+INSERT INTO nurture.event_type (event_type, class) VALUES ('u_form', 'intent');
+INSERT INTO nurture.fact_map (event_type, path, target, mode) VALUES ('u_form', '$.beds', 'attributes.u_size', 'replace');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, properties) VALUES (920001, 'u_form', '2026-08-08 09:00Z', '{"beds": 12}');
+SELECT results_eq($$SELECT state, since FROM nurture_confidence_detail(920001, 'u_model') WHERE rule = 'size'$$, $$VALUES ('known', '2026-08-08 09:00Z'::timestamptz)$$, 'unless it is told again');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, properties) VALUES (920001, 'u_form', '2026-08-08 10:00Z', '{"beds": 14}');
+SELECT is((SELECT since FROM nurture_confidence_detail(920001, 'u_model') WHERE rule = 'size'), '2026-08-08 10:00Z', 'another answer holds since it was given');
 UPDATE nurture.lead SET attributes = '{"u_size": 13}' WHERE lead_id = 920001;
-SELECT is((SELECT state FROM nurture_confidence_detail(920001, 'u_model') WHERE rule = 'size'), 'known', 'until it is told again');
+SELECT is((SELECT since FROM nurture_confidence_detail(920001, 'u_model') WHERE rule = 'size'), '2026-08-09 12:00Z', 'what somebody wrote since that was written');
 INSERT INTO nurture.review (lead_id, bucket, scope) VALUES (920001, 'contradiction', 'attributes.u_size'), (920001, 'contradiction', 'lead.country');
 SELECT results_eq($$SELECT rule FROM nurture_confidence_detail(920001, 'u_model') WHERE state = 'contradicted' ORDER BY rule$$,
     ARRAY['country', 'country_bad', 'differs', 'either', 'role', 'size'], 'an open case about a fact contradicts it');
