@@ -12,6 +12,7 @@
 #include "facts/attribute.h"
 #include "facts/fact_map.h"
 #include "facts/history.h"
+#include "facts/mark.h"
 #include "facts/program.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
@@ -39,6 +40,7 @@ _PG_init(void)
 	nurture_rulecache_init();
 	nurture_vocabulary_init();
 	nurture_program_init();
+	nurture_mark_init();
 	nurture_history_init();
 	nurture_attribute_init();
 	nurture_fact_map_init();

@@ -57,12 +57,12 @@ lookup_name(void *ctx, CondNameKind kind, const char *name, size_t len)
 			return nurture_vocabulary_stage(name, len);
 		case COND_NAME_CHANNEL:
 		case COND_NAME_PURPOSE:
+		case COND_NAME_LABEL:
 			return is_code(name, len) ? 0 : COND_LOOKUP_UNKNOWN;
 		case COND_NAME_CAMPAIGN:
 			return 0;
-		case COND_NAME_LABEL:
 		case COND_NAME_LIST:
-			return COND_LOOKUP_NO_TABLE;
+			return nurture_list_id(name, len);
 		case COND_NAME_PROGRAM_KIND:
 		case COND_NAME_PROGRAM_FIELD:
 			if (!table_exists("program"))
@@ -89,7 +89,7 @@ each_name(void *ctx, CondNameKind kind, CondNameVisit visit, void *arg)
 	if (kind == COND_NAME_FACT)
 		nurture_subject_each_fact(visit, arg);
 	else if (kind == COND_NAME_SIGNAL || kind == COND_NAME_TAG ||
-			 kind == COND_NAME_STAGE)
+			 kind == COND_NAME_STAGE || kind == COND_NAME_LIST)
 		nurture_vocabulary_each(kind, visit, arg);
 	else
 		nurture_cond_standard_each(kind, visit, arg);

@@ -286,6 +286,7 @@ nurture_subject_fill(Subject *subject, const Datum *values, const bool *nulls,
 			subject->nulls[i] = true;
 	}
 	subject->standing_read = false;
+	subject->marks_read = false;
 }
 
 /* Reads a lead, following merges; NULL when it is not there or not visible. */

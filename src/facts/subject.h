@@ -74,6 +74,13 @@ typedef struct SubjectEvent
 	const int16 *signals;		/* signal ids it matched */
 } SubjectEvent;
 
+/* A label a subject has, or a list it is on. */
+typedef struct SubjectMark
+{
+	bool		is_list;
+	const char *name;
+} SubjectMark;
+
 typedef struct Subject
 {
 	int64		lead_id;		/* the survivor when the asked one was merged */
@@ -99,6 +106,9 @@ typedef struct Subject
 	const char *stage;			/* "new" when the lead has no row */
 	const char *grade;			/* NULL = none */
 	int			tier;
+	bool		marks_read;
+	SubjectMark *marks;
+	int			nmarks;
 	MemoryContext context;		/* where lazily read things go */
 } Subject;
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "core/curve.h"
 #include "core/score.h"
+#include "facts/mark.h"
 #include "facts/past.h"
 #include "facts/program.h"
 #include "facts/subject.h"
@@ -307,6 +308,9 @@ nurture_subject_other(void *ctx, const CondTerm *term)
 			return any_word(term, subject->event ? subject->event->campaign : NULL);
 		case COND_TERM_PROGRAM:
 			return nurture_program_truth(subject, term);
+		case COND_TERM_LABEL:
+		case COND_TERM_LIST:
+			return nurture_mark_truth(subject, term);
 		default:
 			return NURTURE_UNKNOWN;
 	}

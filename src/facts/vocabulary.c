@@ -43,6 +43,7 @@ typedef struct Vocabulary
 	NameList	signals;
 	NameList	tags;
 	NameList	event_types;
+	NameList	lists;			/* of leads */
 	NameList	stages;			/* name is "audience\001stage" or "*\001stage" */
 	const NamedNumber **signal_by_id;
 	int			max_signal;
@@ -54,7 +55,7 @@ static void *load_vocabulary(Snapshot snapshot);
 
 static RuleCache vocabulary_cache = {
 	.name = "vocabulary",
-	.tables = {"signal", "tag", "event_type", "stage"},
+	.tables = {"signal", "tag", "event_type", "stage", "list"},
 	.load = load_vocabulary
 };
 
@@ -64,6 +65,7 @@ static KeptPlan read_tags = KEPT_PLAN0("SELECT t.dimension || ':' || t.value, t.
 									   "FROM nurture.tag t LEFT JOIN nurture.tag p ON p.dimension = t.dimension AND p.value = t.parent "
 									   "ORDER BY (t.dimension || ':' || t.value) COLLATE \"C\"");
 static KeptPlan read_event_types = KEPT_PLAN0("SELECT event_type, 0, class FROM nurture.event_type ORDER BY event_type COLLATE \"C\"");
+static KeptPlan read_lists = KEPT_PLAN0("SELECT list, 0, title FROM nurture.list ORDER BY list COLLATE \"C\"");
 static KeptPlan read_stages = KEPT_PLAN0("SELECT audience_type || E'\\x01' || stage, stage_no::int4, title "
 										 "FROM nurture.stage ORDER BY (audience_type || E'\\x01' || stage) COLLATE \"C\"");
 
@@ -99,6 +101,7 @@ load_vocabulary(Snapshot snapshot)
 	read_names(&read_signals, snapshot, &v->signals);
 	read_names(&read_event_types, snapshot, &v->event_types);
 	read_names(&read_stages, snapshot, &v->stages);
+	read_names(&read_lists, snapshot, &v->lists);
 
 	for (int i = 0; i < v->signals.count; i++)
 		v->max_signal = Max(v->max_signal, v->signals.items[i].number);
@@ -258,6 +261,15 @@ nurture_tag_sensitive(int tag_id)
 	return tag && tag->sensitive;
 }
 
+/* Tells that a list of leads is there: its place, -1 when there is none. */
+int
+nurture_list_id(const char *list, size_t len)
+{
+	const NamedNumber *found = find_name(&vocabulary()->lists, list, len);
+
+	return found ? (int) (found - vocabulary()->lists.items) : -1;
+}
+
 /* Returns the class of an event type, NULL when there is none. */
 const char *
 nurture_event_class(const char *event_type, size_t len)
@@ -301,6 +313,8 @@ nurture_vocabulary_each(CondNameKind kind, CondNameVisit visit, void *arg)
 		list = &v->tags;
 	else if (kind == COND_NAME_STAGE)
 		list = &v->stages;
+	else if (kind == COND_NAME_LIST)
+		list = &v->lists;
 	else
 		return;
 	for (int i = 0; i < list->count; i++)

@@ -20,6 +20,7 @@ extern const char *nurture_tag_text(int tag_id);	/* "dimension:value" */
 extern int	nurture_tag_parent(int tag_id); /* -1: has none */
 extern bool nurture_tag_under(int tag_id, int ancestor_id); /* itself or below */
 extern bool nurture_tag_sensitive(int tag_id);
+extern int	nurture_list_id(const char *list, size_t len);	/* of a list of leads */
 extern const char *nurture_event_class(const char *event_type, size_t len);
 extern int	nurture_stage_no(const char *audience_type, const char *stage);
 

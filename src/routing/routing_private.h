@@ -108,6 +108,7 @@ typedef struct StandingRules
 	Bitmapset  *signals;		/* scored high, or named by a pattern, tier or
 								 * edge */
 	bool		names_tags;
+	bool		names_marks;	/* labels or lists */
 } StandingRules;
 
 extern const StandingRules *nurture_standing_rules(void);

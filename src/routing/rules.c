@@ -51,7 +51,13 @@ static KeptPlan read_conditions =
 KEPT_PLAN0("SELECT 'pattern \"' || p.pattern || '\"', p.condition::text FROM nurture.pattern p"
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
 		   " UNION ALL SELECT 'tier rule \"' || t.requirement || '\"', t.condition::text FROM nurture.tier_rule t"
-		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'");
+		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
+ /* facts decide by themselves; labels and lists are told by hand */
+		   " UNION ALL SELECT 'fit rule \"' || f.rule || '\"', f.condition::text FROM nurture.fit_rule f"
+		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
+		   " AND f.condition::text ~ '\"(label|list)\":'"
+		   " UNION ALL SELECT 'route \"' || r.route || '\"', r.condition::text FROM nurture.route_version r"
+		   " WHERE r.status = 'published' AND r.condition::text ~ '\"(label|list)\":'");
 static KeptPlan read_products =
 KEPT_PLAN0("SELECT DISTINCT m.product FROM nurture.model m"
 		   " JOIN nurture.model_version v USING (model) WHERE v.status <> 'draft' AND m.product <> '*'"
@@ -68,7 +74,7 @@ static RuleCache routing_cache = {
 static RuleCache standing_cache = {
 	"stages",
 	{"stage_transition", "model", "model_version", "signal_rule", "pattern",
-	"tier_rule", "signal", "tag", "stage"},
+	"tier_rule", "fit_rule", "route_version", "list", "signal", "tag", "stage"},
 	load_standing
 };
 
@@ -135,6 +141,7 @@ typedef struct Named
 	Bitmapset **signals;
 	List	   *tags;			/* integers */
 	bool		standing;
+	bool		marks;			/* labels or lists */
 } Named;
 
 static void
@@ -156,6 +163,10 @@ note_term(void *arg, const CondTerm *term)
 		case COND_TERM_SCORE:
 			named->standing = true;
 			break;
+		case COND_TERM_LABEL:
+		case COND_TERM_LIST:
+			named->marks = true;
+			break;
 		default:
 			break;
 	}
@@ -164,7 +175,7 @@ note_term(void *arg, const CondTerm *term)
 static Named
 names_of(const Condition *condition, Bitmapset **signals)
 {
-	Named		named = {signals, NIL, false};
+	Named		named = {signals, NIL, false, false};
 
 	nurture_cond_visit_terms(condition, note_term, &named);
 	return named;
@@ -353,6 +364,7 @@ load_standing(Snapshot snapshot)
 									 &rules->signals);
 
 		rules->names_tags |= named.tags != NIL;
+		rules->names_marks |= named.marks;
 	}
 	for (int i = 0; i < rules->nedges; i++)
 	{
@@ -366,6 +378,7 @@ load_standing(Snapshot snapshot)
 															 edge->from_stage, edge->to_stage));
 		named = names_of(edge->condition, &rules->signals);
 		rules->names_tags |= named.tags != NIL;
+		rules->names_marks |= named.marks;
 	}
 	return rules;
 }

@@ -480,21 +480,25 @@ nurture_stage_move(int64 lead_id, const char *product,
 }
 
 /*
- * Trigger on nurture.disqualification and nurture.lead: decides the standing
- * of the leads whose rows changed.  For leads only columns that rules may read
- * count.
+ * Trigger on nurture.disqualification, nurture.lead and the tables of labels
+ * and lists: decides the standing of the leads whose rows changed.  For leads
+ * only columns that rules may read count; labels and lists, which may come by
+ * the hundred thousand, only where some rule reads any.
  */
 Datum
 nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_standing_decide_trigger");
-	bool		of_leads = data->tg_trigger->tgnargs > 0;
+	const char *of = data->tg_trigger->tgnargs > 0 ? data->tg_trigger->tgargs[0] : "";
+	bool		of_leads = strcmp(of, "lead") == 0;
+	bool		of_marks = strcmp(of, "label") == 0 || strcmp(of, "list") == 0;
 	const char *query;
 	int64	   *leads;
 	int			n;
 	MemoryContext context = CurrentMemoryContext;
 
-	if (!nurture_deriving())
+	if (!nurture_deriving() ||
+		(of_marks && !nurture_standing_rules()->names_marks))
 		return PointerGetDatum(NULL);
 	query = of_leads ?
 		"SELECT n.lead_id FROM new_rows n JOIN old_rows o USING (lead_id)"
@@ -530,8 +534,9 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	}
 	MemoryContextSwitchTo(context);
 	/* a disqualification may forbid a message whatever the stage becomes */
-	for (int i = 0; !of_leads && i < n; i++)
+	for (int i = 0; !of_leads && !of_marks && i < n; i++)
 		nurture_gate_bump(leads[i]);
-	nurture_standing_decide(leads, n, of_leads ? "facts_changed" : "disqualification");
+	nurture_standing_decide(leads, n, of_leads ? "facts_changed" :
+							of_marks ? of : "disqualification");
 	return PointerGetDatum(NULL);
 }

@@ -2,7 +2,7 @@
 -- quarantine; never a crash, a wrong number or silence.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(80);
+SELECT plan(81);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 
 -- What a statement raises: SQLSTATE, message, detail and hint.
@@ -80,7 +80,8 @@ FROM (VALUES
     ('{"fact": "attributes.n", "op": "between", "value": [5, 4]}', 'range is empty.*At "/value"', 'empty range'),
     ('{"fact": "country", "op": "in", "value": []}', 'list is empty / At "/value"', 'empty list'),
     ('{"program": {"kind": "trial", "on": ["country"]}}', 'unknown kind of program "trial" / At "/program/kind"', 'an unknown kind of programme'),
-    ('{"list": "x"}', '"list" is not available yet / At "/list"', 'another one')
+    ('{"list": "x"}', 'unknown list "x" / At "/list"', 'an unknown list'),
+    ('{"label": "Not a code"}', 'unknown label "Not a code" / At "/label"', 'a label that is no code')
 ) AS bad (document, pattern, what);
 SELECT pg_temp.raises(format('EXECUTE pattern (%L)', repeat('{"not": ', 33) || '{"fact": "country", "op": "known"}' || repeat('}', 33)),
     'NU005', 'nested more than 32 deep / At "/not/not/', 'condition: one level too deep');

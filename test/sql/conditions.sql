@@ -89,7 +89,7 @@ SELECT pg_temp.error_of(c) FROM (VALUES
     ('{"fact": "role", "op": "equals", "value": "x"}'),
     ('{"stage": ["engagd"]}'),
     ('{"tag": "c_dim:narow", "present": true}'),
-    ('{"label": "x"}'),
+    ('{"label": "X"}'),
     ('{"list": "x"}'),
     ('{"program": {"kind": "trial", "on": ["country"]}}'),
     ('{"any": []}'),

@@ -67,6 +67,13 @@ SELECT * FROM nurture_ingest('[{"identity": {"kind": "cookie", "value": "later"}
     {"account_ref": "acc-21", "event_type": "page_viewed"}]');
 UPDATE nurture.lead SET email = 'lead7@example.org' WHERE lead_id = 8;
 
+-- labels and lists
+INSERT INTO nurture.list (list, title, origin) VALUES ('partner_upload', 'Upload of a partner', 'partner');
+INSERT INTO nurture.list_member (lead_id, list, source, consent_source, consent_at, consent_evidence)
+    SELECT i, 'partner_upload', 'upload.csv', 'form of the partner', now() - interval '40 days', '{"box": "ticked"}' FROM generate_series(20, 40) i;
+SELECT count(nurture_label(i, 'key_opinion_leader', CASE WHEN i % 2 = 0 THEN now() + interval '1 year' END, 'test data')) FROM generate_series(1, 30) i;
+SELECT count(nurture_unlabel(i, 'key_opinion_leader')) FROM generate_series(1, 5) i;
+
 -- programmes
 INSERT INTO nurture.program (program, kind, title, therapeutic_areas, phases, countries, status, open_during) VALUES
     ('S-1', 'study', 'A study', '{neoplasms}', '{phase_2,phase_3}', '{FR,DE}', 'open', '[2026-01-01,)'),

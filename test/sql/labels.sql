@@ -1,0 +1,111 @@
+-- Labels, lists and campaigns: what is said about a lead, and rules that read it.
+BEGIN;
+SELECT plan(48);
+SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
+SET LOCAL timezone = 'UTC';
+SET LOCAL nurture.app_user = 'clara';
+INSERT INTO nurture.lead (lead_id, audience_type, campaign) SELECT 9400 + i, 'hcp', CASE WHEN i = 1 THEN 'spring' END FROM generate_series(1, 20) i;
+INSERT INTO nurture.list (list, title) VALUES ('lb_congress', 'Delegates of the congress'), ('lb_partner', 'Upload of a partner');
+
+-- by function
+SELECT is(nurture_label(9401, 'lb_key_opinion', reason => 'speaker'), true, 'a label is set');
+SELECT results_eq($$SELECT label, since, until, by, reason FROM nurture.label WHERE lead_id = 9401$$,
+    $$VALUES ('lb_key_opinion', '2026-06-15 12:00:00+00'::timestamptz, NULL::timestamptz, 'clara', 'speaker')$$, 'by whom, since when and why');
+SELECT is(nurture_label(9401, 'lb_key_opinion', '2026-07-01'), false, 'the lead has it already');
+SELECT is((SELECT until FROM nurture.label WHERE lead_id = 9401), '2026-07-01 00:00:00+00'::timestamptz, 'but now until July');
+SELECT is(nurture_unlabel(9401, 'lb_key_opinion', 'retired', 'dora'), true, 'it is taken off');
+SELECT results_eq($$SELECT until, ended_by, ended_reason FROM nurture.label WHERE lead_id = 9401$$,
+    $$VALUES ('2026-06-15 12:00:00+00'::timestamptz, 'dora', 'retired')$$, 'and stays as history');
+SELECT is(nurture_unlabel(9401, 'lb_key_opinion'), false, 'what is not there cannot be taken off');
+SET LOCAL nurture.clock = '2026-06-16 12:00:00+00';
+SELECT is(nurture_label(9401, 'lb_key_opinion', actor => 'emil'), true, 'and set again');
+SELECT is((SELECT string_agg(by, ',' ORDER BY since) FROM nurture.label WHERE lead_id = 9401), 'clara,emil', 'in a row of its own');
+
+-- by hand
+INSERT INTO nurture.label (lead_id, label) VALUES (9402, 'lb_key_opinion');
+SELECT is((SELECT by FROM nurture.label WHERE lead_id = 9402), 'clara', 'a plain INSERT does as well');
+SELECT throws_ok($$INSERT INTO nurture.label (lead_id, label, since) VALUES (9402, 'lb_key_opinion', '2026-06-01')$$, '23505', NULL, 'one open at a time');
+INSERT INTO nurture.list_member (lead_id, list, origin, source, consent_source, consent_at, consent_evidence) VALUES
+    (9402, 'lb_partner', 'partner', 'upload-17.csv', 'partner''s form', '2026-05-01', '{"box": "ticked"}'), (9403, 'lb_congress', NULL, NULL, NULL, NULL, NULL);
+SELECT is((SELECT count(*) FROM nurture.consent WHERE lead_id = 9402), 0::bigint, 'the consent behind a list is no permission');
+SELECT throws_ok($$INSERT INTO nurture.list_member (lead_id, list) VALUES (9402, 'lb_congres')$$, 'NU003', 'unknown list "lb_congres"', 'an unknown list');
+SELECT throws_ok($$INSERT INTO nurture.label (lead_id, label) VALUES (9499, 'lb_x')$$, 'NU004', 'unknown lead 9499', 'an unknown lead');
+SELECT throws_ok($$SELECT nurture_label(9499, 'lb_x')$$, 'NU004', 'unknown lead 9499', 'by function too');
+SELECT throws_ok($$SELECT nurture_label(9401, 'Key Opinion')$$, '23514', NULL, 'a label is a code');
+SELECT throws_ok($$SELECT nurture_label(9401, repeat('x', 64))$$, '23514', NULL, 'of at most 63 letters');
+SELECT throws_ok($$SELECT nurture_label(9401, NULL)$$, '22004', 'nurture_label needs a lead and a label', 'NULL is none');
+SELECT throws_ok($$SELECT nurture_unlabel(NULL, 'x')$$, '22004', 'nurture_unlabel needs a lead and a label', 'nor a lead');
+SELECT throws_ok($$SELECT nurture_label(9401, 'lb_x', '2026-06-16 12:00:00+00')$$, '22023', 'a label cannot end before it begins', 'an end in the past');
+SELECT throws_ok($$UPDATE nurture.label SET until = '2026-01-01' WHERE lead_id = 9402$$, '23514', NULL, 'by hand too');
+
+-- conditions
+INSERT INTO nurture.model (model, title) VALUES ('lb_model', 'Labels');
+SELECT nurture_draft('model', 'lb_model') AS version \gset
+CREATE FUNCTION pg_temp.who(condition jsonb) RETURNS text LANGUAGE plpgsql AS
+$$
+BEGIN
+    DELETE FROM nurture.pattern WHERE model = 'lb_model';
+    INSERT INTO nurture.pattern (model, version, pattern, condition, points) VALUES ('lb_model', 1, 'asked', condition, 1);
+    RETURN (SELECT string_agg((lead_id - 9400)::text, ',' ORDER BY lead_id) FROM nurture_scores('lb_model', 1) WHERE total = 1 AND lead_id BETWEEN 9401 AND 9420);
+END
+$$;
+SELECT is(pg_temp.who('{"label": "lb_key_opinion"}'), '1,2', 'who has a label');
+SELECT is(pg_temp.who('{"not": {"label": "lb_key_opinion"}}'), '3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20', 'who has not');
+SELECT is(pg_temp.who('{"label": "lb_nobody"}'), NULL, 'a label that nobody has is a label');
+SELECT is(pg_temp.who('{"list": "lb_congress"}'), '3', 'who is on a list');
+SELECT is(pg_temp.who('{"any": [{"list": "lb_partner"}, {"list": "lb_congress"}]}'), '2,3', 'on one of two');
+SELECT is(pg_temp.who('{"campaign": "spring"}'), '1', 'who came by a campaign');
+SELECT throws_ok($$SELECT pg_temp.who('{"list": "lb_congres"}')$$, 'NU005', 'condition of pattern "asked": unknown list "lb_congres"', 'an unknown list is named');
+SELECT throws_ok($$SELECT pg_temp.who('{"label": "No Code"}')$$, 'NU005', 'condition of pattern "asked": unknown label "No Code"', 'what is no code is no label');
+SELECT throws_ok($$SELECT pg_temp.who('{"label": ["a"]}')$$, 'NU005', NULL, 'one label at a time');
+
+-- ends are seen when they come, in whatever way it is asked
+DELETE FROM nurture.pattern WHERE model = 'lb_model';
+INSERT INTO nurture.pattern (model, version, pattern, condition, points) VALUES
+    ('lb_model', :version, 'labelled', '{"label": "lb_key_opinion"}', 1), ('lb_model', :version, 'listed', '{"list": "lb_partner"}', 10);
+INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES ('lb_model', :version, 'intent', '1', 10);
+SELECT nurture_publish('model', 'lb_model', :version, 'tested', true) IS NOT NULL AS published;
+CREATE TEMP VIEW one_by_one AS SELECT lead_id, nurture_score(lead_id, 'lb_model') AS total FROM nurture.lead WHERE lead_id BETWEEN 9401 AND 9420;
+CREATE TEMP VIEW all_at_once AS SELECT lead_id, total FROM nurture_scores('lb_model') WHERE lead_id BETWEEN 9401 AND 9420;
+CREATE TEMP VIEW expected AS SELECT l.lead_id,
+        EXISTS (SELECT FROM nurture.label b WHERE b.lead_id = l.lead_id AND b.label = 'lb_key_opinion' AND tstzrange(since, until) @> nurture_now())::int
+        + 10.00 * EXISTS (SELECT FROM nurture.list_member m WHERE m.lead_id = l.lead_id AND m.list = 'lb_partner' AND tstzrange(since, until) @> nurture_now())::int AS total
+    FROM nurture.lead l WHERE lead_id BETWEEN 9401 AND 9420;
+INSERT INTO nurture.label (lead_id, label, since, until) SELECT 9410 + i, 'lb_key_opinion', '2026-06-10', '2026-06-12'::timestamptz + i * interval '1 day' FROM generate_series(1, 10) i;
+SELECT results_eq('TABLE one_by_one ORDER BY 1', 'TABLE expected ORDER BY 1', 'one by one in one statement');
+SELECT results_eq('TABLE all_at_once ORDER BY 1', 'TABLE expected ORDER BY 1', 'all at once');
+SELECT is((SELECT count(*) FROM expected WHERE total = 1), 7::bigint, 'six of the ten are not over yet, one has both');
+SET LOCAL nurture.clock = '2026-06-19 12:00:00+00';
+SELECT results_eq('TABLE one_by_one ORDER BY 1', 'TABLE expected ORDER BY 1', 'three days later');
+SELECT results_eq('TABLE all_at_once ORDER BY 1', 'TABLE expected ORDER BY 1', 'all at once');
+SELECT is((SELECT count(*) FROM expected WHERE total = 1), 4::bigint, 'only three are left');
+SAVEPOINT before;
+DELETE FROM nurture.label WHERE lead_id > 9410;
+SELECT is((SELECT sum(total) FROM one_by_one), 12.00, 'own changes are seen');
+ROLLBACK TO before;
+SELECT is((SELECT sum(total) FROM one_by_one), 15.00, 'and their undoing');
+SELECT is(nurture_score(9411, 'lb_model'), 0.00, 'a single lead');
+SELECT is(nurture_score(9402, 'lb_model'), 11.00, 'of two marks');
+SET LOCAL force_parallel_mode = on;
+SELECT results_eq('TABLE one_by_one ORDER BY 1', 'TABLE expected ORDER BY 1', 'in a parallel worker');
+SET LOCAL force_parallel_mode = off;
+SELECT is(nurture_score_at(9412, '2026-06-14 11:00:00+00', 'lb_model', 1, '2026-06-19 12:00:00+00'), NULL, 'a lead that was not there had none');
+SELECT is(nurture_score_at(9413, '2026-06-17 11:00:00+00', 'lb_model', 1), 0.00, 'a past that had ended');
+SELECT is(nurture_score_at(9416, '2026-06-17 11:00:00+00', 'lb_model', 1), 1.00, 'and one that had not');
+SELECT results_eq($$SELECT rule, label FROM nurture_explain(9402, 'lb_model') ORDER BY 1$$,
+    $$VALUES ('labelled', 'labelled lb key opinion'), ('listed', 'on list lb partner')$$, 'in words');
+
+-- a label can settle a standing
+INSERT INTO nurture.model (model, title, product) VALUES ('lb_tiers', 'Chosen by hand', 'lb');
+SELECT nurture_draft('model', 'lb_tiers') AS version \gset
+INSERT INTO nurture.tier_rule (model, version, tier, requirement, condition, fails_with) VALUES ('lb_tiers', :version, 1, 'chosen', '{"label": "lb_chosen"}', 'no_fit');
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('lb_tiers', :version, 'hcp', 'audience_type', '=', '"hcp"', 10);
+INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES ('lb_tiers', :version, 'fit', 'A', 10);
+SELECT nurture_publish('model', 'lb_tiers', :version, 'tested', true) IS NOT NULL AS published;
+SELECT is((SELECT tier FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'), NULL, 'no standing yet');
+SELECT nurture_label(9405, 'lb_chosen');
+SELECT results_eq($$SELECT tier::int, cause FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'$$, $$VALUES (1, 'label')$$, 'a label decides a tier, at once');
+SELECT nurture_unlabel(9405, 'lb_chosen');
+SELECT is((SELECT tier::int FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'), 0, 'and taking it off');
+SELECT * FROM finish();
+ROLLBACK;
