@@ -31,6 +31,14 @@ static const char countries[] =
 "SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG "
 "UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
+/* ISO 639-1. */
+static const char languages[] =
+"aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
+"eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv "
+"ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne "
+"ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st "
+"su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu";
+
 static bool
 is_blank(char c)
 {
@@ -231,6 +239,29 @@ tag_problem(const char *dimension, const char *text)
 		psprintf("it is no value of nurture.tag in dimension \"%s\"", dimension) : NULL;
 }
 
+/* Brings a language into the form "en" or "en-GB". */
+static const char *
+language_problem(char *text)
+{
+	size_t		len = strlen(text);
+
+	fold(text, false);
+	if ((len != 2 && len != 5) || text[0] == ' ' || text[1] == ' ' ||
+		strstr(languages, pnstrdup(text, 2)) == NULL)
+		return "it is no language code of ISO 639-1";
+	if (len == 5)
+	{
+		if (text[2] != '-' && text[2] != '_')
+			return "it is no language code of ISO 639-1";
+		text[		2] = '-';
+
+		fold(text +3, true);
+		if (text[3] == ' ' || text[4] == ' ' || strstr(countries, text +3) == NULL)
+			return "it is no language code of ISO 639-1 with a country";
+	}
+	return NULL;
+}
+
 /* Brings a text into the form of a column; returns what is wrong with it. */
 static const char *
 form_problem(FactForm form, char *text)
@@ -264,16 +295,7 @@ form_problem(FactForm form, char *text)
 						NULL : "it is no region code of ISO 3166-2";
 
 		case FACT_LANGUAGE:
-			fold(text, false);
-			dash = strpbrk(text, "-_");
-			if (dash == NULL)
-				dash = text +strlen(text);
-
-			return (dash - text == 2 || dash - text == 3) &&
-				strspn(text, "abcdefghijklmnopqrstuvwxyz") == dash - text &&
-						all_of(dash, "abcdefghijklmnopqrstuvwxyz0123456789-_") && strlen(text) <= 35 ?
-						NULL : "it is no language code of ISO 639";
-
+			return language_problem(text);
 		case FACT_ZONE:
 			return zone_problem(text);
 		case FACT_ANY_TEXT:

@@ -290,6 +290,8 @@ nurture_fact_rules(const char *event_type, int *n)
 static void
 check_path(const char *path)
 {
+	/* those but the first from 17 on */
+	static const char *const dates[] = {".datetime(", ".date(", ".time(", ".time_tz(", ".timestamp(", ".timestamp_tz("};
 	bool		inside = false; /* a quoted word */
 
 	for (const char *p = path; *p; p++)
@@ -303,11 +305,14 @@ check_path(const char *path)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("path of the fact map has a variable"),
 					 errhint("Answers are found from $, the properties of the event; there are no variables.")));
-		else if (!inside && strncmp(p, ".datetime(", strlen(".datetime(")) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("path of the fact map uses datetime()"),
-					 errhint("A date is taken as text YYYY-MM-DD; the attribute's type checks it.")));
+		for (int i = 0; !inside && *p == '.' && i < lengthof(dates); i++)
+		{
+			if (strncmp(p, dates[i], strlen(dates[i])) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("path of the fact map uses a method for dates"),
+						 errhint("A date is taken as text YYYY-MM-DD; the attribute's type checks it.")));
+		}
 	}
 }
 

@@ -2,7 +2,7 @@
 -- statement that stores the events.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(130);
+SELECT plan(132);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.app_user = 'tester';
 
@@ -123,7 +123,9 @@ FROM (VALUES
     ('{"audience_type": "hpc"}', 'lead.audience_type', 'it is no row of nurture.audience_type', 'an audience'),
     ('{"area": "oncolgy"}', 'lead.therapeutic_area', 'it is no value of nurture.tag in dimension "therapeutic_area"', 'an area'),
     ('{"region": "Bavaria"}', 'lead.region', 'it is no region code of ISO 3166-2', 'a region'),
-    ('{"language": "Deutsch"}', 'lead.language', 'it is no language code of ISO 639', 'a language'),
+    ('{"language": "Deutsch"}', 'lead.language', 'it is no language code of ISO 639-1', 'a language'),
+    ('{"language": "xx"}', 'lead.language', 'it is no language code of ISO 639-1', 'two letters that are no language'),
+    ('{"language": "en-EN"}', 'lead.language', 'it is no language code of ISO 639-1 with a country', 'a language of no country'),
     ('{"time_zone": "../../etc/passwd"}', 'lead.time_zone', 'it is not an IANA time zone such as Europe/Paris', 'a path'),
     ('{"time_zone": "XYZ5"}', 'lead.time_zone', 'it is not an IANA time zone such as Europe/Paris', 'a zone'),
     ('{"phone": "call me"}', 'lead.phone', 'it is not a phone number', 'a number'),
@@ -136,7 +138,7 @@ FROM (VALUES
     (jsonb_build_object('modality', (SELECT jsonb_agg('biologic'::text) FROM generate_series(1, 1001))), 'attributes.modality', 'it has more than 1000 items', 'a list without end'),
     ('{"yes": "maybe"}', 'consent.email.marketing', 'it is neither yes nor no', 'neither yes nor no')
 ) AS bad (answers, scope, problem, what);
-SELECT is(nurture_tally_count(signals, 'form_started'), 24::bigint, 'and every one of these events counts') FROM nurture.activity WHERE lead_id = 940004;
+SELECT is(nurture_tally_count(signals, 'form_started'), 26::bigint, 'and every one of these events counts') FROM nurture.activity WHERE lead_id = 940004;
 SELECT ok(length(evidence::text) < 400, 'a review shows a long answer by its event') FROM nurture.review r, pg_temp.misfit(jsonb_build_object('full_name', repeat('x', 1048576))) m WHERE r.lead_id = 940004;
 SELECT results_eq(format('SELECT * FROM pg_temp.misfit(%L)', answers), 'VALUES (NULL, NULL, true)', 'no answer: ' || answers::text)
 FROM (VALUES ('{"country": null}'::jsonb), ('{"country": "  "}'), ('{"country": []}'), ('{"country": [null, ""]}'), ('[]'), ('7'), ('null'), ('{"audience_type": "unknown"}'), ('{"modality": []}')) AS v (answers);
@@ -225,9 +227,9 @@ SELECT results_eq($$SELECT role, (SELECT count(*) FROM nurture.consent_event c W
     $$VALUES (NULL::text, 0::bigint, 0::bigint, 0::bigint)$$, 'of an erased lead nothing is kept');
 
 -- preferences bind like a cap
-SELECT pg_temp.form(940030, '{"consent": {"email": true, "phone": true}, "preference": {"max_per_month": "2", "topics": ["moa", "access"], "format": "video", "language": "FR", "email": {"max_per_month": 1}}}') > 0 AS stored;
+SELECT pg_temp.form(940030, '{"consent": {"email": true, "phone": true}, "preference": {"max_per_month": "2", "topics": ["moa", "access"], "format": "video", "language": "FR_ca", "email": {"max_per_month": 1}}}') > 0 AS stored;
 SELECT results_eq($$SELECT channel, max_per_month, topics, format, language, said_at FROM nurture.preference WHERE lead_id = 940030 ORDER BY channel$$,
-    $$VALUES ('*', 2, '{moa,access}'::text[], 'video', 'fr', '2026-06-15 11:00:00+00'::timestamptz), ('email', 1, NULL, NULL, NULL, '2026-06-15 11:00:00+00')$$, 'what the lead prefers, told in a form');
+    $$VALUES ('*', 2, '{moa,access}'::text[], 'video', 'fr-CA', '2026-06-15 11:00:00+00'::timestamptz), ('email', 1, NULL, NULL, NULL, '2026-06-15 11:00:00+00')$$, 'what the lead prefers, told in a form');
 SELECT is(pg_temp.send(940030, 'fo_1'), 'queued', 'one e-mail');
 SELECT matches(pg_temp.send(940030, 'fo_2'), '^queued from 07-15 12:00 .*preference', 'the next in thirty days');
 SELECT matches(passed::text || ' ' || fact, '^false . of 1 in 30 days$', 'explained') FROM nurture_explain_contact(940030, 'email') WHERE rule = 'preference:email';
@@ -273,7 +275,7 @@ FROM (VALUES
     ('email_clicked', 'lead.email', '$.a', 'replace', '22023', 'cannot have mode "replace" / .*fill', 'a contact point that is overwritten'),
     ('email_clicked', 'lead.audience_type', '$.a', 'replace', '22023', 'cannot have mode', 'an audience that is overwritten'),
     ('email_clicked', 'lead.role', '$.a ? (@ == $x)', 'fill', '22023', 'has a variable', 'a variable'),
-    ('email_clicked', 'lead.role', '$.a.datetime()', 'fill', '22023', 'datetime', 'a date that could raise an error'),
+    ('email_clicked', 'lead.role', '$.a.datetime()', 'fill', '22023', 'method for dates', 'a date that could raise an error'),
     ('email_clicked', 'lead.role', '$.a[', 'fill', '42601', 'jsonpath', 'a path that is none'),
     ('email_clicked', 'lead.role', '$.a', 'append', '23514', 'fact_map_mode_check', 'an unknown mode'),
     ('adverse_event_reported', 'lead.role', '$.a', 'fill', '22023', 'do not become facts', 'facts from safety reports')
