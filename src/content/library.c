@@ -326,9 +326,9 @@ check_prerequisites(Jsonb *prerequisites)
 		{
 			Jsonb	   *condition = JsonbValueToJsonb(&item);
 
-			nurture_condition_compile(JsonbToCString(NULL, &condition->root,
-													 VARSIZE(condition)),
-									  psprintf("prerequisite \"%s\"", code));
+			nurture_condition_accept(JsonbToCString(NULL, &condition->root,
+													VARSIZE(condition)),
+									 psprintf("prerequisite \"%s\"", code));
 		}
 	}
 }

@@ -238,6 +238,18 @@ refuse_finding(void *arg, const char *text, const char *severity)
 }
 
 /*
+ * Refuses a condition that is being written when it cannot be understood, or
+ * compares a fact with what it never is.  Not asked when rules are loaded: the
+ * registry of attributes may have become stricter since.
+ */
+void
+nurture_condition_accept(const char *json, const char *owner)
+{
+	nurture_attribute_check(nurture_condition_compile(json, owner),
+							refuse_finding, unconstify(char *, owner));
+}
+
+/*
  * Trigger on a configuration table with a column "condition": what cannot be
  * understood is refused when it is written, not when an event comes.  The
  * arguments say what the rows are, and which column names one.
@@ -259,12 +271,8 @@ nurture_condition_check(PG_FUNCTION_ARGS)
 	condition = SPI_getvalue(row, desc, SPI_fnumber(desc, "condition"));
 	code = SPI_getvalue(row, desc, SPI_fnumber(desc, data->tg_trigger->tgargs[1]));
 	if (condition != NULL)
-	{
-		char	   *owner = psprintf("%s \"%.64s\"", data->tg_trigger->tgargs[0],
-									 code ? code : "");
-
-		nurture_attribute_check(nurture_condition_compile(condition, owner),
-								refuse_finding, owner);
-	}
+		nurture_condition_accept(condition,
+								 psprintf("%s \"%.64s\"", data->tg_trigger->tgargs[0],
+										  code ? code : ""));
 	return PointerGetDatum(row);
 }

@@ -60,6 +60,9 @@ extern char *nurture_condition_fact_fault(const char *fact, const char *op,
 extern bool nurture_condition_never(const Condition *condition,
 									const char *const *audience_types, int n);
 
+/* Raises NU005 when a condition that is being written cannot be meant. */
+extern void nurture_condition_accept(const char *json, const char *owner);
+
 /* Returns the condition as part of an English sentence. */
 extern char *nurture_condition_text(const Condition *condition);
 extern char *nurture_condition_term_text(const CondTerm *term);

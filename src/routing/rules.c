@@ -477,7 +477,7 @@ check_condition(HeapTuple row, TupleDesc desc, const char *column,
 	char	   *condition = SPI_getvalue(row, desc, SPI_fnumber(desc, column));
 
 	if (condition != NULL)
-		(void) nurture_condition_compile(condition, owner);
+		nurture_condition_accept(condition, owner);
 }
 
 /*

@@ -162,7 +162,7 @@ check_draft(const char *code, int32 version, Datum *values)
 		char	   *tag = parts[i * 4 + 2];
 
 		if (parts[i * 4 + 1] != NULL)
-			(void) nurture_condition_compile(parts[i * 4 + 1], owner);
+			nurture_condition_accept(parts[i * 4 + 1], owner);
 		while (tag != NULL && *tag != '\0')
 		{
 			char	   *end = strchr(tag, '\001');

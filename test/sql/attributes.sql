@@ -2,7 +2,7 @@
 -- account.attributes, and what rules may say about it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(53);
+SELECT plan(55);
 
 -- What a statement raises: SQLSTATE, message, detail and hint.
 CREATE FUNCTION pg_temp.raised(statement text) RETURNS text LANGUAGE plpgsql AS $f$
@@ -135,6 +135,10 @@ SELECT results_eq($$SELECT path, severity, finding FROM nurture_check_model('a_m
 SELECT pg_temp.raises($$SELECT nurture_publish('model', 'a_model', 1, 'x', true)$$, 'NU010', 'cannot be published', 'such a version is not published');
 SELECT pg_temp.raises($$INSERT INTO nurture.stop_rule (rule, condition, effect) VALUES ('a_rule', '{"all": [{"signal": "demo_requested"}, {"fact": "attributes.a_colour", "op": "=", "value": "pink"}]}', 'stop')$$,
     'NU005', 'condition of stop rule "a_rule": attribute "a_colour" is never "pink"', 'and such a stop rule is not written');
+
+-- nor a route, a prerequisite or a step of a track
+SELECT pg_temp.raises($$INSERT INTO nurture.stage_transition (audience_type, from_stage, to_stage, condition) VALUES ('*', 'new', 'engaged', '{"fact": "attributes.a_n", "op": "=", "value": "x"}')$$, 'NU005', 'attribute "a_n" is a number', 'a stage transition is held to the registry');
+SELECT pg_temp.raises($$SELECT nurture_add_asset('{"asset_id": "a_x", "title": "x", "format": "article", "message_class": "promotional", "channels": ["email"], "markets": ["*"], "audience_types": ["*"], "prerequisites": {"a_p": {"fact": "audience_type", "op": "=", "value": "hpc"}}}')$$, 'NU005', 'audience_type is never "hpc"', 'so is what an asset presupposes');
 
 -- a restore and a data-only load take rows as they were
 SET LOCAL check_function_bodies = off;
