@@ -13,3 +13,8 @@ CREATE FUNCTION nurture_scores_at(lead_id bigint, at timestamptz, model text DEF
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 5000
     AS 'MODULE_PATHNAME', 'nurture_scores_at';
 COMMENT ON FUNCTION nurture_scores_at(bigint, timestamptz, text, integer, timestamptz) IS 'nurture_score_at with its parts: the version that scored, fit, intent, total, grade and confidence. One row, of NULLs when there is no score.';
+
+CREATE FUNCTION nurture_score_until(lead_id bigint, model text DEFAULT NULL, OUT on_date date, OUT grade text) RETURNS record
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 1000
+    AS 'MODULE_PATHNAME', 'nurture_score_until';
+COMMENT ON FUNCTION nurture_score_until(bigint, text) IS 'The first day (UTC) whose end finds the lead with another grade if nothing happens, and that grade; NULLs when there is none within nurture.horizon_days.';

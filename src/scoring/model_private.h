@@ -27,6 +27,9 @@ typedef struct ScoreDetail
 
 extern void nurture_require_model(const char *model);
 extern Datum nurture_points_datum(int64 points);
+extern void nurture_score_overflow(const CompiledModel *model) pg_attribute_noreturn();
+extern void nurture_grade_of(const CompiledModel *model, const int places[2],
+							 char *grade);
 extern void nurture_score_hook_init(void);
 extern void nurture_score_detail(Subject *subject, const CompiledModel *model,
 								 ScoreSummary *out, ScoreDetail *detail);

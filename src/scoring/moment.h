@@ -35,4 +35,13 @@ extern bool nurture_moment_load(int64 lead_id, TimestampTz at,
 								TimestampTz known_at, const char *model,
 								const int32 *version, ScoredMoment *out);
 
+/*
+ * The first day from now on whose end finds the subject with another grade if
+ * nothing happens, and that grade; false when there is none within
+ * nurture.horizon_days, or the model has no bands.  Today is one of them:
+ * consent may run out before it ends.
+ */
+extern bool nurture_grade_until(Subject *subject, const CompiledModel *model,
+								int32 *day, char *grade);
+
 #endif							/* NURTURE_MOMENT_H */

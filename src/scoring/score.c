@@ -32,10 +32,9 @@ NURTURE_FUNCTION(nurture_score_part);
 
 static const char worst_band[NURTURE_SCORE_DIMENSIONS] = {'D', '4', 'D'};
 
-static void overflow(const CompiledModel *model) pg_attribute_noreturn();
-
-static void
-overflow(const CompiledModel *model)
+/* Raises that points do not fit. */
+void
+nurture_score_overflow(const CompiledModel *model)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -43,13 +42,13 @@ overflow(const CompiledModel *model)
 					model->model, model->version)));
 }
 
-static char
-band_of(const CompiledModel *model, ScoreDimension dimension, int64 points)
+/* Writes the grade that two places in the bands make. */
+void
+nurture_grade_of(const CompiledModel *model, const int places[2], char *grade)
 {
-	const ModelBands *bands = &model->bands[dimension];
-	int			place = nurture_score_band(bands->min_points, bands->n, points);
-
-	return place >= 0 ? bands->band[place] : worst_band[dimension];
+	for (int d = SCORE_FIT; d <= SCORE_INTENT; d++)
+		grade[d] = places[d] >= 0 ? model->bands[d].band[places[d]] : worst_band[d];
+	grade[2] = '\0';
 }
 
 /* Scores a subject by a model and keeps what explaining needs. */
@@ -84,7 +83,7 @@ nurture_score_detail(Subject *subject, const CompiledModel *model,
 								&detail->totals, detail->results) == SCORE_OK;
 	ok &= nurture_score_finish(&model->core, &detail->totals) == SCORE_OK;
 	if (!ok)
-		overflow(model);
+		nurture_score_overflow(model);
 
 	out->model = model;
 	out->fit = detail->totals.points[SCORE_FIT];
@@ -95,9 +94,12 @@ nurture_score_detail(Subject *subject, const CompiledModel *model,
 	out->grade[0] = '\0';
 	if (model->bands[SCORE_FIT].n > 0 || model->bands[SCORE_INTENT].n > 0)
 	{
-		out->grade[0] = band_of(model, SCORE_FIT, out->fit);
-		out->grade[1] = band_of(model, SCORE_INTENT, out->intent);
-		out->grade[2] = '\0';
+		int			places[2];
+
+		for (int d = SCORE_FIT; d <= SCORE_INTENT; d++)
+			places[d] = nurture_score_band(model->bands[d].min_points, model->bands[d].n,
+										   detail->totals.points[d]);
+		nurture_grade_of(model, places, out->grade);
 	}
 }
 
