@@ -250,6 +250,8 @@ CREATE TABLE nurture.gate (
     due_at timestamptz,
     preferences boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
+-- updates that leave due_at alone, all but a few, stay HOT
+CREATE INDEX gate_due ON nurture.gate (due_at) WHERE due_at IS NOT NULL;
 COMMENT ON TABLE nurture.gate IS 'One row per lead, updated by every message decision and by every change of something that may forbid a message.';
 COMMENT ON COLUMN nurture.gate.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.gate.seq IS 'Order of the decisions and changes of one lead; grows, with gaps.';
@@ -261,7 +263,7 @@ COMMENT ON COLUMN nurture.gate.merged_into IS 'The survivor, when the lead was m
 COMMENT ON COLUMN nurture.gate.erased IS 'The lead was erased.';
 COMMENT ON COLUMN nurture.gate.recent IS 'Times of recent messages, an upper bound; NULL: not kept.';
 COMMENT ON COLUMN nurture.gate.preferences IS 'The lead has a max_per_month in nurture.preference.';
-COMMENT ON COLUMN nurture.gate.due_at IS 'When the scheduler has to look at the lead again.';
+COMMENT ON COLUMN nurture.gate.due_at IS 'When the tick has to decide the standing again: the grade changes then if nothing happens, not earlier.';
 
 CREATE TABLE nurture.message (
     lead_id bigint NOT NULL,

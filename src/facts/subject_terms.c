@@ -181,6 +181,7 @@ nurture_subject_interest(const Subject *subject, int tag_id)
 
 		if (tag != NULL && dimension_same(wanted, tag))
 		{
+			/* what rolling folds away must have faded before */
 			uint64		weight = nurture_score_weight(&subject->topics, key, interest_factor,
 													  Min(INTEREST_HORIZON_DAYS, nurture_horizon_days),
 													  subject->today);

@@ -67,6 +67,20 @@ extern char *nurture_gate_normal_phone(const char *phone);
 extern void nurture_gate_bump(int64 lead_id);
 
 /*
+ * When the tick has to look at leads again.  due keeps an earlier instant that
+ * has not come (DT_NOEND: never); taken locks the row of a lead that is due
+ * and answers whether it still is and nobody else has it; done takes the
+ * lead off, or puts it off until another instant.  Connected to SPI, as the
+ * owner.
+ */
+extern int	nurture_gate_due_leads(TimestampTz now, int64 *leads, int max,
+								   TimestampTz *oldest);
+extern void nurture_gate_due(int64 lead_id, TimestampTz due, TimestampTz now);
+extern bool nurture_gate_due_taken(int64 lead_id, TimestampTz now);
+extern void nurture_gate_due_done(int64 lead_id, TimestampTz now,
+								  TimestampTz again);
+
+/*
  * Puts a stop in force that no stop rule's event caused, such as an accepted
  * hand-off's, and cancels what it forbids.  effect: stop,
  * suppress_promotional or pause.  lifted_by: one code, or NULL.

@@ -39,8 +39,8 @@ static const char *const tier_status[] = {
 };
 
 /* Returns the model of a product for a lead, NULL when none applies. */
-static const CompiledModel *
-model_for(const Subject *subject, const char *product)
+const CompiledModel *
+nurture_subject_model(const Subject *subject, const char *product)
 {
 	text	   *audience = NULL;
 
@@ -126,7 +126,7 @@ void
 nurture_qualification(Subject *subject, const char *product,
 					  Qualification *out)
 {
-	const CompiledModel *model = model_for(subject, product);
+	const CompiledModel *model = nurture_subject_model(subject, product);
 	ScoreSummary summary;
 	bool		failed = false;
 

@@ -13,6 +13,7 @@
 #include "facts/subject.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
+#include "scoring/model.h"
 
 /* the lane whose hand-offs move the lifecycle stage */
 #define ROUTING_BUSINESS_LANE "business"
@@ -147,6 +148,8 @@ typedef struct Qualification
 #define QUALIFY_MAX_PROGRAMS 20
 
 extern void nurture_subject_stage(Subject *subject, const char *product);
+extern const CompiledModel *nurture_subject_model(const Subject *subject,
+												  const char *product);
 extern void nurture_qualification(Subject *subject, const char *product,
 								  Qualification *out);
 extern List *nurture_qualification_reasons(const Qualification *q);

@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "routing/routing.h"
 #include "routing/routing_private.h"
+#include "scoring/moment.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -291,6 +292,30 @@ typedef struct Asked
 } Asked;
 
 /*
+ * Returns when the tick has to decide a lead again because a grade changes,
+ * DT_NOEND when none does.
+ */
+static TimestampTz
+due_of(Subject *subject, const StandingRules *rules)
+{
+	int32		first = PG_INT32_MAX;
+
+	for (int product = -1; product < rules->nproducts; product++)
+	{
+		const CompiledModel *model = nurture_subject_model(subject, product < 0 ? "*" : rules->products[product]);
+		int32		day;
+		char		grade[3];
+
+		if (model != NULL && nurture_grade_until(subject, model, &day, grade))
+			first = Min(first, day);
+	}
+	if (first == PG_INT32_MAX)
+		return DT_NOEND;
+	/* what changes during a day has changed on the next */
+	return nurture_instant_of_day(first == subject->today ? first + 1 : first);
+}
+
+/*
  * Decides the standing of leads, ascending by lead: first all the gates of
  * those whose stage changes, then all the rows.
  */
@@ -307,6 +332,9 @@ decide_leads(const Asked *asked, int n, const char *cause)
 	Standing   *changed = palloc(sizeof(Standing) * room);
 	Subject   **subjects = palloc(sizeof(Subject *) * room);
 	AuditEntry *entries = palloc(sizeof(AuditEntry) * room);
+	int64	   *leads = palloc(sizeof(int64) * n);
+	TimestampTz *due = palloc(sizeof(TimestampTz) * n);
+	int			nleads = 0;
 	int			nchanged = 0;
 	int			nentries = 0;
 	OwnerSwitch save;
@@ -333,22 +361,25 @@ decide_leads(const Asked *asked, int n, const char *cause)
 			if (decide(subject, product < 0 ? "*" : rules->products[product], standing))
 				subjects[nchanged++] = subject;
 		}
+		leads[nleads] = subject->lead_id;
+		due[nleads++] = due_of(subject, rules);
 		nurture_spi_finish(level);
 		nurture_owner_leave(&save);
 		MemoryContextSwitchTo(batch);
 	}
 
-	for (int i = 0; i < nchanged; i++)
-	{
-		Standing   *standing = &changed[i];
-
-		if (strcmp(standing->stage, standing->old_stage) != 0)
-			nurture_gate_bump(standing->lead_id);
-	}
-
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
 	MemoryContextSwitchTo(batch);
+	for (int i = 0, c = 0; i < nleads; i++)
+	{
+		for (; c < nchanged && changed[c].lead_id == leads[i]; c++)
+		{
+			if (strcmp(changed[c].stage, changed[c].old_stage) != 0)
+				nurture_gate_bump(leads[i]);
+		}
+		nurture_gate_due(leads[i], due[i], now);
+	}
 	for (int i = 0; i < nchanged; i++)
 	{
 		Standing   *standing = &changed[i];

@@ -77,7 +77,8 @@ mark_date(ConditionDays *days, const CondTerm *term)
 
 		while (len > 0 && (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r'))
 		{
-			text++;
+			text	  ++;
+
 			len--;
 		}
 		while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t' ||
@@ -98,7 +99,10 @@ mark_date(ConditionDays *days, const CondTerm *term)
 	}
 }
 
-/* An occurrence leaves a window, or its day is still to come. */
+/*
+ * An occurrence leaves a window, which reaches back to the horizon at most, or
+ * its day is still to come.  within is -1 when no occurrence leaves.
+ */
 static void
 mark_occurrences(ConditionDays *days, int signal, int32 within)
 {
@@ -154,7 +158,9 @@ mark_term(void *arg, const CondTerm *term)
 			mark_date(days, term);
 			break;
 		case COND_TERM_SIGNAL:
-			mark_occurrences(days, term->subject.id, term->within_days);
+			mark_occurrences(days, term->subject.id,
+							 term->within_days >= 0 ? Min(term->within_days, days->ndays - 1) :
+							 term->other.id >= 0 ? days->ndays - 1 : -1);
 			if (term->other.id >= 0)
 				mark_occurrences(days, term->other.id, -1);
 			break;

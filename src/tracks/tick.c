@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "gate/gate.h"
 #include "routing/routing.h"
 #include "scoring/account.h"
 #include "tracks/step.h"
@@ -259,6 +260,49 @@ run_standings(TimestampTz now, int max_leads, TimestampTz deadline,
 	pfree(leads);
 }
 
+/* Decides the standing of a lead whose grade is to change by now. */
+static void
+decide_due(int64 lead_id, void *arg)
+{
+	TimestampTz now = *(TimestampTz *) arg;
+
+	if (!nurture_gate_due_taken(lead_id, now))
+		return;
+	nurture_standing_decide(&lead_id, 1, "due");
+	/* merged and erased leads are not decided */
+	nurture_gate_due_done(lead_id, now, DT_NOEND);
+}
+
+/* Puts off a lead that could not be decided. */
+static void
+put_off_due(int64 lead_id, void *arg)
+{
+	TimestampTz now = *(TimestampTz *) arg;
+
+	nurture_gate_due_done(lead_id, now, now + AFTER_ERROR);
+}
+
+/* Decides the standing of leads whose grade changes although nothing happens. */
+static void
+run_grades(TimestampTz now, int max_leads, TimestampTz deadline,
+		   int64 *done, int64 *left, TimestampTz *oldest)
+{
+	int64	   *leads = palloc(sizeof(int64) * max_leads);
+	int			n = nurture_gate_due_leads(now, leads, max_leads, oldest);
+
+	for (int i = 0; i < n && (i == 0 || GetCurrentTimestamp() < deadline); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!nurture_tick_lead("grade", leads[i], decide_due, &now))
+			(void) nurture_tick_lead("grade", leads[i], put_off_due, &now);
+		(*done)++;
+	}
+	*left = n - *done + (n == max_leads ? 1 : 0);
+	if (*left == 0)
+		*oldest = DT_NOEND;
+	pfree(leads);
+}
+
 /* Ends offers of hand-offs whose time is over, then names members. */
 static void
 run_handoffs(TimestampTz now, int max_leads, TimestampTz deadline,
@@ -302,6 +346,7 @@ run_accounts(TimestampTz now, int max_leads, TimestampTz deadline,
 }
 
 static TickWork standing_work = {"standing", run_standings, NULL};
+static TickWork grade_work = {"grade", run_grades, NULL};
 static TickWork handoff_work = {"handoff", run_handoffs, NULL};
 static TickWork account_work = {"account", run_accounts, NULL};
 
@@ -310,6 +355,7 @@ void
 nurture_tick_init(void)
 {
 	nurture_tick_register(&standing_work);
+	nurture_tick_register(&grade_work);
 	nurture_tick_register(&handoff_work);
 	nurture_tick_register(&account_work);
 }

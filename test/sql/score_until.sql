@@ -2,9 +2,10 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
+SET LOCAL datestyle = 'ISO';
 SET LOCAL nurture.horizon_days = 100;
 SET LOCAL nurture.clock = '2026-05-01T10:00:00Z';
-SELECT plan(21);
+SELECT plan(23);
 SELECT setseed(0.5);
 
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('un_aud', 'A'), ('un_simple', 'B'), ('un_none', 'C');
@@ -47,7 +48,7 @@ INSERT INTO nurture.event (lead_id, event_type, occurred_at, tags)
            nurture_now() - interval '75 days' * random(), CASE WHEN random() < 0.3 THEN ARRAY['topic:' || (ARRAY['moa', 'safety'])[1 + floor(random() * 2)::integer]] END
     FROM generate_series(1, 700) i;
 SELECT count(nurture_consent(932000 + i, 'given', 'email', expires_at => nurture_now() + interval '50 days' * random())) FROM generate_series(1, 40) i;
-SELECT nurture_consent(932001, 'given', 'email', expires_at => nurture_now() + interval '3 hours');
+SELECT count(nurture_consent(932001, 'given', 'email', expires_at => nurture_now() + interval '3 hours'));
 
 -- brute force
 CREATE TEMP TABLE each_day AS
@@ -87,3 +88,31 @@ SELECT is((SELECT u::text FROM nurture_score_until(932102) u), '(2026-05-08,D2)'
 SELECT is((SELECT u::text FROM nurture_score_until(932999) u), '(,)', 'an unknown lead none');
 SELECT is((SELECT u::text FROM nurture_score_until(NULL) u), '(,)', 'nor has NULL');
 SELECT throws_ok($$SELECT nurture_score_until(932101, 'un_modle')$$, 'NU003', 'unknown model "un_modle"', 'an unknown model is named');
+
+-- the tick
+SELECT ok((SELECT bool_and(done = 0) FROM nurture_tick(1000, '10 s') WHERE kind = 'grade'), 'nothing is due yet');
+SELECT is((SELECT grade FROM nurture.lead_stage WHERE lead_id = 932101), 'D1', 'the tick has decided who was active');
+SELECT is((SELECT due_at FROM nurture.gate WHERE lead_id = 932101), '2026-05-08 00:00Z', 'and knows when to come back');
+SELECT is((SELECT count(*) FROM expected e JOIN nurture.gate g USING (lead_id) JOIN nurture.lead_stage s USING (lead_id)
+           WHERE s.product = '*' AND g.due_at IS DISTINCT FROM greatest(e.on_date, '2026-05-02')::timestamp AT TIME ZONE 'UTC'), 0::bigint, 'to each on its day');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (932101, 'un_ask', '2026-05-01 09:30Z');
+SELECT count(*) > 0 FROM nurture_tick(1000, '10 s');
+SELECT is((SELECT due_at FROM nurture.gate WHERE lead_id = 932101), '2026-05-08 00:00Z', 'more points leave the day where it is: to come early does no harm');
+SET LOCAL nurture.clock = '2026-05-08T00:00:00Z';
+SELECT count(*) > 0 FROM nurture_tick(1000, '10 s');
+SELECT is((SELECT due_at FROM nurture.gate WHERE lead_id = 932101), '2026-05-18 00:00Z', 'then it is set again');
+DO $$
+BEGIN
+    FOR i IN 1..100 LOOP
+        PERFORM set_config('nurture.clock', to_char(timestamp '2026-05-08' + i * interval '1 day', 'YYYY-MM-DD"T00:00:00Z"'), true);
+        PERFORM nurture_tick(1000, '10 s');
+        IF EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id BETWEEN 932001 AND 932101 AND s.product = '*' AND s.grade IS DISTINCT FROM nurture_grade(s.lead_id)) THEN
+            RAISE EXCEPTION 'grades of % are behind', nurture_now();
+        END IF;
+    END LOOP;
+END $$;
+SELECT pass('a tick a day keeps every grade what it is');
+SELECT is((SELECT count(*) FROM nurture.gate g WHERE g.lead_id BETWEEN 932001 AND 932102 AND g.due_at <= nurture_now()), 0::bigint, 'and leaves nothing due');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -32,6 +32,7 @@ foreach my $query (
 	'SELECT * FROM nurture_bi.lead_score ORDER BY lead_id',
 	'SELECT l.lead_id, e.* FROM nurture.lead l, nurture_explain(l.lead_id) e WHERE l.lead_id < 40 ORDER BY 1, 2, 3, 4',
 	q{SELECT lead_id, m.model, s.* FROM nurture.lead l, nurture.model m, nurture_scores_at(l.lead_id, nurture_now() - interval '1 hour', m.model) s ORDER BY 1, 2},
+	'SELECT lead_id, nurture_score_until(lead_id) FROM nurture.lead ORDER BY 1',
 	q{SELECT l.lead_id, e.* FROM nurture.lead l, nurture_explain(l.lead_id, 'dump_model', 1, nurture_now() - interval '9 days') e WHERE l.lead_id < 40 ORDER BY 1, 2, 3, 4},
 	q{SELECT * FROM nurture_what_if('dump_model', 2)},
 	q{SELECT * FROM nurture_what_if('dump_model', 2, 1) WHERE new_total <> old_total},
