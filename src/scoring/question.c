@@ -23,7 +23,7 @@ NURTURE_FUNCTION(nurture_next_question);
 
 #define QUESTION_COLUMNS 9
 #define MAX_TOGETHER 3			/* facts answered together */
-#define MAX_TRIALS 20000		/* of one fact together with others */
+#define MAX_TRIALS 100000		/* of one fact together with others */
 
 static const SubjectColumn json_columns[] = {SUBJECT_ATTRIBUTES, SUBJECT_ACCOUNT_ATTRIBUTES};
 

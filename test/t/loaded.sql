@@ -84,6 +84,7 @@ INSERT INTO nurture.account_event (account_id, event_type, occurred_at, source, 
     SELECT 1 + i % 15, 'page_viewed', now() - i * interval '7 hours', 'network', 'n' || i, CASE WHEN i % 3 = 0 THEN ARRAY['topic:moa'] END
     FROM generate_series(1, 60) i;
 DELETE FROM nurture.account_event WHERE source_key = 'n6';
+UPDATE nurture.account_policy SET min_recent = 4;
 
 -- approved content, and a draft
 SELECT count(nurture_add_asset(jsonb_build_object('asset_id', id, 'title', id, 'format', 'article', 'message_class', 'promotional', 'channels', '["email"]'::jsonb,
