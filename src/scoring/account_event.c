@@ -122,7 +122,7 @@ count_fetched(ActivityDelta *delta, const MatchRules *rules, EventMatch *match,
 			nurture_match_event(rules, type, tags, tags_null, properties,
 								properties_null, occurred_at, match);
 		else
-			match->ncounted = match->ntopics = 0;
+			nurture_match_nothing(match);
 		MemoryContextSwitchTo(old);
 		nurture_delta_count(delta, account_id, occurred_at, match);
 	}

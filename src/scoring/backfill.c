@@ -10,7 +10,7 @@
  *
  * No event is lost or counted twice.  Events stored by statements that know
  * the signal are counted by their trigger, and again here when they are seen:
- * the entries are replaced, not added to.  Statements that were under way
+ * the entries are replaced, not added to.  Organisations follow at the end.  Statements that were under way
  * when the signal was defined do not know it; before the first lead, all
  * transactions that have written to nurture.event by then are waited for.
  */
@@ -70,6 +70,9 @@ static KeptPlan events_of_type = KEPT_PLAN(
 										   "SELECT lead_id, event_type, occurred_at, tags, properties"
 										   " FROM nurture.event WHERE lead_id = ANY ($1) AND event_type = $2",
 										   INT8ARRAYOID, TEXTOID);
+/* organisations have few events of their own: these are counted as a whole */
+static KeptPlan fill_accounts = KEPT_PLAN0(
+										   "SELECT @extschema@.nurture_account_rebuild()");
 static KeptPlan events_with_tag = KEPT_PLAN(
 											"SELECT lead_id, event_type, occurred_at, tags, properties"
 											" FROM nurture.event WHERE lead_id = ANY ($1) AND $2 = ANY (tags)",
@@ -128,16 +131,21 @@ find_target(Backfill *fill)
 static void
 wait_for_writers(const Backfill *fill)
 {
-	LOCKTAG		tag;
+	static const char *const tables[] = {"event", "account_event"};
 
 	if (fill->own)
 	{
-		if (SPI_execute("LOCK TABLE nurture.event IN SHARE MODE", false, 0) != SPI_OK_UTILITY)
+		if (SPI_execute("LOCK TABLE nurture.event, nurture.account_event IN SHARE MODE", false, 0) != SPI_OK_UTILITY)
 			elog(ERROR, "could not lock nurture.event");
 		return;
 	}
-	SET_LOCKTAG_RELATION(tag, MyDatabaseId, nurture_table_oid("event", false));
-	WaitForLockers(tag, ShareLock, false);
+	for (int i = 0; i < lengthof(tables); i++)
+	{
+		LOCKTAG		tag;
+
+		SET_LOCKTAG_RELATION(tag, MyDatabaseId, nurture_table_oid(tables[i], false));
+		WaitForLockers(tag, ShareLock, false);
+	}
 }
 
 /* Finds or makes the row of progress and locks it. */
@@ -257,6 +265,8 @@ fill_chunk(Backfill *fill, int room)
 		fill->started = true;
 	}
 	fill->finished = n < room || fill->position == PG_INT64_MAX;
+	if (fill->finished)
+		(void) nurture_execute_latest(&fill_accounts, NULL, NULL, true);
 	values[0] = PointerGetDatum(fill->code);
 	values[1] = Int64GetDatum(fill->position);
 	values[2] = Int64GetDatum(n);

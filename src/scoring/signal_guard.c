@@ -21,7 +21,9 @@ NURTURE_FUNCTION(nurture_signal_guard);
 static KeptPlan has_activity = KEPT_PLAN_SCAN(
 											  "SELECT EXISTS (SELECT FROM nurture.activity"
 											  " WHERE @extschema@.nurture_tally_last(signals, $1) IS NOT NULL"
-											  " OR @extschema@.nurture_tally_last(base, $1) IS NOT NULL)",
+											  " OR @extschema@.nurture_tally_last(base, $1) IS NOT NULL)"
+											  " OR EXISTS (SELECT FROM nurture.account_activity"
+											  " WHERE @extschema@.nurture_tally_last(signals, $1) IS NOT NULL)",
 											  INT4OID);
 static KeptPlan forget_backfill = KEPT_PLAN(
 											"DELETE FROM nurture.backfill WHERE signal = $1", TEXTOID);
@@ -72,7 +74,7 @@ require_unused(HeapTuple row, TupleDesc desc, const char *signal, bool gone)
 	Datum		value;
 
 	value = Int32GetDatum(DatumGetInt16(column_of(row, desc, "signal_id", &isnull)));
-	if (SPI_execute("LOCK TABLE nurture.event IN SHARE MODE", false, 0) != SPI_OK_UTILITY)
+	if (SPI_execute("LOCK TABLE nurture.event, nurture.account_event IN SHARE MODE", false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not lock nurture.event");
 	(void) nurture_execute_latest(&has_activity, &value, NULL, false);
 	if (!DatumGetBool(nurture_cell(0, 1, &isnull)))

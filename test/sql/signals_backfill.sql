@@ -1,7 +1,7 @@
 -- New signals and topics are filled from stored events: exactly, in parts, and
 -- as often as one likes. What a signal measures stays what it was.
 BEGIN;
-SELECT plan(52);
+SELECT plan(55);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 INSERT INTO nurture.event_type (event_type, class) VALUES ('bf_viewed', 'content'), ('bf_form', 'intent');
@@ -120,6 +120,17 @@ SELECT lives_ok($$DELETE FROM nurture.signal WHERE signal = 'bf_unused'$$, 'or d
 UPDATE nurture.activity SET signals = '{}', base = '{28008@ever:3/2; rolled 2026-01-01}' WHERE lead_id = 9540;
 INSERT INTO nurture.signal (signal, signal_id, event_type) VALUES ('bf_base', 28008, 'bf_form');
 SELECT throws_ok($$UPDATE nurture.signal SET tags = '{bf:area}' WHERE signal = 'bf_base'$$, 'NU006', NULL, 'what only the base knows is activity too');
+
+-- organisations have events of their own
+INSERT INTO nurture.account (account_id, name) VALUES (9501, 'bf');
+INSERT INTO nurture.account_event (account_id, event_type, occurred_at, tags) SELECT 9501, 'bf_form', '2026-06-01'::timestamptz + i * interval '1 hour', '{bf:later}' FROM generate_series(1, 5) i;
+INSERT INTO nurture.signal (signal, signal_id, event_type, tags) VALUES ('bf_account', 28009, 'bf_form', '{bf:later}');
+INSERT INTO nurture.tag (dimension, value, tag_id) VALUES ('bf', 'later', 65303);
+SELECT nurture_backfill('bf_account', 5) AS done;
+SELECT is((SELECT nurture_tally_count(signals, 28009) FROM nurture.account_activity WHERE account_id = 9501), 0::bigint, 'organisations wait for the end');
+SELECT nurture_backfill('bf_account') + nurture_backfill('bf:later') > 0 AS ok;
+SELECT is((SELECT nurture_tally_count(signals, 28009) + nurture_tally_count(topics, 65303) FROM nurture.account_activity WHERE account_id = 9501), 10::bigint, 'and are filled then');
+SELECT throws_ok($$UPDATE nurture.signal SET tags = '{bf:area}' WHERE signal = 'bf_account'$$, 'NU006', NULL, 'what an organisation did is activity too');
 
 -- bad input
 SELECT throws_ok($$SELECT nurture_backfill('bf_nwe')$$, 'NU003', NULL, 'an unknown signal');
