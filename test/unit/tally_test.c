@@ -405,6 +405,98 @@ test_reading(void)
 }
 
 /*
+ * One key and all others are the whole again; the first day is the earliest.
+ */
+static void
+test_parts(void)
+{
+	for (int round = 0; round < ROUNDS; round++)
+	{
+		Table		t = random_table();
+		Table		one = t;
+		Table		others = t;
+		Bytes		b;
+		Bytes		want;
+		Bytes		only;
+		Bytes		without;
+		Bytes		whole;
+		int			k = (int) random_below(KEYS);
+		uint16_t	key = (uint16_t) (k * 7);
+		int32_t		first = NURTURE_TALLY_NO_DAY;
+
+		encode(&t, &b);
+		for (int i = 0; i < KEYS; i++)
+			for (int d = 0; d < DAYS; d++)
+			{
+				if (i == k)
+					others.count[i][d] = 0;
+				else
+					one.count[i][d] = 0;
+				if (d >= 2 && t.count[i][d] > 0 &&
+					(first == NURTURE_TALLY_NO_DAY || d < first))
+					first = d;
+			}
+		CHECK(nurture_tally_first(&b.view) == first);
+		CHECK(nurture_tally_only(&b.view, key, only.data, &only.len) ==
+			  TALLY_OK);
+		encode(&one, &want);
+		CHECK(same(&only, &want));
+		CHECK(nurture_tally_without(&b.view, key, without.data,
+									&without.len) == TALLY_OK);
+		encode(&others, &want);
+		CHECK(same(&without, &want));
+		set_view(&only);
+		set_view(&without);
+		add(&without, &only, &whole);
+		CHECK(same(&whole, &b));
+		CHECK(nurture_tally_only(&b.view, UINT16_MAX, only.data,
+								 &only.len) == TALLY_OK);
+		CHECK(only.len == NURTURE_TALLY_HEADER_SIZE);
+		CHECK(nurture_tally_without(&b.view, UINT16_MAX, without.data,
+									&without.len) == TALLY_OK);
+		CHECK(same(&without, &b));
+	}
+}
+
+/*
+ * Kept events on a base are the same bytes wherever the line between them is
+ * drawn, and however far the base is folded before the first kept event.
+ */
+static void
+test_base(void)
+{
+	for (int round = 0; round < ROUNDS; round++)
+	{
+		Table		kept = random_table();
+		Table		dropped = random_table();
+		Bytes		k;
+		Bytes		d;
+		Bytes		sum;
+		Bytes		want;
+		Bytes		folded;
+		Bytes		got;
+		uint16_t	day = (uint16_t) (2 + random_below(DAYS));
+		int32_t		first;
+
+		kept.roll = dropped.roll = 0;
+		for (int i = 0; i < KEYS; i++)
+			kept.count[i][0] = kept.count[i][1] =
+				dropped.count[i][0] = dropped.count[i][1] = 0;
+		encode(&kept, &k);
+		encode(&dropped, &d);
+		add(&k, &d, &sum);
+		roll(&sum, day, &want);
+		first = nurture_tally_first(&k.view);
+		if (first == NURTURE_TALLY_NO_DAY || first > day)
+			first = day;
+		roll(&d, (uint16_t) first, &folded);
+		add(&k, &folded, &sum);
+		roll(&sum, day, &got);
+		CHECK(same(&got, &want));
+	}
+}
+
+/*
  * Events come and go in any order; what is left is the tally of the rest.
  */
 static void
@@ -787,6 +879,8 @@ main(void)
 	test_algebra();
 	test_rolled_first();
 	test_reading();
+	test_parts();
+	test_base();
 	test_events();
 	test_build();
 	test_text();
