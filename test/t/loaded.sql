@@ -54,6 +54,21 @@ UPDATE nurture.event SET occurred_at = occurred_at - interval '1 day' WHERE sour
 UPDATE nurture.event SET event_type = 'product_page_viewed' WHERE source_key = 'k9';
 DELETE FROM nurture.event WHERE source_key = 'k10';
 
+-- sensitive events, counted for those who granted it
+INSERT INTO nurture.event_type (event_type, class, sensitive, title, reason) VALUES ('loaded_support', 'content', true, 'Support page', 'test data');
+INSERT INTO nurture.signal (signal, event_type, reason) VALUES ('loaded_support', 'loaded_support', 'test data');
+SELECT count(nurture_consent(i, 'given', '*', 'sensitive_inference', source => 'form')) FROM generate_series(60, 69) i;
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, tags) SELECT 55 + i % 20, 'loaded_support', now() - i * interval '1 day', '{topic:moa}' FROM generate_series(1, 100) i;
+SELECT nurture_consent(61, 'withdrawn', '*', 'sensitive_inference', source => 'form');
+
+-- old events whose partition is gone, what is older than the horizon folded, a signal that was filled and a topic that is not yet
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, recorded_at, source, source_key, tags)
+    SELECT 1 + i % 50, 'page_viewed', '2023-01-01'::timestamptz + i * interval '1 hour', '2023-03-01', 'old', 'o' || i, '{topic:moa}' FROM generate_series(1, 200) i;
+SELECT * FROM nurture_partition_drop('2024-01-01', reason => 'test data');
+SELECT nurture_roll();
+INSERT INTO nurture.signal (signal, event_type, condition, reason) VALUES ('loaded_long', 'time_on_page', '$.seconds > 60', 'test data');
+SELECT nurture_backfill('loaded_long', 100), nurture_backfill('loaded_long'), nurture_backfill('topic:moa', 5);
+
 -- one known by its reference, two for the quarantine
 SELECT * FROM nurture_ingest('[{"external_ref": "crm-2", "event_type": "page_viewed", "source": "app", "source_key": "a1"},
     {"external_ref": "nobody", "event_type": "page_viewed", "source": "app", "source_key": "a2"},
