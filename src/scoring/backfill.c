@@ -70,6 +70,7 @@ static KeptPlan events_of_type = KEPT_PLAN(
 										   "SELECT lead_id, event_type, occurred_at, tags, properties"
 										   " FROM nurture.event WHERE lead_id = ANY ($1) AND event_type = $2",
 										   INT8ARRAYOID, TEXTOID);
+
 /* organisations have few events of their own: these are counted as a whole */
 static KeptPlan fill_accounts = KEPT_PLAN0(
 										   "SELECT @extschema@.nurture_account_rebuild()");
