@@ -55,3 +55,12 @@ COMMENT ON COLUMN nurture.document.access_profile IS 'Who may open it in the pla
 COMMENT ON COLUMN nurture.document.retain_until IS 'Until when it has to be kept; NULL: as long as the lead.';
 COMMENT ON COLUMN nurture.document.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.document.added_at IS 'Since when it is referred to.';
+
+CREATE TRIGGER nurture_facts_forget AFTER UPDATE ON nurture.lead
+    FOR EACH ROW WHEN (OLD.erased_at IS NULL AND NEW.erased_at IS NOT NULL)
+    EXECUTE FUNCTION @extschema@.nurture_facts_forget();
+CREATE TRIGGER nurture_facts_forget_deleted AFTER DELETE ON nurture.lead
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_facts_forget();
+ALTER TABLE nurture.lead
+    ENABLE ALWAYS TRIGGER nurture_facts_forget,
+    ENABLE ALWAYS TRIGGER nurture_facts_forget_deleted;

@@ -2,7 +2,7 @@
 -- statement that stores the events.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(132);
+SELECT plan(134);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.app_user = 'tester';
 
@@ -252,6 +252,15 @@ SELECT is(max_per_month, 1, 'a merge loosens nothing') FROM nurture.preference W
 SELECT set_eq($$SELECT DISTINCT object, outcome FROM nurture.audit WHERE kind = 'preference' AND lead_ref IN (940030, 940031)$$, $$VALUES ('preference:*', 'set'), ('preference:email', 'set'), ('preference:*', 'removed'), ('preference:email', 'removed')$$, 'and all of it is in the trail');
 SELECT pg_temp.raises('INSERT INTO nurture.preference (lead_id, max_per_month) VALUES (940030, -1)', '23514', 'max_per_month', 'less than none');
 SELECT pg_temp.raises('INSERT INTO nurture.preference (lead_id, max_per_month) VALUES (949999, 1)', 'NU004', '949999', 'a lead that is not there');
+
+-- what an erased or deleted lead leaves
+INSERT INTO nurture.document (lead_id, kind, uri) SELECT 940054 + i, 'cv', 'https://dms.example.org/cv' || i FROM generate_series(0, 1) i;
+SELECT count(pg_temp.form(940054 + i, '{"country": "nowhere", "role": "nurse", "preference": {"max_per_month": 3}}')) FROM generate_series(0, 1) i;
+UPDATE nurture.lead SET erased_at = '2026-06-15' WHERE lead_id = 940054;
+DELETE FROM nurture.lead WHERE lead_id = 940055;
+SELECT is_empty($$SELECT lead_id FROM nurture.document WHERE lead_id IN (940054, 940055) UNION ALL SELECT lead_id FROM nurture.preference WHERE lead_id IN (940054, 940055) UNION ALL SELECT lead_id FROM nurture.fact_source WHERE lead_id IN (940054, 940055)$$,
+    'neither documents nor preferences nor where its facts came from');
+SELECT results_eq($$SELECT lead_id, state, ruling, evidence FROM nurture.review WHERE lead_id IN (940054, 940055) ORDER BY 1$$, $$VALUES (940054::bigint, 'closed', 'lead_erased', NULL::jsonb), (940055, 'closed', 'lead_erased', NULL)$$, 'nor what it answered');
 
 -- documents are references
 INSERT INTO nurture.document (lead_id, kind, uri, hash, access_profile, retain_until) VALUES (940001, 'consent_form', 'https://dms.example.org/7', sha256('x'), 'compliance', '2036-01-01');
