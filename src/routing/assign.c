@@ -47,6 +47,10 @@ KEPT_PLAN0("SELECT DISTINCT team FROM nurture.handoff WHERE state = 'offered' AN
 		   " AND method <> 'queue' ORDER BY team");
 static KeptPlan lock_team =
 KEPT_PLAN("SELECT 1 FROM nurture.team WHERE team = $1 FOR NO KEY UPDATE", TEXTOID);
+
+/* a tick passes by a team for which somebody else is naming members */
+static KeptPlan lock_team_free =
+KEPT_PLAN("SELECT 1 FROM nurture.team WHERE team = $1 FOR NO KEY UPDATE SKIP LOCKED", TEXTOID);
 static KeptPlan add_turns =
 KEPT_PLAN("INSERT INTO nurture.team_turn (team, member) SELECT $1, m.member FROM nurture.team_member m WHERE m.team = $1"
 		  " UNION ALL SELECT $1, '' ON CONFLICT DO NOTHING", TEXTOID);
@@ -212,7 +216,7 @@ write_team(const char *team, const int64 *leads, const int64 *handoffs,
 
 /* Names members for what waits in a team; returns how many were named. */
 static int
-assign_team(const char *team, int max)
+assign_team(const char *team, int max, bool wait)
 {
 	TimestampTz now;
 	Candidate  *candidates;
@@ -229,7 +233,9 @@ assign_team(const char *team, int max)
 
 	values[0] = CStringGetTextDatum(team);
 	values[1] = Int32GetDatum(max);
-	nurture_execute_latest(&lock_team, values, NULL, true);
+	nurture_execute_latest(wait ? &lock_team : &lock_team_free, values, NULL, true);
+	if (SPI_processed == 0)
+		return 0;
 	now = nurture_now_wall();
 	nurture_execute_latest(&add_turns, values, NULL, true);
 	nurture_execute_latest(&read_team_turn, values, NULL, false);
@@ -291,9 +297,12 @@ assign_team(const char *team, int max)
 	return n;
 }
 
-/* Names members for hand-offs that wait for one, by team; returns how many. */
+/*
+ * Names members for hand-offs that wait for one, by team; returns how many.
+ * Without wait, teams that another transaction is naming members of are left.
+ */
 int
-nurture_handoff_assign(int max)
+nurture_handoff_assign(int max, bool wait)
 {
 	OwnerSwitch save;
 	char	  **teams;
@@ -311,7 +320,7 @@ nurture_handoff_assign(int max)
 	for (int i = 0; i < nteams && assigned < max; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		assigned += assign_team(teams[i], max - assigned);
+		assigned += assign_team(teams[i], max - assigned, wait);
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
@@ -330,7 +339,7 @@ nurture_assign(PG_FUNCTION_ARGS)
 				 errmsg("nurture_assign takes 0 to %d hand-offs at once, not %d",
 						MAX_ASSIGN, max)));
 	nurture_routing_right("handoff");
-	PG_RETURN_INT32(max == 0 ? 0 : nurture_handoff_assign(max));
+	PG_RETURN_INT32(max == 0 ? 0 : nurture_handoff_assign(max, true));
 }
 
 /* nurture_routing_due(max int) returns int: how many offers ended */
@@ -354,5 +363,5 @@ nurture_routing_tick(int max)
 {
 	int			ended = nurture_handoff_expire(max);
 
-	return ended + nurture_handoff_assign(max);
+	return ended + nurture_handoff_assign(max, false);
 }

@@ -212,7 +212,7 @@ extern void nurture_task_add(int64 lead_id, int64 handoff_id,
 extern void nurture_outbox_add(int64 lead_id, int64 handoff_id,
 							   const char *state, const char *team,
 							   const char *member);
-extern int	nurture_handoff_assign(int max);
+extern int	nurture_handoff_assign(int max, bool wait);
 extern int	nurture_handoff_expire(int max);
 
 #endif							/* NURTURE_ROUTING_PRIVATE_H */

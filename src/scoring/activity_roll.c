@@ -25,6 +25,7 @@
 #include "tracks/tracks.h"
 #include "utils/acl.h"
 #include "utils/date.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -64,6 +65,9 @@ static KeptPlan write_bases = KEPT_PLAN(
 										"UPDATE nurture.activity a SET base = u.base, base_topics = u.base_topics"
 										" FROM unnest($1, $2, $3) AS u(lead_id, base, base_topics) WHERE a.lead_id = u.lead_id",
 										INT8ARRAYOID, InvalidOid, InvalidOid);
+
+/* "nuro", of an advisory lock: a tick is starting a pass */
+#define ROLL_LOCK_CLASS 0x6E75726F
 
 /* A pass at work. */
 typedef struct RollPass
@@ -256,6 +260,12 @@ open_pass(RollPass *pass, int days, bool wait)
 			if (SPI_processed > 0)
 				return false;
 		}
+		/* a pass that another tick is about to start would be waited for */
+		if (!wait &&
+			!DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_int4,
+											  Int32GetDatum(ROLL_LOCK_CLASS),
+											  Int32GetDatum(0))))
+			return false;
 		(void) nurture_execute_latest(&start_pass, values, NULL, true);
 	}
 	return false;
