@@ -102,7 +102,7 @@ CREATE FUNCTION nurture_scores(model text DEFAULT NULL, version integer DEFAULT 
     RETURNS TABLE (lead_id bigint, model text, fit numeric, intent numeric, total numeric, grade text, confidence numeric)
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 100000 ROWS 100000
     AS 'MODULE_PATHNAME', 'nurture_scores';
-COMMENT ON FUNCTION nurture_scores(text, integer) IS 'The score of every lead that is neither merged nor erased, in order of lead_id; by its default model, by a model, or by any version of one, drafts too.';
+COMMENT ON FUNCTION nurture_scores(text, integer) IS 'The score of every lead that is neither merged nor erased nor a test, in order of lead_id; by its default model, by a model, or by any version of one, drafts too.';
 
 CREATE TYPE nurture_score_result AS (
     model text,

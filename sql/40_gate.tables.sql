@@ -438,8 +438,8 @@ CREATE VIEW nurture_bi.refusals WITH (security_invoker = true) AS
     JOIN nurture.message AS m ON m.lead_id = l.lead_id
     CROSS JOIN LATERAL unnest(m.reasons) WITH ORDINALITY AS why (reason, place)
     LEFT JOIN nurture.reason AS r ON r.reason = why.reason
-    WHERE m.status IN ('refused', 'held');
-COMMENT ON VIEW nurture_bi.refusals IS 'Messages that were refused or are held, one row per reason.';
+    WHERE m.status IN ('refused', 'held') AND NOT l.is_test;
+COMMENT ON VIEW nurture_bi.refusals IS 'Messages that were refused or are held, one row per reason; those to test leads are left out.';
 COMMENT ON COLUMN nurture_bi.refusals.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture_bi.refusals.message_id IS 'Message.';
 COMMENT ON COLUMN nurture_bi.refusals.decided_at IS 'When the gate decided.';

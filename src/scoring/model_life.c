@@ -178,7 +178,7 @@ require_confirmed(const char *model, int version, bool replaces, bool confirm)
 	nurture_execute(&read_product, &value, NULL, true);
 	product = nurture_cell_text(0, 1);
 	nurture_what_if_count(model, version, 0,
-						  psprintf("AND NOT l.is_test AND NOT EXISTS (SELECT FROM nurture.lead_stage s "
+						  psprintf("AND NOT EXISTS (SELECT FROM nurture.lead_stage s "
 								   "WHERE s.lead_id = l.lead_id AND s.product = %s AND s.stage IN ('converted', 'disqualified'))",
 								   quote_literal_cstr(product)),
 						  &matrix);

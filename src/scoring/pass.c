@@ -59,7 +59,9 @@ end_pass(DestReceiver *dest)
 {
 }
 
-/* Visits every lead that is neither merged nor erased, by lead_id. */
+/*
+ * Visits every lead that is neither merged nor erased nor a test, by lead_id.
+ */
 void
 nurture_score_pass(uint64 mask, const char *condition, PassVisit visit,
 				   void *arg)
@@ -70,7 +72,7 @@ nurture_score_pass(uint64 mask, const char *condition, PassVisit visit,
 	int			level;
 	int			result;
 
-	query = nurture_subject_query(mask, psprintf("WHERE l.merged_into IS NULL AND l.erased_at IS NULL %s ORDER BY l.lead_id",
+	query = nurture_subject_query(mask, psprintf("WHERE l.merged_into IS NULL AND l.erased_at IS NULL AND NOT l.is_test %s ORDER BY l.lead_id",
 												 condition ? condition : ""));
 	pass.dest.receiveSlot = receive_lead;
 	pass.dest.rStartup = start_pass;

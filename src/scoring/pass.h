@@ -16,7 +16,7 @@
 typedef void (*PassVisit) (void *arg, Subject *subject);
 
 /*
- * Reads every lead that is neither merged nor erased, ascending by lead_id,
+ * Reads every lead that is neither merged nor erased nor a test, by lead_id,
  * with the rights of the current user, and visits each as the executor makes
  * its row: nothing is copied or kept.  mask has the columns that are read;
  * condition, NULL or SQL beginning with AND, may name the lead as l.

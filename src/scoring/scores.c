@@ -70,7 +70,7 @@ put_score(void *arg, Subject *subject)
 
 /*
  * nurture_scores(model text, version int) returns setof record: every lead
- * that is neither merged nor erased, in one ordered pass.
+ * that is neither merged nor erased nor a test, in one ordered pass.
  */
 Datum
 nurture_scores(PG_FUNCTION_ARGS)
