@@ -192,6 +192,7 @@ CREATE TABLE nurture.enrollment (
     entered_at timestamptz NOT NULL,
     entered_by text NOT NULL,
     trigger_event_id bigint,
+    campaign text,
     exited_at timestamptz,
     exited_by text,
     exit_reason text,
@@ -213,6 +214,7 @@ COMMENT ON COLUMN nurture.enrollment.refusals IS 'How often in a row the gate re
 COMMENT ON COLUMN nurture.enrollment.entered_at IS 'When the lead entered.';
 COMMENT ON COLUMN nurture.enrollment.entered_by IS 'entry:<code>, branch:<code> or manual.';
 COMMENT ON COLUMN nurture.enrollment.trigger_event_id IS 'Event that led to it.';
+COMMENT ON COLUMN nurture.enrollment.campaign IS 'Campaign of that event, else the one the lead came by.';
 COMMENT ON COLUMN nurture.enrollment.exited_at IS 'When it ended.';
 COMMENT ON COLUMN nurture.enrollment.exited_by IS 'event, tick, manual or the room that ended it.';
 COMMENT ON COLUMN nurture.enrollment.exit_reason IS 'Why it ended: goal, a branch, a reason of the gate, words of a person.';

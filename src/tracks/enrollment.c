@@ -39,12 +39,12 @@ KEPT_PLAN("SELECT lead_id, enrollment_no, track, version, purpose, "
 static KeptPlan insert_row =
 KEPT_PLAN("INSERT INTO nurture.enrollment (lead_id, enrollment_no, "
 		  "track, version, purpose, step_no, state, due_from, "
-		  "next_due_at, entered_at, entered_by, trigger_event_id) "
+		  "next_due_at, entered_at, entered_by, trigger_event_id, campaign) "
 		  "VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, "
-		  "$10) "
+		  "$10, $11) "
 		  "ON CONFLICT DO NOTHING",
 		  INT8OID, INT8OID, TEXTOID, INT4OID, TEXTOID, INT4OID,
-		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID);
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID, TEXTOID);
 
 /* Only what is as it was read: another transaction may have ended it. */
 static KeptPlan end_row =
@@ -178,8 +178,9 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 	const TrackStep *step = nurture_track_step(version, from_step);
 	CadenceLevel level = nurture_track_level(rules, subject);
 	AuditEntry	entry = {0};
-	Datum		values[10];
-	char		nulls[11] = "          ";
+	Datum		values[11];
+	char		nulls[12] = "           ";
+	const char *campaign;
 
 	if (step == NULL)
 		step = nurture_track_step(version, 0);
@@ -195,6 +196,14 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 	values[8] = CStringGetTextDatum(by);
 	values[9] = Int64GetDatum(event_id);
 	nulls[9] = event_id == 0 ? 'n' : ' ';
+
+	/* of the event that led here, else the one the lead came by */
+	if (subject->event != NULL && subject->event->campaign != NULL)
+		campaign = subject->event->campaign;
+	else
+		campaign = nurture_subject_text(subject, SUBJECT_CAMPAIGN);
+	nulls[10] = campaign == NULL ? 'n' : ' ';
+	values[10] = campaign == NULL ? (Datum) 0 : CStringGetTextDatum(campaign);
 	if (write_row(&insert_row, values, nulls) == 0)
 		return false;
 

@@ -1,7 +1,7 @@
 -- Tracks: the four stories, the tick, and what ends an enrollment.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(65);
+SELECT plan(66);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language)
@@ -33,7 +33,7 @@ CREATE FUNCTION pg_temp.tick() RETURNS text LANGUAGE sql AS
 $$ SELECT done || ' done, ' || "left" || ' left' FROM nurture_tick(200, '1 min') WHERE kind = 'enrollment' $$;
 
 -- 1. clinical evidence download -> evidence follow-up -> webinar invitation
-INSERT INTO nurture.event (lead_id, event_type) VALUES (1, 'form_submitted');
+INSERT INTO nurture.event (lead_id, event_type, campaign) VALUES (1, 'form_submitted', 'spring');
 SELECT is(pg_temp.walk(1), 'education 1 active', 'a form brings a lead onto the education track');
 SELECT is(pg_temp.due(1), '2026-03-03 22:00+00'::timestamptz, 'three days, halved for an active lead');
 INSERT INTO nurture.event (lead_id, event_type, tags) VALUES (1, 'clinical_evidence_downloaded', '{topic:efficacy,offer:clinical_evidence}');
@@ -107,7 +107,10 @@ SELECT is(pg_temp.walk(6), 'evidence 1 active', 'the higher priority keeps the l
 SELECT is((SELECT reasons FROM nurture.audit WHERE kind = 'enrollment' AND outcome = 'not_entered' AND lead_ref = 6), '{lower_priority}'::text[], 'and the loser is on record');
 
 -- by hand, and what ends it
+UPDATE nurture.lead SET campaign = 'congress' WHERE lead_id = 7;
 SELECT is(nurture_enroll(7, 'education', 'met at a congress'), 1::bigint, 'a person enrolls a lead');
+SELECT results_eq($$SELECT lead_id, campaign FROM nurture.enrollment WHERE lead_id IN (1, 7) AND enrollment_no = 1 ORDER BY 1$$,
+    $$VALUES (1::bigint, 'spring'), (7, 'congress')$$, 'an enrollment keeps the campaign of its event, or of its lead');
 SELECT throws_ok($$SELECT nurture_enroll(7, 'education', 'again')$$, 'NU007', 'lead 7 is on track "education" already', 'once');
 SELECT throws_ok($$SELECT nurture_enroll(7, 'educaton', 'x')$$, 'NU003', 'unknown track "educaton"', 'an unknown track is named');
 SELECT throws_ok($$SELECT nurture_enroll(999, 'education', 'x')$$, 'NU004', 'there is no lead 999', 'so is an unknown lead');
