@@ -22,10 +22,10 @@
 #include "scoring/activity.h"
 #include "scoring/activity_private.h"
 #include "scoring/tally_type.h"
+#include "storage/lmgr.h"
 #include "tracks/tracks.h"
 #include "utils/acl.h"
 #include "utils/date.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -36,11 +36,7 @@ NURTURE_FUNCTION(nurture_roll);
 
 static KeptPlan last_pass = KEPT_PLAN0(
 									   "SELECT roll_day, position, finished_at IS NOT NULL FROM nurture.roll"
-									   " ORDER BY roll_day DESC LIMIT 1 FOR UPDATE");
-static KeptPlan last_pass_free = KEPT_PLAN0(
-											"SELECT roll_day, position, finished_at IS NOT NULL FROM nurture.roll"
-											" ORDER BY roll_day DESC LIMIT 1 FOR UPDATE SKIP LOCKED");
-static KeptPlan any_pass = KEPT_PLAN0("SELECT FROM nurture.roll LIMIT 1");
+									   " ORDER BY roll_day DESC LIMIT 1");
 static KeptPlan start_pass = KEPT_PLAN(
 									   "INSERT INTO nurture.roll (roll_day, total, started_at, updated_at)"
 									   " SELECT $1, (SELECT count(*) FROM nurture.activity), $2, $2"
@@ -65,9 +61,6 @@ static KeptPlan write_bases = KEPT_PLAN(
 										"UPDATE nurture.activity a SET base = u.base, base_topics = u.base_topics"
 										" FROM unnest($1, $2, $3) AS u(lead_id, base, base_topics) WHERE a.lead_id = u.lead_id",
 										INT8ARRAYOID, InvalidOid, InvalidOid);
-
-/* "nuro", of an advisory lock: a tick is starting a pass */
-#define ROLL_LOCK_CLASS 0x6E75726F
 
 /* A pass at work. */
 typedef struct RollPass
@@ -224,51 +217,56 @@ roll_chunk(RollPass *pass, int room)
 }
 
 /*
+ * Reads the last pass; false when it is finished and the horizon has not
+ * moved by so many days since.
+ */
+static bool
+pass_due(RollPass *pass, int32 day, int days)
+{
+	bool		isnull;
+
+	memset(pass, 0, sizeof(*pass));
+	(void) nurture_execute_latest(&last_pass, NULL, NULL, false);
+	if (SPI_processed == 0)
+	{
+		pass->finished = true;
+		return true;
+	}
+	pass->day = DatumGetDateADT(nurture_cell(0, 1, &isnull)) + NURTURE_EPOCH_OFFSET_DAYS;
+	pass->position = DatumGetInt64(nurture_cell(0, 2, &isnull));
+	pass->started = !isnull;
+	pass->finished = DatumGetBool(nurture_cell(0, 3, &isnull));
+	return !pass->finished || day >= pass->day + days;
+}
+
+/*
  * Finds the pass to go on with, or starts one when the horizon has moved by
- * so many days since the last; false when there is nothing to do.
+ * so many days since the last; false when there is nothing to do, or, unless
+ * we wait, when somebody else is at it.
  */
 static bool
 open_pass(RollPass *pass, int days, bool wait)
 {
 	int32		day = nurture_today() - nurture_horizon_days + 1;
+	Oid			table = nurture_table_oid("roll", false);
 	Datum		values[2];
-	bool		isnull;
 
-	if (day < NURTURE_TALLY_FIRST_DAY)
+	if (day < NURTURE_TALLY_FIRST_DAY || !pass_due(pass, day, days))
 		return false;
-	memset(pass, 0, sizeof(*pass));
+	if (wait)
+		LockRelationOid(table, ShareUpdateExclusiveLock);
+	else if (!ConditionalLockRelationOid(table, ShareUpdateExclusiveLock))
+		return false;
+	if (!pass_due(pass, day, days))
+		return false;
+	if (!pass->finished)
+		return true;
 	values[0] = DateADTGetDatum(day - NURTURE_EPOCH_OFFSET_DAYS);
 	values[1] = TimestampTzGetDatum(nurture_now_wall());
-	for (int try = 0; try < 2; try++)
-	{
-		(void) nurture_execute_latest(wait ? &last_pass : &last_pass_free, NULL, NULL, true);
-		if (SPI_processed > 0)
-		{
-			pass->day = DatumGetDateADT(nurture_cell(0, 1, &isnull)) + NURTURE_EPOCH_OFFSET_DAYS;
-			pass->position = DatumGetInt64(nurture_cell(0, 2, &isnull));
-			pass->started = !isnull;
-			pass->finished = DatumGetBool(nurture_cell(0, 3, &isnull));
-			if (!pass->finished)
-				return true;
-			if (day < pass->day + days)
-				return false;
-		}
-		else if (!wait)
-		{
-			/* another tick is at it, or there has been none */
-			(void) nurture_execute_latest(&any_pass, NULL, NULL, false);
-			if (SPI_processed > 0)
-				return false;
-		}
-		/* a pass that another tick is about to start would be waited for */
-		if (!wait &&
-			!DatumGetBool(DirectFunctionCall2(pg_try_advisory_xact_lock_int4,
-											  Int32GetDatum(ROLL_LOCK_CLASS),
-											  Int32GetDatum(0))))
-			return false;
-		(void) nurture_execute_latest(&start_pass, values, NULL, true);
-	}
-	return false;
+	(void) nurture_execute_latest(&start_pass, values, NULL, true);
+	memset(pass, 0, sizeof(*pass));
+	pass->day = day;
+	return true;
 }
 
 /* Goes on with the pass for so many leads; returns how many it were. */
