@@ -102,6 +102,8 @@ static HistoryKind kinds[] = {
 
 static KeptPlan forget_leads = KEPT_PLAN("DELETE FROM nurture.lead_history WHERE lead_id = ANY ($1)", INT8ARRAYOID);
 
+static KeptPlan forget_scores = KEPT_PLAN("DELETE FROM nurture.score_history WHERE lead_id = ANY ($1)", INT8ARRAYOID);
+
 static const FactCauses *because = NULL;
 
 /* A statement's rows on their way into a table of history. */
@@ -268,6 +270,7 @@ write_batch(HistoryRun *run)
 		rows = PointerGetDatum(construct_array(run->forgotten, run->nforgotten, INT8OID, 8,
 											   true, TYPALIGN_DOUBLE));
 		nurture_execute(&forget_leads, &rows, NULL, false);
+		nurture_execute(&forget_scores, &rows, NULL, false);
 	}
 	run->nrows = run->nforgotten = 0;
 	run->actor = (Datum) 0;

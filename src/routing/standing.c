@@ -291,6 +291,13 @@ typedef struct Asked
 	const SubjectEvent *event;	/* the lead's last, NULL = none */
 } Asked;
 
+/* A score that a decision found. */
+typedef struct FoundScore
+{
+	int64		lead_id;
+	Qualification found;
+} FoundScore;
+
 /*
  * Returns when the tick has to decide a lead again because a grade changes,
  * DT_NOEND when none does.
@@ -334,7 +341,9 @@ decide_leads(const Asked *asked, int n, const char *cause)
 	AuditEntry *entries = palloc(sizeof(AuditEntry) * room);
 	int64	   *leads = palloc(sizeof(int64) * n);
 	TimestampTz *due = palloc(sizeof(TimestampTz) * n);
+	FoundScore *scores = palloc(sizeof(FoundScore) * room);
 	int			nleads = 0;
+	int			nscores = 0;
 	int			nchanged = 0;
 	int			nentries = 0;
 	OwnerSwitch save;
@@ -358,8 +367,10 @@ decide_leads(const Asked *asked, int n, const char *cause)
 			memset(standing, 0, sizeof(*standing));
 			standing->event = asked[i].event;
 			standing->cause = asked[i].event ? asked[i].event->event_type : cause;
+			scores[nscores].lead_id = subject->lead_id;
 			if (decide(subject, product < 0 ? "*" : rules->products[product], standing))
 				subjects[nchanged++] = subject;
+			scores[nscores++].found = standing->qualification;
 		}
 		leads[nleads] = subject->lead_id;
 		due[nleads++] = due_of(subject, rules);
@@ -392,6 +403,17 @@ decide_leads(const Asked *asked, int n, const char *cause)
 		if (strcmp(standing->stage, standing->old_stage) != 0 ||
 			standing->tier != standing->old_tier)
 			describe(standing, &entries[nentries++]);
+	}
+	for (int i = 0; i < nscores; i++)
+	{
+		const Qualification *found = &scores[i].found;
+
+		/* a product without a model of its own has that of all */
+		if (found->model != NULL &&
+			(i == 0 || scores[i - 1].lead_id != scores[i].lead_id ||
+			 scores[i - 1].found.model == NULL || strcmp(scores[i - 1].found.model, found->model) != 0))
+			nurture_score_keep(scores[i].lead_id, found->model, found->version, found->fit,
+							   found->intent, found->total, found->grade, now);
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);

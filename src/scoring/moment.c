@@ -106,9 +106,13 @@ may_see(const SubjectPast *past, uint64 mask)
 	return seen;
 }
 
-/* Hides what an account's row-level security hides from the caller. */
+/*
+ * Hides what an account's row-level security hides from the caller; all of it
+ * when the model does not read accounts, which the caller then need not be
+ * allowed to.
+ */
 static void
-hide_account(Subject *subject)
+hide_account(Subject *subject, uint64 mask)
 {
 	Datum		account_id = subject->values[SUBJECT_ACCOUNT_ID];
 	int			level;
@@ -116,6 +120,11 @@ hide_account(Subject *subject)
 	if (subject->nulls[SUBJECT_ACCOUNT_ID] ||
 		check_enable_rls(nurture_table_oid("account", false), InvalidOid, true) != RLS_ENABLED)
 		return;
+	if ((mask & ACCOUNT_MASK) == 0)
+	{
+		nurture_subject_hide_account(subject);
+		return;
+	}
 	level = nurture_spi_connect();
 	nurture_execute(&see_account, &account_id, NULL, true);
 	if (SPI_processed == 0)
@@ -237,8 +246,7 @@ nurture_moment_load(int64 lead_id, TimestampTz at, TimestampTz known_at,
 	if (out->model == NULL ||
 		!may_see(past, out->model->mask | UINT64CONST(1) << SUBJECT_AUDIENCE_TYPE))
 		return false;
-	if ((out->model->mask & ACCOUNT_MASK) != 0)
-		hide_account(out->subject);
+	hide_account(out->subject, out->model->mask);
 	count_events(out->subject);
 	return true;
 }

@@ -44,4 +44,12 @@ extern bool nurture_moment_load(int64 lead_id, TimestampTz at,
 extern bool nurture_grade_until(Subject *subject, const CompiledModel *model,
 								int32 *day, char *grade);
 
+/*
+ * Keeps a score that a decision found, in nurture.score_history, unless it is
+ * the last one kept.  Connected to SPI, as the owner.
+ */
+extern void nurture_score_keep(int64 lead_id, const char *model, int version,
+							   int64 fit, int64 intent, int64 total,
+							   const char *grade, TimestampTz at);
+
 #endif							/* NURTURE_MOMENT_H */

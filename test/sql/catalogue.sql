@@ -45,10 +45,10 @@ SELECT is_empty($$SELECT classid::regclass, objid FROM member WHERE classid IN (
 -- how functions are declared
 SELECT set_eq($$SELECT proname::text FROM ours_function WHERE provolatile = 'v' AND proparallel = 's'$$, ARRAY['nurture_score_row'],
     'what writes is not for parallel queries; a view''s function is VOLATILE so that it is not run once per column');
-SELECT set_eq($$SELECT proname::text FROM ours_function WHERE proname ~ '^nurture_(score|scores|fit|intent|grade|explain|score_at|scores_at|score_until)$' AND provolatile = 's' AND proparallel = 's'$$,
-    ARRAY['nurture_score', 'nurture_scores', 'nurture_fit', 'nurture_intent', 'nurture_grade', 'nurture_explain', 'nurture_score_at', 'nurture_scores_at', 'nurture_score_until'],
+SELECT set_eq($$SELECT proname::text FROM ours_function WHERE proname ~ '^nurture_(score|scores|fit|intent|grade|explain|score_at|scores_at|score_until|score_change|rank_change)$' AND provolatile = 's' AND proparallel = 's'$$,
+    ARRAY['nurture_score', 'nurture_scores', 'nurture_fit', 'nurture_intent', 'nurture_grade', 'nurture_explain', 'nurture_score_at', 'nurture_scores_at', 'nurture_score_until', 'nurture_score_change', 'nurture_rank_change'],
     'scores are STABLE and PARALLEL SAFE');
-SELECT is_empty($$SELECT oid::regprocedure FROM ours_function WHERE proname ~ '^nurture_(score|scores|fit|intent|grade|explain|score_at|scores_at|score_until)$' AND (provolatile, proparallel) <> ('s', 's')$$,
+SELECT is_empty($$SELECT oid::regprocedure FROM ours_function WHERE proname ~ '^nurture_(score|scores|fit|intent|grade|explain|score_at|scores_at|score_until|score_change|rank_change)$' AND (provolatile, proparallel) <> ('s', 's')$$,
     'in all their forms');
 
 -- one lead is one unit of work

@@ -66,6 +66,10 @@ my %reads = (
 	  "SELECT l.lead_id, nurture_scores_at(l.lead_id, nurture_now(), 'dump_model', 1) FROM $a_lead",
 	'nurture_score_at(bigint,timestamp with time zone,text,integer,timestamp with time zone)' =>
 	  "SELECT l.lead_id, nurture_score_at(l.lead_id, nurture_now(), 'dump_model', 1) FROM $a_lead",
+	'nurture_score_change(bigint,timestamp with time zone,timestamp with time zone,text)' =>
+	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_score_change(l.lead_id, nurture_now(), nurture_now() + interval '30 days', 'dump_model') c",
+	'nurture_rank_change(bigint,timestamp with time zone,timestamp with time zone)' =>
+	  "SELECT l.lead_id, r.* FROM $a_lead, nurture_rank_change(l.lead_id, nurture_now(), nurture_now() + interval '30 days') r WHERE l.lead_id < 29",
 	'nurture_check_model(text,integer)' => "SELECT * FROM nurture_check_model('dump_model', 2)",
 	'nurture_what_if(text,integer,integer)' => "SELECT * FROM nurture_what_if('dump_model', 2)",
 	'nurture_what_if_matrix(text,integer,integer)' => "SELECT * FROM nurture_what_if_matrix('dump_model', 2)",
@@ -100,6 +104,8 @@ my %reads = (
 
 	# views and aggregates, which have no signature among these
 	'view lead_score' => 'SELECT * FROM nurture_bi.lead_score',
+	'view score_history' => 'SELECT * FROM nurture_bi.score_history',
+	'view score_change' => 'SELECT * FROM nurture_bi.score_change',
 	'view lead_overview' => 'SELECT * FROM nurture_bi.lead_overview WHERE lead_id < 60',
 	'aggregates' => "SELECT nurture_tally_sum(signals), (SELECT nurture_tally_agg(1, occurred_at) FROM nurture.event WHERE event_type = 'page_viewed') FROM nurture.activity",
 	'unnest' => 'SELECT lead_id, u.* FROM nurture.activity, nurture_tally_unnest(signals) u');
