@@ -36,6 +36,9 @@ INSERT INTO nurture.signal_rule (model, version, rule, signal, points, curve, cu
     ('dump_model', :version, 'minutes', 'time_on_page', 2, 'window', 60, NULL, NULL, NULL, NULL),
     ('dump_model', :version, 'webinars', 'webinar_attended', 10, 'step', NULL, '[[30, 100], [90, 50]]', NULL, NULL, NULL),
     ('dump_model', :version, 'clicks', 'email_clicked', 3, 'none', NULL, NULL, 1, NULL, NULL);
+INSERT INTO nurture.pattern (model, version, pattern, condition, points) VALUES
+    ('dump_model', :version, 'key_opinion_leader', '{"label": "key_opinion_leader"}', 7),
+    ('dump_model', :version, 'fits_a_study', '{"program": {"kind": "study", "on": ["therapeutic_area", "country"]}}', 3);
 INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES
     ('dump_model', :version, 'fit', 'A', 40), ('dump_model', :version, 'fit', 'B', 20),
     ('dump_model', :version, 'intent', '1', 30), ('dump_model', :version, 'intent', '2', 10);
