@@ -374,8 +374,13 @@ take(FormFact *fact, const FormAnswer *answer)
 		lead->event = answer->event;
 	}
 	if (lead->why.len < MAX_REASON)
-		appendStringInfo(&lead->why, "%s%s: %s", lead->why.len > 0 ? ", " : "",
-						 answer->event->event_type, target->text);
+	{
+		bool		same = lead->why_type != NULL && strcmp(lead->why_type, answer->event->event_type) == 0;
+
+		appendStringInfo(&lead->why, "%s%s%s%s", lead->why.len == 0 ? "" : same ? ", " : "; ",
+						 same ? "" : answer->event->event_type, same ? "" : ": ", target->text);
+		lead->why_type = answer->event->event_type;
+	}
 	if (target->kind == FACT_LEAD)
 	{
 		lead->facts[target->column - nurture_fact_lead_columns] = answer->answer.value;

@@ -27,6 +27,7 @@ typedef struct FormLead
 	TimestampTz said_at;		/* latest of what is new */
 	const SubjectEvent *event;	/* that said it */
 	StringInfoData why;
+	const char *why_type;		/* event type named last in it */
 } FormLead;
 
 typedef struct FormAnswer
