@@ -19,7 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 
 typedef struct PassReceiver
 {
@@ -108,32 +107,59 @@ nurture_score_pass(uint64 mask, const char *condition, PassVisit visit,
 }
 
 /*
- * Points repeat from lead to lead, and making a numeric of them costs as much
- * as scoring a short tally.
+ * Numerics, written as the server stores them: making one through its
+ * arithmetic costs as much as scoring a short tally.  The form is that of data
+ * on disk (NumericShort), which no release has changed since 9.1.
  */
-#define CACHED_POINTS 1024		/* a power of two */
-#define CACHED_BYTES 24			/* hundredths of 64 bits fit */
-
-typedef struct CachedPoints
-{
-	int64		points;
-	union
-	{
-		char		bytes[CACHED_BYTES];
-		int32		align;
-	}			value;			/* varlena; size 0: not made yet */
-} CachedPoints;
+#define NUMERIC_BASE 10000
+#define NUMERIC_SHORT_HEADER 0x8000
+#define NUMERIC_SHORT_NEGATIVE 0x2000
+#define NUMERIC_SHORT_SCALE_SHIFT 7
+#define NUMERIC_SHORT_WEIGHT_BITS 0x7F	/* in two's complement */
+#define POINTS_DIGITS 6			/* base 10000: five and one of decimals */
 
 struct PointsCache
 {
-	CachedPoints entries[CACHED_POINTS];
+	int32		header;			/* of a varlena */
+	uint16		numeric;
+	int16		digits[POINTS_DIGITS];
 };
 
-/* Makes an empty cache in the current memory context. */
+/* Makes room for a value in the current memory context. */
 PointsCache *
 nurture_points_cache(void)
 {
 	return palloc0(sizeof(PointsCache));
+}
+
+/* Writes whole + decimals / 10000, shown with so many decimals. */
+static Datum
+write_numeric(PointsCache *cache, bool negative, uint64 whole, int decimals, int scale)
+{
+	int16		digits[POINTS_DIGITS];
+	int			first = POINTS_DIGITS - 1;
+	int			last = POINTS_DIGITS;
+	int			weight;
+
+	digits[first] = (int16) decimals;
+	while (whole > 0)
+	{
+		digits[--first] = (int16) (whole % NUMERIC_BASE);
+		whole /= NUMERIC_BASE;
+	}
+	weight = POINTS_DIGITS - 2 - first;
+	/* neither leading nor trailing zeros are stored */
+	if (digits[first] == 0)
+		first++;
+	while (last > first && digits[last - 1] == 0)
+		last--;
+	if (first == last)
+		weight = 0;
+	cache->numeric = NUMERIC_SHORT_HEADER | (scale << NUMERIC_SHORT_SCALE_SHIFT) |
+		(negative ? NUMERIC_SHORT_NEGATIVE : 0) | (weight & NUMERIC_SHORT_WEIGHT_BITS);
+	memcpy(cache->digits, &digits[first], sizeof(int16) * (last - first));
+	SET_VARSIZE(cache, VARHDRSZ + sizeof(uint16) + sizeof(int16) * (last - first));
+	return PointerGetDatum(cache);
 }
 
 /*
@@ -143,17 +169,16 @@ nurture_points_cache(void)
 Datum
 nurture_points_cached(PointsCache *cache, int64 points)
 {
-	CachedPoints *entry = &cache->entries[points & (CACHED_POINTS - 1)];
-	Datum		made;
+	uint64		size = points < 0 ? -(uint64) points : (uint64) points;
 
-	if (entry->points == points && VARSIZE(entry->value.bytes) != 0)
-		return PointerGetDatum(entry->value.bytes);
-	made = nurture_points_datum(points);
-	if (VARSIZE(DatumGetPointer(made)) > CACHED_BYTES)
-		return made;
-	entry->points = points;
-	memcpy(entry->value.bytes, DatumGetPointer(made), VARSIZE(DatumGetPointer(made)));
-	return PointerGetDatum(entry->value.bytes);
+	return write_numeric(cache, points < 0, size / 100, (int) (size % 100 * 100), 2);
+}
+
+/* Returns a share in parts of 10000 as numeric with four decimals. */
+Datum
+nurture_share_cached(PointsCache *cache, int share)
+{
+	return write_numeric(cache, false, share / NUMERIC_BASE, share % NUMERIC_BASE, 4);
 }
 
 /* The grades there are as text: "A1" to "D4". */

@@ -24,12 +24,13 @@ typedef void (*PassVisit) (void *arg, Subject *subject);
 extern void nurture_score_pass(uint64 mask, const char *condition,
 							   PassVisit visit, void *arg);
 
-/* Values that rows repeat; a points cache is of one column. */
+/* Where a column's value is made, and values that rows repeat. */
 typedef struct PointsCache PointsCache;
 typedef struct GradeCache GradeCache;
 
 extern PointsCache *nurture_points_cache(void);
 extern Datum nurture_points_cached(PointsCache *cache, int64 points);
+extern Datum nurture_share_cached(PointsCache *cache, int share);
 extern GradeCache *nurture_grade_cache(void);
 extern Datum nurture_grade_cached(const GradeCache *cache, const char *grade,
 								  bool *isnull);

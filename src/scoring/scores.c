@@ -9,7 +9,6 @@
 #include "scoring/model_private.h"
 #include "scoring/pass.h"
 #include "utils/builtins.h"
-#include "utils/numeric.h"
 
 NURTURE_FUNCTION(nurture_scores);
 
@@ -19,42 +18,64 @@ typedef struct Scores
 {
 	ReturnSetInfo *result;
 	const CompiledModel *fixed; /* NULL = the default of each lead */
+	const CompiledModel *last;	/* the default of the audience below */
+	char		audience[NAMEDATALEN];	/* "" = none yet */
+	size_t		audience_len;
 	const CompiledModel *named; /* whose code model_name holds */
 	Datum		model_name;
 	PointsCache *fit;
 	PointsCache *intent;
 	PointsCache *total;
 	GradeCache *grades;
-	int			confidence;		/* that confidence_value holds */
-	Datum		confidence_value;
+	PointsCache *confidence;
 	MemoryContext context;		/* of what outlives a lead */
 } Scores;
+
+/*
+ * Returns the default model for a lead, NULL when none applies.  Leads of one
+ * audience follow each other, and what applies to it does not change within a
+ * statement.
+ */
+static const CompiledModel *
+default_model(Scores *scores, const Subject *subject)
+{
+	text	   *audience;
+	const char *name = "";
+	size_t		len = 0;
+
+	if (!subject->nulls[SUBJECT_AUDIENCE_TYPE])
+	{
+		audience = DatumGetTextPP(subject->values[SUBJECT_AUDIENCE_TYPE]);
+		name = VARDATA_ANY(audience);
+		len = VARSIZE_ANY_EXHDR(audience);
+		if (len == scores->audience_len && len > 0 &&
+			memcmp(name, scores->audience, len) == 0)
+			return scores->last;
+	}
+	scores->last = nurture_model(NULL, name, len);
+	scores->audience_len = len < sizeof(scores->audience) ? len : 0;
+	memcpy(scores->audience, name, scores->audience_len);
+	return scores->last;
+}
 
 static void
 put_score(void *arg, Subject *subject)
 {
 	Scores	   *scores = arg;
+	const CompiledModel *model = scores->fixed ? scores->fixed : default_model(scores, subject);
 	ScoreSummary summary;
 	Datum		values[SCORES_COLUMNS];
 	bool		nulls[SCORES_COLUMNS] = {false};
 
-	if (scores->fixed)
-		nurture_score_with(subject, scores->fixed, &summary);
-	else if (!nurture_score_subject(subject, NULL, &summary))
+	if (model == NULL)
 		return;
-	if (scores->named != summary.model || scores->confidence != summary.confidence)
+	nurture_score_with(subject, model, &summary);
+	if (scores->named != summary.model)
 	{
 		MemoryContext old = MemoryContextSwitchTo(scores->context);
 
-		if (scores->named != summary.model)
-		{
-			scores->named = summary.model;
-			scores->model_name = CStringGetTextDatum(summary.model->model);
-		}
-		if (scores->confidence_value)
-			pfree(DatumGetPointer(scores->confidence_value));
-		scores->confidence = summary.confidence;
-		scores->confidence_value = NumericGetDatum(int64_div_fast_to_numeric(summary.confidence, 4));
+		scores->named = summary.model;
+		scores->model_name = CStringGetTextDatum(summary.model->model);
 		MemoryContextSwitchTo(old);
 	}
 	values[0] = Int64GetDatum(subject->lead_id);
@@ -63,7 +84,7 @@ put_score(void *arg, Subject *subject)
 	values[3] = nurture_points_cached(scores->intent, summary.intent);
 	values[4] = nurture_points_cached(scores->total, summary.total);
 	values[5] = nurture_grade_cached(scores->grades, summary.grade, &nulls[5]);
-	values[6] = scores->confidence_value;
+	values[6] = nurture_share_cached(scores->confidence, summary.confidence);
 	tuplestore_putvalues(scores->result->setResult, scores->result->setDesc,
 						 values, nulls);
 }
@@ -83,7 +104,7 @@ nurture_scores(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	scores.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	scores.context = CurrentMemoryContext;
-	scores.confidence = -1;
+	scores.confidence = nurture_points_cache();
 	scores.fit = nurture_points_cache();
 	scores.intent = nurture_points_cache();
 	scores.total = nurture_points_cache();

@@ -2,7 +2,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(24);
+SELECT plan(27);
 
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('w_aud', 'audience of the test'), ('w_other', 'another');
 INSERT INTO nurture.event_type (event_type, class) VALUES ('w_click', 'engagement');
@@ -59,6 +59,22 @@ SELECT throws_ok($$SELECT nurture_what_if('w_mdel', 2)$$, 'NU003', 'unknown mode
 SELECT throws_ok($$SELECT nurture_what_if('w_model', 9)$$, 'NU003', 'model "w_model" has no version 9', 'an unknown version');
 SELECT throws_ok($$SELECT nurture_what_if_matrix('w_model', 2, 0)$$, 'NU003', 'model "w_model" has no version 0', 'an unknown version to compare with');
 SELECT throws_ok($$SELECT nurture_what_if('w_model', NULL)$$, '22004', 'model and version must not be null', 'no version');
+
+-- points of every size are the numerics that the server makes
+CREATE TEMP TABLE size AS SELECT 930100 + n AS lead_id, p FROM unnest('{0,0.01,-0.01,0.1,0.99,1,-1,9.9,10,99.99,100,9999,9999.99,10000,-10000.01,12345.60,1000000,9999999.99,-9999999.99}'::numeric(9,2)[]) WITH ORDINALITY u (p, n);
+INSERT INTO nurture.lead (lead_id, audience_type, role) SELECT lead_id, 'unknown', 'r' || lead_id FROM size;
+INSERT INTO nurture.model (model) VALUES ('w_size');
+SELECT nurture_draft('model', 'w_size');
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) SELECT 'w_size', 1, 'r' || lead_id, 'role', '=', to_jsonb('r' || lead_id), p FROM size;
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('w_size', 1, 'u', 'country', '=', '"DE"', 12345.67);
+INSERT INTO nurture.signal_rule (model, version, rule, signal, points) VALUES ('w_size', 1, 's', 'w_click', 9999999.99);
+INSERT INTO nurture.activity (lead_id, signals) SELECT lead_id, ('{31501@2026-06-30:' || CASE lead_id WHEN 930101 THEN 1 WHEN 930102 THEN 1000 WHEN 930103 THEN 4000000000 END || '}')::nurture_tally FROM size WHERE lead_id <= 930103
+    ON CONFLICT (lead_id) DO UPDATE SET signals = EXCLUDED.signals;
+SELECT is_empty($$SELECT s.lead_id, s.fit, p FROM nurture_scores('w_size', 1) s JOIN size USING (lead_id) WHERE numeric_send(s.fit) <> numeric_send(p) OR s.fit::text <> p::text$$, 'of fit');
+SELECT results_eq($$SELECT s.intent, s.intent::text, hash_numeric(s.intent) = hash_numeric(n * 9999999.99) FROM nurture_scores('w_size', 1) s JOIN (VALUES (930101, 1::numeric), (930102, 1000), (930103, 4000000000), (930104, 0)) v (lead_id, n) USING (lead_id) ORDER BY s.lead_id$$,
+    $$VALUES (9999999.99, '9999999.99', true), (9999999990.00, '9999999990.00', true), (39999999960000000.00, '39999999960000000.00', true), (0.00, '0.00', true)$$, 'of intent');
+SELECT results_eq($$SELECT s.lead_id, s.confidence::text FROM nurture_scores('w_model', 1) s WHERE lead_id IN (930001, 930002, 930003) UNION ALL SELECT s.lead_id, s.confidence::text FROM nurture_scores('w_size', 1) s WHERE lead_id = 930101 ORDER BY 1$$,
+    $$VALUES (930001::bigint, '1.0000'), (930002, '1.0000'), (930003, '0.0000'), (930101, '0.9994')$$, 'of confidence');
 
 -- whose rights
 SAVEPOINT s;
