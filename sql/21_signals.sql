@@ -26,3 +26,8 @@ CREATE FUNCTION nurture_partition_drop(before timestamptz, detach boolean DEFAUL
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_partition_drop';
 COMMENT ON FUNCTION nurture_partition_drop(timestamptz, boolean, boolean, text, text) IS 'Drops the partitions of nurture.event that end before an instant, and older rows of the default partition, and keeps what they gave as the base of their leads. detach: the tables stay, apart from nurture.event. forget_keys: a repetition of a dropped event counts again.';
+
+CREATE FUNCTION nurture_sensitive_changed() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_sensitive_changed';
+COMMENT ON FUNCTION nurture_sensitive_changed() IS 'Trigger: counts leads again whose events became sensitive, or are no longer.';

@@ -41,6 +41,11 @@ extern void nurture_list_lead(LeadList *list, int64 lead_id);
 extern void nurture_rebuild_listed(LeadList *list);
 extern void nurture_plan_tallies(KeptPlan *kept, int from, int to);
 extern Datum nurture_tally_array(Datum *tallies, int n);
+extern void nurture_activity_write_bases(const int64 *leads, Datum *bases,
+										 Datum *base_topics, int n);
+extern void nurture_activity_strip_bases(const int32 *signals, int nsignals,
+										 const int32 *topics, int ntopics,
+										 LeadList *again);
 extern int64 nurture_activity_add_base(ActivityDelta *delta, LeadList *again);
 
 /*

@@ -57,10 +57,6 @@ static KeptPlan write_tallies = KEPT_PLAN(
 										  "UPDATE nurture.activity a SET signals = u.signals, topics = u.topics"
 										  " FROM unnest($1, $2, $3) AS u(lead_id, signals, topics) WHERE a.lead_id = u.lead_id",
 										  INT8ARRAYOID, InvalidOid, InvalidOid);
-static KeptPlan write_bases = KEPT_PLAN(
-										"UPDATE nurture.activity a SET base = u.base, base_topics = u.base_topics"
-										" FROM unnest($1, $2, $3) AS u(lead_id, base, base_topics) WHERE a.lead_id = u.lead_id",
-										INT8ARRAYOID, InvalidOid, InvalidOid);
 
 /* A pass at work. */
 typedef struct RollPass
@@ -98,17 +94,17 @@ pairs_put(TallyPairs *pairs, int64 lead_id, Datum first, Datum second)
 }
 
 static void
-pairs_write(KeptPlan *kept, const TallyPairs *pairs)
+write_pairs(const TallyPairs *pairs)
 {
 	Datum		values[3];
 
 	if (pairs->n == 0)
 		return;
-	nurture_plan_tallies(kept, 1, 2);
+	nurture_plan_tallies(&write_tallies, 1, 2);
 	values[0] = nurture_lead_array(pairs->leads, pairs->n);
 	values[1] = nurture_tally_array(pairs->first, pairs->n);
 	values[2] = nurture_tally_array(pairs->second, pairs->n);
-	(void) nurture_execute_latest(kept, values, NULL, true);
+	(void) nurture_execute_latest(&write_tallies, values, NULL, true);
 }
 
 /* Tells whether a tally holds days before one. */
@@ -161,7 +157,8 @@ fold_bases(const TallyPairs *bases, const TallyPairs *rows, int32 day)
 			pairs_put(&folded, bases->leads[i], base, base_topics);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	pairs_write(&write_bases, &folded);
+	nurture_activity_write_bases(folded.leads, folded.first, folded.second,
+								 folded.n);
 }
 
 /* Goes over the next leads; returns how many there were. */
@@ -203,7 +200,7 @@ roll_chunk(RollPass *pass, int room)
 		pass->started = true;
 	}
 	fold_bases(&bases, &of_bases, pass->day);
-	pairs_write(&write_tallies, &rows);
+	write_pairs(&rows);
 
 	pass->finished = n < room || pass->position == PG_INT64_MAX;
 	values[0] = DateADTGetDatum(pass->day - NURTURE_EPOCH_OFFSET_DAYS);

@@ -1,7 +1,7 @@
 -- Sensitive events count for leads only that granted sensitive_inference, from
 -- the moment they did until the moment they do no longer.
 BEGIN;
-SELECT plan(45);
+SELECT plan(55);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 INSERT INTO nurture.event_type (event_type, class, sensitive) VALUES ('se_viewed', 'content', false), ('se_secret', 'content', true);
@@ -10,8 +10,8 @@ INSERT INTO nurture.signal (signal, signal_id, event_type, tags) VALUES ('se_vie
     ('se_secret', 29003, 'se_secret', '{}'), ('se_plain', 29004, 'se_secret', '{se:plain}');
 INSERT INTO nurture.lead (lead_id, audience_type) SELECT generate_series(9401, 9440), 'hcp';
 CREATE FUNCTION pg_temp.counts(lead bigint) RETURNS text LANGUAGE sql AS
-$$ SELECT concat_ws(' | ', nullif((SELECT string_agg(s.signal || ' ' || u.count, ', ' ORDER BY s.signal_id) FROM nurture_tally_unnest(a.signals) u JOIN nurture.signal s ON s.signal_id = u.signal), ''),
-        nullif((SELECT string_agg(t.value || ' ' || u.count, ', ' ORDER BY t.tag_id) FROM nurture_tally_unnest(a.topics) u JOIN nurture.tag t ON t.tag_id = u.signal), ''))
+$$ SELECT concat_ws(' | ', nullif((SELECT string_agg(s.signal || ' ' || u.count, ', ' ORDER BY s.signal_id, u.day) FROM nurture_tally_unnest(a.signals) u JOIN nurture.signal s ON s.signal_id = u.signal), ''),
+        nullif((SELECT string_agg(t.value || ' ' || u.count, ', ' ORDER BY t.tag_id, u.day) FROM nurture_tally_unnest(a.topics) u JOIN nurture.tag t ON t.tag_id = u.signal), ''))
    FROM nurture.activity a WHERE lead_id = lead $$;
 -- whatever was done, counting again gives the same bytes
 CREATE FUNCTION pg_temp.rebuilt() RETURNS bigint LANGUAGE plpgsql AS
@@ -138,6 +138,29 @@ SELECT nurture_consent(9425, 'given', '*', 'sensitive_inference') > 0 AS ok;
 SELECT is(pg_temp.counts(9425), 'se_viewed 1, se_ill 1, se_secret 1, se_new 1 | plain 1, ill 2', 'old events of a lead that granted it');
 SELECT events, leads FROM nurture_partition_drop('2024-02-01');
 SELECT is(pg_temp.counts(9425) || ' / ' || (SELECT base::text || base_topics::text FROM nurture.activity WHERE lead_id = 9425), 'se_viewed 1 | plain 1 / {29001@2024-01-10:1}{65201@2024-01-10:1}', 'what is sensitive goes with its events');
+SELECT is(pg_temp.rebuilt(), 0::bigint, 'counting again gives the same bytes');
+
+-- what becomes sensitive later
+INSERT INTO nurture.event_type (event_type, class) VALUES ('se_later', 'content');
+INSERT INTO nurture.tag (dimension, value, tag_id, parent) VALUES ('se', 'top', 65204, NULL), ('se', 'under', 65205, 'top');
+INSERT INTO nurture.signal (signal, signal_id, event_type, tags) VALUES ('se_later', 29006, 'se_later', '{}'), ('se_top', 29007, 'se_viewed', '{se:top}');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, recorded_at, tags) SELECT l, t, at, at, '{se:plain,se:under}' FROM unnest(ARRAY[9426, 9427]) l, unnest(ARRAY['se_later', 'se_viewed']) t, unnest(ARRAY['2026-06-20', '2024-01-10']::timestamptz[]) at;
+SELECT nurture_consent(9427, 'given', '*', 'sensitive_inference') > 0 AS ok;
+SELECT events, leads FROM nurture_partition_drop('2024-02-01');
+SELECT is(pg_temp.counts(9426), pg_temp.counts(9427), 'while it is not, it counts for all');
+UPDATE nurture.event_type SET sensitive = true WHERE event_type = 'se_later';
+SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1, se_top 1, se_top 1 | plain 2, plain 1, under 2, under 1', 'a kind of event that becomes sensitive is taken out, with what dropped events gave to its signals');
+SELECT is(pg_temp.counts(9427), 'se_viewed 1, se_viewed 1, se_later 1, se_top 1, se_top 1 | plain 2, plain 2, under 2, under 2', 'where it was not granted, the base everywhere');
+SELECT is(pg_temp.rebuilt(), 0::bigint, 'counting again gives the same bytes');
+UPDATE nurture.tag SET sensitive = true WHERE dimension = 'se' AND value = 'top';
+SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1 | plain 2, plain 1', 'so is a tag, with those below it and signals on it');
+SELECT is((SELECT base::text || base_topics::text FROM nurture.activity WHERE lead_id = 9427), '{29001@2024-01-10:1}{65201@2024-01-10:2}', 'of the base too');
+UPDATE nurture.tag SET parent = NULL WHERE dimension = 'se' AND value = 'under';
+SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1 | plain 2, plain 1, under 1', 'a tag that leaves the sensitive ones counts again');
+UPDATE nurture.event_type SET sensitive = false WHERE event_type = 'se_later';
+SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1, se_later 1 | plain 2, plain 2, under 2', 'as does a kind of event that is no longer');
+UPDATE nurture.tag SET title = 'Words' WHERE dimension = 'se';
+SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1, se_later 1 | plain 2, plain 2, under 2', 'words change nothing');
 SELECT is(pg_temp.rebuilt(), 0::bigint, 'counting again gives the same bytes');
 SELECT * FROM finish();
 ROLLBACK;
