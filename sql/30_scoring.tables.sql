@@ -159,6 +159,7 @@ CREATE TABLE nurture.pattern (
     condition jsonb NOT NULL,
     points numeric(9,2) NOT NULL CHECK (points <> 'NaN'),
     rule_group text,
+    label text CHECK (label ~ '^[a-z][a-z0-9_]*$' AND length(label) <= 63),
     title text,
     owner text,
     reason text,
@@ -173,6 +174,7 @@ COMMENT ON COLUMN nurture.pattern.pattern IS 'Code.';
 COMMENT ON COLUMN nurture.pattern.condition IS 'When it holds.';
 COMMENT ON COLUMN nurture.pattern.points IS 'Points when it is true; may be negative.';
 COMMENT ON COLUMN nurture.pattern.rule_group IS 'Group, NULL none.';
+COMMENT ON COLUMN nurture.pattern.label IS 'Label that a lead gets when its standing is decided and the pattern is true; it stays until it is taken off, and then it is not set again.';
 COMMENT ON COLUMN nurture.pattern.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.pattern.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.pattern.reason IS 'Why it is as it is.';

@@ -21,6 +21,7 @@
 #include "facts/mark.h"
 #include "facts/vocabulary.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -60,6 +61,15 @@ static KeptPlan insert_label = KEPT_PLAN("INSERT INTO nurture.label (lead_id, la
 static KeptPlan end_label = KEPT_PLAN("UPDATE nurture.label SET until = $3, ended_by = $4, ended_reason = $5"
 									  " WHERE lead_id = $1 AND label = $2 AND since <= $3 AND (until IS NULL OR until > $3)",
 									  INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
+
+/* what a person took off, no rule puts on again */
+static KeptPlan give_labels = KEPT_PLAN("INSERT INTO nurture.label (lead_id, label, since, by)"
+										" SELECT DISTINCT ON (u.lead_id, u.label) u.lead_id, u.label, $4, u.by"
+										" FROM unnest($1, $2, $3) AS u(lead_id, label, by)"
+										" WHERE NOT EXISTS (SELECT FROM nurture.label b WHERE b.lead_id = u.lead_id AND b.label = u.label"
+										"  AND (b.until IS NULL OR b.until > $4 OR b.ended_by IS NOT NULL))"
+										" ORDER BY u.lead_id, u.label ON CONFLICT DO NOTHING",
+										INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID);
 
 /* The leads of one label or list, as of the pass. */
 typedef struct MarkSet
@@ -277,6 +287,28 @@ nurture_mark_truth(Subject *subject, const CondTerm *term)
 			return NURTURE_TRUE;
 	}
 	return NURTURE_FALSE;
+}
+
+/* Labels leads that a rule gives a label. */
+void
+nurture_mark_give(const MarkGiven *given, int n, TimestampTz now)
+{
+	Datum	   *leads = palloc(Max(n, 1) * sizeof(Datum));
+	Datum	   *labels = palloc(Max(n, 1) * sizeof(Datum));
+	Datum	   *by = palloc(Max(n, 1) * sizeof(Datum));
+	Datum		values[4];
+
+	for (int i = 0; i < n; i++)
+	{
+		leads[i] = Int64GetDatum(given[i].lead_id);
+		labels[i] = CStringGetTextDatum(given[i].label);
+		by[i] = CStringGetTextDatum(given[i].by);
+	}
+	values[0] = PointerGetDatum(construct_array(leads, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_array(labels, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(by, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[3] = TimestampTzGetDatum(now);
+	(void) nurture_execute_latest(&give_labels, values, NULL, true);
 }
 
 /*

@@ -17,4 +17,18 @@ extern void nurture_mark_init(void);
  */
 extern NurtureTruth nurture_mark_truth(Subject *subject, const CondTerm *term);
 
+/* A label that a rule gives a lead. */
+typedef struct MarkGiven
+{
+	int64		lead_id;
+	const char *label;
+	const char *by;				/* such as pattern:high_intent */
+} MarkGiven;
+
+/*
+ * Labels leads from now on, where they lack the label and nobody took it off.
+ * Connected to SPI, as the owner.
+ */
+extern void nurture_mark_give(const MarkGiven *given, int n, TimestampTz now);
+
 #endif							/* NURTURE_MARK_H */

@@ -147,6 +147,14 @@ nurture_qualification(Subject *subject, const char *product,
 	out->grade = summary.grade[0] != '\0' ? pstrdup(summary.grade) : NULL;
 	subject->grade = out->grade;
 	subject->tier = 0;
+	for (int i = 0; i < summary.model->n_point_rules; i++)
+	{
+		const PointRule *rule = &summary.model->point_rules[i];
+
+		if (rule->label != NULL &&
+			nurture_subject_eval(subject, rule->condition) == NURTURE_TRUE)
+			out->labelling = lappend(out->labelling, unconstify(PointRule *, rule));
+	}
 	for (int i = 0; i < summary.model->n_tiers; i++)
 	{
 		const TierRule *rule = &summary.model->tiers[i];

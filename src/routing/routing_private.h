@@ -142,6 +142,8 @@ typedef struct Qualification
 	List	   *unknown;		/* of char *: terms not known, in words */
 	List	   *programs;		/* of char *: open programmes that met a
 								 * requirement */
+	List	   *labelling;		/* of const PointRule *: patterns that are
+								 * true and give a label */
 } Qualification;
 
 /* programmes that are named at most: who fits hundreds fits them all alike */

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "facts/mark.h"
 #include "facts/reaction.h"
 #include "facts/vocabulary.h"
 #include "gate/gate.h"
@@ -344,8 +345,10 @@ decide_leads(const Asked *asked, int n, const char *cause)
 	FoundScore *scores = palloc(sizeof(FoundScore) * room);
 	int			nleads = 0;
 	int			nscores = 0;
+	MarkGiven  *given = NULL;
 	int			nchanged = 0;
 	int			nentries = 0;
+	int			ngiven = 0;
 	OwnerSwitch save;
 	int			level;
 
@@ -363,12 +366,25 @@ decide_leads(const Asked *asked, int n, const char *cause)
 		for (int product = -1; product < rules->nproducts; product++)
 		{
 			Standing   *standing = &changed[nchanged];
+			bool		differs;
+			ListCell   *cell;
 
 			memset(standing, 0, sizeof(*standing));
 			standing->event = asked[i].event;
 			standing->cause = asked[i].event ? asked[i].event->event_type : cause;
 			scores[nscores].lead_id = subject->lead_id;
-			if (decide(subject, product < 0 ? "*" : rules->products[product], standing))
+			differs = decide(subject, product < 0 ? "*" : rules->products[product], standing);
+			foreach(cell, standing->qualification.labelling)
+			{
+				const PointRule *rule = lfirst(cell);
+
+				given = given == NULL ? palloc(sizeof(MarkGiven)) :
+					repalloc(given, (ngiven + 1) * sizeof(MarkGiven));
+				given[ngiven].lead_id = subject->lead_id;
+				given[ngiven].label = rule->label;
+				given[ngiven++].by = psprintf("pattern:%s", rule->rule);
+			}
+			if (differs)
 				subjects[nchanged++] = subject;
 			scores[nscores++].found = standing->qualification;
 		}
@@ -420,6 +436,16 @@ decide_leads(const Asked *asked, int n, const char *cause)
 	MemoryContextSwitchTo(batch);
 	if (nentries > 0)
 		nurture_audit_append(entries, nentries);
+	if (ngiven > 0)
+	{
+		/* where rules read labels, this decides about their leads once more */
+		nurture_owner_enter(&save);
+		level = nurture_spi_connect();
+		MemoryContextSwitchTo(batch);
+		nurture_mark_give(given, ngiven, now);
+		nurture_spi_finish(level);
+		nurture_owner_leave(&save);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(batch);
 }

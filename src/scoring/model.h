@@ -19,6 +19,7 @@ typedef struct PointRule
 	int64		points;			/* hundredths */
 	int			group;			/* index or NURTURE_SCORE_NO_GROUP */
 	bool		is_pattern;
+	const char *label;			/* that leads get, NULL = none; of a pattern */
 } PointRule;
 
 /* What a signal rule is called; parallel to the rules of the core's model. */

@@ -33,10 +33,10 @@ static KeptPlan read_signal_rules = KEPT_PLAN("SELECT r.rule, coalesce(r.title, 
 											  "FROM nurture.signal_rule r JOIN nurture.signal s ON s.signal = r.signal "
 											  "WHERE r.model = $1 AND r.version = $2 ORDER BY s.signal_id, r.rule",
 											  MODEL_ARGS);
-static KeptPlan read_point_rules = KEPT_PLAN("SELECT false, rule, title, attribute, operator, operand::text, condition::text, (points * 100)::int8, rule_group "
+static KeptPlan read_point_rules = KEPT_PLAN("SELECT false, rule, title, attribute, operator, operand::text, condition::text, (points * 100)::int8, rule_group, NULL "
 											 "FROM nurture.fit_rule WHERE model = $1 AND version = $2 "
 											 "UNION ALL "
-											 "SELECT true, pattern, title, NULL, NULL, NULL, condition::text, (points * 100)::int8, rule_group "
+											 "SELECT true, pattern, title, NULL, NULL, NULL, condition::text, (points * 100)::int8, rule_group, label "
 											 "FROM nurture.pattern WHERE model = $1 AND version = $2 ORDER BY 1, 2",
 											 MODEL_ARGS);
 static KeptPlan read_tiers = KEPT_PLAN("SELECT tier::int4, requirement, condition::text, fails_with, title "
@@ -320,6 +320,7 @@ load_point_rules(CompiledModel *m, Datum *key, Snapshot snapshot)
 		rules[i].title = nurture_cell_text(i, 3);
 		rules[i].points = limit_cell(i, 8, 0);
 		rules[i].group = group_index(m, nurture_cell_text(i, 9));
+		rules[i].label = nurture_cell_text(i, 10);
 		texts[i].attribute = nurture_cell_text(i, 4);
 		texts[i].operator = nurture_cell_text(i, 5);
 		texts[i].operand = nurture_cell_text(i, 6);

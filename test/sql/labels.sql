@@ -1,6 +1,6 @@
 -- Labels, lists and campaigns: what is said about a lead, and rules that read it.
 BEGIN;
-SELECT plan(48);
+SELECT plan(54);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.app_user = 'clara';
@@ -101,11 +101,25 @@ SELECT nurture_draft('model', 'lb_tiers') AS version \gset
 INSERT INTO nurture.tier_rule (model, version, tier, requirement, condition, fails_with) VALUES ('lb_tiers', :version, 1, 'chosen', '{"label": "lb_chosen"}', 'no_fit');
 INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('lb_tiers', :version, 'hcp', 'audience_type', '=', '"hcp"', 10);
 INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES ('lb_tiers', :version, 'fit', 'A', 10);
+INSERT INTO nurture.pattern (model, version, pattern, condition, points, label) VALUES ('lb_tiers', :version, 'asked_twice', '{"signal": "demo_requested", "at_least": 2}', 5, 'lb_chosen');
 SELECT nurture_publish('model', 'lb_tiers', :version, 'tested', true) IS NOT NULL AS published;
 SELECT is((SELECT tier FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'), NULL, 'no standing yet');
 SELECT nurture_label(9405, 'lb_chosen');
 SELECT results_eq($$SELECT tier::int, cause FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'$$, $$VALUES (1, 'label')$$, 'a label decides a tier, at once');
 SELECT nurture_unlabel(9405, 'lb_chosen');
 SELECT is((SELECT tier::int FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'), 0, 'and taking it off');
+
+-- and a pattern sets one
+INSERT INTO nurture.event (lead_id, event_type) VALUES (9406, 'demo_requested'), (9407, 'demo_requested');
+SELECT is_empty($$SELECT FROM nurture.label WHERE lead_id IN (9406, 9407)$$, 'a pattern that is not true sets no label');
+INSERT INTO nurture.event (lead_id, event_type) VALUES (9406, 'demo_requested');
+SELECT results_eq($$SELECT lead_id, label, by FROM nurture.label WHERE lead_id IN (9406, 9407)$$, $$VALUES (9406::bigint, 'lb_chosen', 'pattern:asked_twice')$$, 'one that is does, with the event');
+SELECT is((SELECT tier::int FROM nurture.lead_stage WHERE lead_id = 9406 AND product = 'lb'), 1, 'which decides the tier in turn');
+INSERT INTO nurture.event (lead_id, event_type) VALUES (9406, 'demo_requested');
+SELECT is((SELECT count(*) FROM nurture.label WHERE lead_id = 9406), 1::bigint, 'once');
+SELECT nurture_unlabel(9406, 'lb_chosen', 'a student');
+INSERT INTO nurture.event (lead_id, event_type) VALUES (9406, 'demo_requested');
+SELECT is_empty($$SELECT FROM nurture.label WHERE lead_id = 9406 AND until IS NULL$$, 'what a person took off is not set again');
+SELECT throws_ok($$INSERT INTO nurture.pattern (model, version, pattern, condition, points, label) VALUES ('lb_model', 2, 'x', '{"all": []}', 1, 'No Code')$$, '23514', NULL, 'a label of a pattern is a code');
 SELECT * FROM finish();
 ROLLBACK;
