@@ -141,7 +141,7 @@ nurture_score_change(PG_FUNCTION_ARGS)
 			between = *old.subject;
 			between.now = new.subject->now;
 			between.today = new.subject->today;
-			between.standing_read = false;
+			between.standing_read = between.marks_read = false;
 			totals[0] = total_of(&between, old.model);
 
 			/* what happened since */
@@ -149,7 +149,7 @@ nurture_score_change(PG_FUNCTION_ARGS)
 			between.signals = new.subject->signals;
 			between.topics = new.subject->topics;
 			between.last_event_at = new.subject->last_event_at;
-			between.standing_read = false;
+			between.standing_read = between.marks_read = false;
 			totals[1] = total_of(&between, old.model);
 
 			/* and who the lead is */

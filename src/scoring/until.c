@@ -30,6 +30,14 @@ static KeptPlan read_expiries =
 KEPT_PLAN("SELECT expires_at FROM nurture.consent WHERE lead_id = $1 AND expires_at > $2",
 		  INT8OID, TIMESTAMPTZOID);
 
+/* when labels and memberships of lists begin or end */
+static KeptPlan read_mark_ends =
+KEPT_PLAN("SELECT since FROM nurture.label WHERE lead_id = $1 AND since > $2"
+		  " UNION ALL SELECT until FROM nurture.label WHERE lead_id = $1 AND until > $2"
+		  " UNION ALL SELECT since FROM nurture.list_member WHERE lead_id = $1 AND since > $2"
+		  " UNION ALL SELECT until FROM nurture.list_member WHERE lead_id = $1 AND until > $2",
+		  INT8OID, TIMESTAMPTZOID);
+
 /* The days on which a condition may change. */
 typedef struct ConditionDays
 {
@@ -41,6 +49,7 @@ typedef struct ConditionDays
 	bool		today_too;		/* something changes before today ends */
 	bool		changes;		/* the condition at hand may change at all */
 	bool		expiries_marked;
+	bool		ends_marked;
 } ConditionDays;
 
 static void
@@ -121,22 +130,23 @@ mark_occurrences(ConditionDays *days, int signal, int32 within)
 	}
 }
 
+/* Marks the days of the instants that a query returns, once. */
 static void
-mark_expiries(ConditionDays *days)
+mark_instants(ConditionDays *days, KeptPlan *plan, bool *marked)
 {
 	OwnerSwitch owner;
 	Datum		values[2];
 	int			level;
 
 	days->changes = true;
-	if (days->expiries_marked)
+	if (*marked)
 		return;
-	days->expiries_marked = true;
+	*marked = true;
 	values[0] = Int64GetDatum(days->subject->lead_id);
 	values[1] = TimestampTzGetDatum(days->subject->now);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
-	nurture_execute(&read_expiries, values, NULL, !days->subject->fresh);
+	nurture_execute(plan, values, NULL, !days->subject->fresh);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		bool		isnull;
@@ -165,7 +175,11 @@ mark_term(void *arg, const CondTerm *term)
 				mark_occurrences(days, term->other.id, -1);
 			break;
 		case COND_TERM_CONSENT:
-			mark_expiries(days);
+			mark_instants(days, &read_expiries, &days->expiries_marked);
+			break;
+		case COND_TERM_LABEL:
+		case COND_TERM_LIST:
+			mark_instants(days, &read_mark_ends, &days->ends_marked);
 			break;
 		case COND_TERM_TAG:
 		case COND_TERM_STAGE:
@@ -175,7 +189,7 @@ mark_term(void *arg, const CondTerm *term)
 		case COND_TERM_CAMPAIGN:
 			break;				/* these change when something happens */
 		default:
-			/* interest, a score and what has a validity: any day */
+			/* interest, a score, programmes: any day */
 			days->changes = true;
 			memset(days->marks, true, days->ndays);
 			break;
@@ -208,6 +222,7 @@ sum_conditions(GradeSearch *search, int32 day, bool all)
 
 	subject->today = day;
 	subject->now = nurture_instant_of_day(day + 1) - 1;
+	subject->marks_read = false;
 	nurture_subject_source(subject, &source);
 	nurture_score_begin(&model->core, &totals, search->group_sums);
 	for (int i = 0; i < model->n_point_rules; i++)
@@ -226,6 +241,7 @@ sum_conditions(GradeSearch *search, int32 day, bool all)
 	search->stretch.sums[1] = totals.sums[SCORE_INTENT];
 	subject->today = search->today;
 	subject->now = search->now;
+	subject->marks_read = false;
 }
 
 /*

@@ -12,6 +12,7 @@ INSERT INTO nurture.event_type (event_type, class) VALUES ('at_view', 'content')
 INSERT INTO nurture.signal (signal, signal_id, event_type, condition) VALUES
     ('at_view', 31901, 'at_view', NULL), ('at_ask', 31902, 'at_ask', NULL), ('at_click', 31903, 'at_click', NULL), ('at_ill', 31905, 'at_ill', NULL), ('at_long', 31904, 'at_view', '$.seconds >= 60');
 UPDATE nurture.model SET is_default = false WHERE model = 'default';
+INSERT INTO nurture.list (list, title) VALUES ('at_list', 'A list');
 INSERT INTO nurture.model (model, audience_types, is_default) VALUES ('at_model', '{at_a}', true), ('at_other', '{at_b}', true), ('at_all', '{}', true);
 
 -- every version has other points, curves and conditions
@@ -42,6 +43,8 @@ BEGIN
         (of_model, v, 'grade', '{"grade": ["A1", "A2", "B1", "B2", "D4"]}', 2.25),
         (of_model, v, 'consent', '{"consent": {"channel": "email", "purpose": "marketing", "is": ["given", "confirmed"]}}', 13),
         (of_model, v, 'topic', '{"interest": {"dimension": "topic", "value": "moa", "at_least": 0.5}}', 3.5),
+        (of_model, v, 'label', '{"label": "at_label"}', 2.75),
+        (of_model, v, 'list', '{"list": "at_list"}', 1.25),
         (of_model, v, 'handoff', '{"handoff": {"state": "open"}}', -17);
     INSERT INTO nurture.band (model, version, dimension, band, min_points) VALUES
         (of_model, v, 'fit', 'A', 30), (of_model, v, 'fit', 'B', 20), (of_model, v, 'fit', 'C', 10),
@@ -72,7 +75,7 @@ BEGIN
         now := now + CASE WHEN random() < 0.3 THEN interval '20 minutes' ELSE date_trunc('second', interval '31 hours' * random()) END;
         PERFORM pg_temp.clock(now);
         FOR i IN 1..14 LOOP
-            what := pg_temp.any_of('new', 'event', 'event', 'event', 'late', 'ahead', 'fact', 'fact', 'two_facts', 'crm', 'new', 'account', 'figures', 'moved', 'consent', 'withdrawn', 'sensitive', 'expiring', 'contact',
+            what := pg_temp.any_of('new', 'event', 'event', 'event', 'late', 'ahead', 'fact', 'fact', 'two_facts', 'crm', 'new', 'account', 'figures', 'moved', 'consent', 'withdrawn', 'sensitive', 'label', 'list', 'expiring', 'contact',
                                    CASE WHEN random() < 0.1 THEN 'version' ELSE 'event' END, CASE WHEN random() < 0.2 THEN 'merge' ELSE 'late' END,
                                    CASE WHEN random() < 0.1 THEN 'gone' ELSE 'audience' END, CASE WHEN random() < 0.3 THEN 'tick' ELSE 'event' END, CASE WHEN random() < 0.3 THEN 'route' ELSE 'fact' END);
             id := pg_temp.a_lead();
@@ -112,6 +115,16 @@ BEGIN
             WHEN 'sensitive' THEN
                 CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
                 PERFORM nurture_consent(id, pg_temp.any_of('given', 'given', 'withdrawn', 'refused'), 'email', 'sensitive_inference', occurred_at => pg_temp.any_of(now::text, event_time::text)::timestamptz);
+            WHEN 'label' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id AND merged_into IS NULL);
+                IF random() < 0.4 THEN
+                    PERFORM nurture_unlabel(id, 'at_label');
+                ELSE
+                    PERFORM nurture_label(id, 'at_label', CASE WHEN random() < 0.5 THEN now + interval '5 days' * random() END);
+                END IF;
+            WHEN 'list' THEN
+                CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id AND merged_into IS NULL);
+                INSERT INTO nurture.list_member (lead_id, list, since, until) VALUES (id, 'at_list', now - interval '3 days' * random(), now + interval '4 days' * random()) ON CONFLICT DO NOTHING;
             WHEN 'expiring' THEN
                 CONTINUE WHEN NOT EXISTS (SELECT FROM nurture.lead WHERE lead_id = id);
                 PERFORM nurture_consent(id, 'given', 'email', expires_at => now + interval '9 days' * random());
@@ -154,7 +167,7 @@ SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NOT NULL), '>=', 2000::b
 SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NULL), '>=', 200::bigint, 'among them leads that were not there yet');
 SELECT cmp_ok((SELECT count(DISTINCT total) FROM seen), '>=', 500::bigint, 'of many values');
 SELECT cmp_ok((SELECT count(*) FROM nurture.model_version WHERE model LIKE 'at\_%'), '>=', 5::bigint, 'by several versions');
-SELECT is((SELECT count(DISTINCT (rule)) FROM seen s, nurture_explain(lead_id, at => at)), 22::bigint, 'every rule gave points to somebody');
+SELECT is((SELECT count(DISTINCT (rule)) FROM seen s, nurture_explain(lead_id, at => at)), 24::bigint, 'every rule gave points to somebody');
 SELECT is_empty($$SELECT s.*, nurture_score_at(lead_id, at, known_at => at) FROM seen s
     WHERE nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total LIMIT 3$$, 'score_at, as known then, is what the score was');
 SELECT is_empty($$SELECT s.*, a.* FROM seen s, nurture_scores_at(lead_id, at, known_at => at) a

@@ -4,7 +4,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO';
-SELECT plan(30);
+SELECT plan(34);
 
 SET LOCAL nurture.clock = '2026-03-01T00:00:00Z';
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('hi_aud', 'A');
@@ -77,6 +77,12 @@ SELECT is((SELECT r::text FROM nurture_rank_change(933003, '2026-03-01 03:00Z', 
 SELECT is((SELECT r::text FROM nurture_rank_change(933005, '2026-03-01 03:00Z', '2026-03-08 00:00Z') r), '(4,4,8,8,10.00,20.00)', 'equal scores share a place');
 SELECT is((SELECT r::text FROM nurture_rank_change(933005, '2026-02-01 03:00Z', '2026-03-08 00:00Z') r), '(,4,0,8,,20.00)', 'a lead that was not there had none');
 SELECT is((SELECT r::text FROM nurture_rank_change(933999, '2026-02-01 03:00Z', '2026-03-08 00:00Z') r), '(,,,,,)', 'nor has one that is not');
+
+-- bad input
+SELECT throws_ok($$SELECT nurture_score_change(933001, '-infinity', nurture_now())$$, '22008', 'a score at "-infinity" cannot be computed', 'a moment is finite');
+SELECT throws_ok($$SELECT nurture_rank_change(933001, nurture_now(), 'infinity')$$, '22008', 'a score at "infinity" cannot be computed', 'also of a place');
+SELECT throws_ok($$SELECT nurture_score_change(933001, nurture_now(), nurture_now(), 'hi_modle')$$, 'NU003', 'unknown model "hi_modle"', 'a model is one');
+SELECT is((SELECT concat(c.*) FROM nurture_score_change(NULL, nurture_now(), nurture_now()) c) || (SELECT concat(r.*) FROM nurture_rank_change(933001, NULL, nurture_now()) r), '(,,,,,,,,,,,,)(,,,,,)', 'NULL in, NULLs out');
 
 -- rights, and what goes
 CREATE ROLE nurture_test_history;
