@@ -15,6 +15,7 @@
 #include "scoring/model_private.h"
 #include "scoring/what_if.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -220,6 +221,8 @@ nurture_model_publish(const char *model, int version, const char *reason,
 	nurture_require_model(model);
 	value = CStringGetTextDatum(model);
 	nurture_execute_latest(&lock_versions, &value, NULL, true);
+	/* who held the rows may have published */
+	AcceptInvalidationMessages();
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *number = nurture_cell_text(i, 1);
