@@ -32,7 +32,7 @@ typedef struct UntilStretch
 	int64_t		sums[2];		/* of conditions without a group: fit, intent */
 	UntilBands	bands[2];		/* fit, intent */
 	int			now[2];			/* bands to leave, as nurture_score_band */
-	int64_t    *scratch;		/* room for 2 x model->ngroups */
+	int64_t    *scratch;		/* room for 2 x model->ngroups, not NULL */
 } UntilStretch;
 
 /*

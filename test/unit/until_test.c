@@ -205,6 +205,7 @@ test_overflow(void)
 	ScoreSignalRule rule;
 	ScoreModel	model;
 	UntilStretch s;
+	int64_t		scratch[1];
 	TallyEntry	entry = {1, TODAY - 1, UINT32_MAX};
 	size_t		len = 0;
 	Tally		tally;
@@ -228,6 +229,7 @@ test_overflow(void)
 	model.nrules = 1;
 	s.model = &model;
 	s.tally = &tally;
+	s.scratch = scratch;
 	CHECK(nurture_until_find(&s, TODAY, TODAY + 5, &found, &day, bands) == SCORE_OVERFLOW);
 }
 
