@@ -4,7 +4,7 @@
 CREATE FUNCTION nurture_mark_write() RETURNS trigger
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_mark_write';
-COMMENT ON FUNCTION nurture_mark_write() IS 'Trigger: writes who sets a label or adds to a list, and refuses unknown leads and lists.';
+COMMENT ON FUNCTION nurture_mark_write() IS 'Trigger: writes who sets a label or adds to a list, and refuses unknown leads and lists; documents of unknown leads too.';
 
 CREATE FUNCTION nurture_label(lead_id bigint, label text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL, actor text DEFAULT NULL)
     RETURNS boolean

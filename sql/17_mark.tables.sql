@@ -74,6 +74,8 @@ CREATE TRIGGER nurture_mark_write BEFORE INSERT OR UPDATE ON nurture.list_member
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_mark_write();
 CREATE TRIGGER nurture_mark_write BEFORE INSERT OR UPDATE ON nurture.label
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_mark_write();
+CREATE TRIGGER nurture_mark_write BEFORE INSERT OR UPDATE ON nurture.document
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_mark_write();
 
 -- standings are decided again where some rule reads labels or lists
 CREATE TRIGGER nurture_standing_insert AFTER INSERT ON nurture.list_member

@@ -160,7 +160,7 @@ COMMENT ON FUNCTION nurture_score_row(bigint, nurture_tally, nurture_tally, text
 
 CREATE FUNCTION nurture_check_model(model text, version integer)
     RETURNS TABLE (finding text, severity text, path text)
-    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_check_model';
 COMMENT ON FUNCTION nurture_check_model(text, integer) IS 'What is wrong with a version of a model: severity error or warning, and where.';
 

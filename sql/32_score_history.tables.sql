@@ -69,17 +69,18 @@ SELECT
     c.by_fact,
     c.by_version
 FROM (
-    SELECT DISTINCT h.lead_id
-    FROM nurture.score_history h
-    JOIN nurture.lead l ON l.lead_id = h.lead_id
-    WHERE h.at > @extschema@.nurture_now() - interval '7 days'
-        AND NOT l.is_test AND l.merged_into IS NULL AND l.erased_at IS NULL
+    SELECT lead_id FROM nurture.score_history WHERE at > @extschema@.nurture_now() - interval '7 days'
+    UNION
+    SELECT lead_id FROM nurture.lead_history WHERE replaced_at > @extschema@.nurture_now() - interval '7 days'
+    UNION
+    SELECT lead_id FROM nurture.event WHERE recorded_at > @extschema@.nurture_now() - interval '7 days'
 ) m
+JOIN nurture.lead l ON l.lead_id = m.lead_id AND NOT l.is_test AND l.merged_into IS NULL AND l.erased_at IS NULL
 CROSS JOIN LATERAL @extschema@.nurture_score_change(
     m.lead_id, @extschema@.nurture_now() - interval '7 days', @extschema@.nurture_now()
 ) c
 WHERE c.new_total IS DISTINCT FROM c.old_total OR c.new_grade IS DISTINCT FROM c.old_grade;
-COMMENT ON VIEW nurture_bi.score_change IS 'Movers of the last 7 days with causes: by_time + by_activity + by_fact + by_version is the change, exactly. Leads that nothing was decided about are left out: theirs only faded.';
+COMMENT ON VIEW nurture_bi.score_change IS 'Movers of the last 7 days with causes: by_time + by_activity + by_fact + by_version is the change, exactly. Leads with nothing new (no decision, event or fact) are left out: theirs only faded.';
 COMMENT ON COLUMN nurture_bi.score_change.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture_bi.score_change.old_at IS '7 days ago.';
 COMMENT ON COLUMN nurture_bi.score_change.new_at IS 'Now.';

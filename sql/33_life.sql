@@ -15,7 +15,7 @@ COMMENT ON FUNCTION nurture_what_if_matrix(text, integer, integer) IS 'How many 
 
 CREATE FUNCTION nurture_diff(kind text, code text, v1 integer, v2 integer)
     RETURNS TABLE (family text, key text, change text, "column" text, old text, new text)
-    LANGUAGE c STABLE STRICT PARALLEL SAFE
+    LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_diff';
 COMMENT ON FUNCTION nurture_diff(text, text, integer, integer) IS 'What changed between two versions of a model, track, route or selection: per table of rules, row and column, the old and the new value; change is added, removed or changed. Warns when more than one family of rules changed at once.';
 

@@ -1,8 +1,8 @@
 /*
  * forget.c
  *	  What of a lead goes when the lead is erased or deleted: preferences,
- *	  references to documents, where its facts came from, and what reviews
- *	  show of its answers.
+ *	  references to documents, labels, places on lists, where its facts came
+ *	  from, and what reviews show of its answers.
  */
 #include "base/compat.h"
 
@@ -16,6 +16,8 @@ NURTURE_FUNCTION(nurture_facts_forget);
 
 static KeptPlan forget_preferences = KEPT_PLAN("DELETE FROM nurture.preference WHERE lead_id = $1", INT8OID);
 static KeptPlan forget_documents = KEPT_PLAN("DELETE FROM nurture.document WHERE lead_id = $1", INT8OID);
+static KeptPlan forget_labels = KEPT_PLAN("DELETE FROM nurture.label WHERE lead_id = $1", INT8OID);
+static KeptPlan forget_lists = KEPT_PLAN("DELETE FROM nurture.list_member WHERE lead_id = $1", INT8OID);
 static KeptPlan forget_sources = KEPT_PLAN("DELETE FROM nurture.fact_source WHERE lead_id = $1", INT8OID);
 
 /* that there was a case stays; what a person ruled is not about the answer */
@@ -33,7 +35,7 @@ nurture_facts_forget(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_facts_forget");
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
-	KeptPlan   *const plans[] = {&forget_preferences, &forget_documents, &forget_sources, &forget_reviews};
+	KeptPlan   *const plans[] = {&forget_preferences, &forget_documents, &forget_labels, &forget_lists, &forget_sources, &forget_reviews};
 	OwnerSwitch owner;
 	Datum		lead_id;
 	bool		isnull;

@@ -314,8 +314,8 @@ nurture_mark_give(const MarkGiven *given, int n, TimestampTz now)
 /*
  * nurture_mark_write() returns trigger
  *
- * Before each row of nurture.label and nurture.list_member: a lead and a list
- * that are there, and who wrote the row.
+ * Before each row of nurture.label, nurture.list_member and nurture.document:
+ * a lead and a list that are there, and who wrote the row.
  */
 Datum
 nurture_mark_write(PG_FUNCTION_ARGS)
@@ -361,7 +361,9 @@ nurture_mark_write(PG_FUNCTION_ARGS)
 		if (list != NULL && nurture_list_id(list, strlen(list)) < 0)
 			nurture_unknown_code(COND_NAME_LIST, "list", list);
 	}
-	(void) SPI_getbinval(row, desc, by_column, &isnull);
+	isnull = false;
+	if (by_column > 0)
+		(void) SPI_getbinval(row, desc, by_column, &isnull);
 	if (isnull && TRIGGER_FIRED_BY_INSERT(data->tg_event))
 	{
 		Datum		by = CStringGetTextDatum(nurture_actor(NULL));

@@ -82,6 +82,10 @@ add_rows(TriggerData *data, Tuplestorestate *rows, bool removed, PreferenceRow *
 		row->capped = !isnull;
 		row->max_per_month = isnull ? 0 : DatumGetInt32(value);
 		row->removed = removed;
+
+		/* one that no message goes by would bind nothing, unnoticed */
+		if (!removed)
+			nurture_require_channel(row->channel);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	return all;

@@ -85,13 +85,20 @@ Datum
 nurture_diff(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	const VersionedKind *kind = nurture_versioned_kind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	char	   *code = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	const VersionedKind *kind;
+	char	   *code;
 	Datum		values[3];
 	StringInfoData families;
 	int			changed = 0;
 	int			level;
 
+	/* no row would say that nothing has changed */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("kind, code and both versions must not be null")));
+	kind = nurture_versioned_kind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	code = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	InitMaterializedSRF(fcinfo, 0);
 	initStringInfo(&families);
 	level = nurture_spi_connect();

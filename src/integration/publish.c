@@ -169,6 +169,24 @@ nurture_publish(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(changed));
 }
 
+/* Raises when leads that no other model is for are left without any. */
+static void
+keep_last_resort(const char *model)
+{
+	Oid			type = TEXTOID;
+	Datum		value = CStringGetTextDatum(model);
+
+	if (SPI_execute_with_args("SELECT 1 FROM nurture.model WHERE model = $1 AND is_default AND product = '*' AND audience_types = '{}'",
+							  1, &type, &value, NULL, false, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read nurture.model");
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_STATE),
+				 errmsg("model \"%.64s\" is the default for leads that no other model is for", model),
+				 errdetail("Without it they would have no score."),
+				 errhint("Publish another version of it, or make another model the default first.")));
+}
+
 /*
  * nurture_retire(kind text, code text, reason text, actor text) returns text:
  * takes the version in force out of it, and says which.  With the caller's
@@ -225,6 +243,8 @@ nurture_retire(PG_FUNCTION_ARGS)
 				 errmsg("%s \"%.64s\" has no published version", kind->kind, code),
 				 errhint("Only what is in force can be retired; see nurture.%s.", kind->versions)));
 	version = nurture_cell_text(0, 1);
+	if (strcmp(kind->kind, "model") == 0)
+		keep_last_resort(code);
 	entry.kind = "retire";
 	entry.object = psprintf("%s:%s:%s", kind->kind, code, version);
 	entry.outcome = "retired";

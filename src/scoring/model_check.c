@@ -332,6 +332,12 @@ show_finding(void *arg, const char *text, const char *severity, const char *path
 Datum
 nurture_check_model(PG_FUNCTION_ARGS)
 {
+	/* no row would say that nothing is wrong */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("model and version must not be null"),
+				 errhint("Versions are rows of nurture.model_version.")));
 	InitMaterializedSRF(fcinfo, 0);
 	nurture_model_check(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1),
 						show_finding, fcinfo->resultinfo);

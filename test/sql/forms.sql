@@ -2,7 +2,7 @@
 -- statement that stores the events.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(134);
+SELECT plan(136);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.app_user = 'tester';
 
@@ -252,6 +252,8 @@ SELECT is(max_per_month, 1, 'a merge loosens nothing') FROM nurture.preference W
 SELECT set_eq($$SELECT DISTINCT object, outcome FROM nurture.audit WHERE kind = 'preference' AND lead_ref IN (940030, 940031)$$, $$VALUES ('preference:*', 'set'), ('preference:email', 'set'), ('preference:*', 'removed'), ('preference:email', 'removed')$$, 'and all of it is in the trail');
 SELECT pg_temp.raises('INSERT INTO nurture.preference (lead_id, max_per_month) VALUES (940030, -1)', '23514', 'max_per_month', 'less than none');
 SELECT pg_temp.raises('INSERT INTO nurture.preference (lead_id, max_per_month) VALUES (949999, 1)', 'NU004', '949999', 'a lead that is not there');
+SELECT pg_temp.raises($$INSERT INTO nurture.preference (lead_id, channel, max_per_month) VALUES (940030, 'mail', 1)$$, 'NU003', 'unknown channel "mail"', 'a channel that there is not');
+SELECT pg_temp.raises($$INSERT INTO nurture.document (lead_id, kind, uri) VALUES (949999, 'cv', 'https://dms.example.org/1')$$, 'NU004', '949999', 'a document of a lead that is not there');
 
 -- what an erased or deleted lead leaves
 INSERT INTO nurture.document (lead_id, kind, uri) SELECT 940054 + i, 'cv', 'https://dms.example.org/cv' || i FROM generate_series(0, 1) i;

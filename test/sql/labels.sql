@@ -1,6 +1,6 @@
 -- Labels, lists and campaigns: what is said about a lead, and rules that read it.
 BEGIN;
-SELECT plan(54);
+SELECT plan(55);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.app_user = 'clara';
@@ -121,5 +121,13 @@ SELECT nurture_unlabel(9406, 'lb_chosen', 'a student');
 INSERT INTO nurture.event (lead_id, event_type) VALUES (9406, 'demo_requested');
 SELECT is_empty($$SELECT FROM nurture.label WHERE lead_id = 9406 AND until IS NULL$$, 'what a person took off is not set again');
 SELECT throws_ok($$INSERT INTO nurture.pattern (model, version, pattern, condition, points, label) VALUES ('lb_model', 2, 'x', '{"all": []}', 1, 'No Code')$$, '23514', NULL, 'a label of a pattern is a code');
+
+-- an erased or deleted lead has no labels and is on no list
+SELECT nurture_label(i, 'lb_chosen') FROM unnest(ARRAY[9405, 9407, 9408]) i;
+INSERT INTO nurture.list_member (lead_id, list) VALUES (9405, 'lb_partner'), (9407, 'lb_partner'), (9408, 'lb_partner') ON CONFLICT DO NOTHING;
+UPDATE nurture.lead SET erased_at = nurture_now() WHERE lead_id = 9405;
+DELETE FROM nurture.lead WHERE lead_id = 9407;
+SELECT results_eq($$SELECT lead_id, 'label' FROM nurture.label WHERE lead_id IN (9405, 9407, 9408) AND label = 'lb_chosen' UNION SELECT lead_id, 'list' FROM nurture.list_member WHERE lead_id IN (9405, 9407, 9408) ORDER BY 1, 2$$,
+    $$VALUES (9408::bigint, 'label'), (9408, 'list')$$, 'what an erased or deleted lead was called goes');
 SELECT * FROM finish();
 ROLLBACK;

@@ -146,6 +146,6 @@ SELECT is(pg_temp.with_change(pg_temp.fit('country', '=', '"FR"', 1, 'who')), 'n
 
 SELECT throws_ok($$SELECT nurture_check_model('c_mdel', 1)$$, 'NU003', 'unknown model "c_mdel"', 'an unknown model');
 SELECT throws_ok($$SELECT nurture_check_model('c_model', 9)$$, 'NU003', 'model "c_model" has no version 9', 'an unknown version');
-SELECT is_empty($$SELECT * FROM nurture_check_model(NULL, 1)$$, 'no model');
+SELECT throws_ok($$SELECT * FROM nurture_check_model(NULL, 1)$$, '22004', NULL, 'no model');
 SELECT * FROM finish();
 ROLLBACK;

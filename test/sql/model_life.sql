@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(69);
+SELECT plan(74);
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d text; h text;
 BEGIN
@@ -123,6 +123,7 @@ SELECT throws_ok($$SELECT nurture_diff('model', 'l_model', 1, 9)$$, 'NU003', 'mo
 -- retiring
 SELECT throws_ok($$SELECT nurture_retire('model', 'l_model', ' ')$$, '22023', 'a reason is needed to retire', 'no reason');
 SELECT throws_ok($$SELECT nurture_retire('model', NULL, 'x')$$, '22004', NULL, 'no code');
+SELECT is(pg_temp.refused($$SELECT nurture_retire('model', 'default', 'x')$$), 'NU007 | model "default" is the default for leads that no other model is for | Without it they would have no score. | Publish another version of it, or make another model the default first.', 'somebody would have no score');
 SELECT throws_ok($$SELECT nurture_retire('model', 'l_mdl', 'x')$$, 'NU003', 'there is no version of model "l_mdl"', 'an unknown model');
 SELECT is(nurture_retire('model', 'l_model', 'merged into the default', 'anna'), 'model l_model: version 2 retired', 'a model is retired');
 SELECT is((SELECT status FROM nurture.model_version WHERE model = 'l_model' AND version = 2), 'retired', 'so it says');
@@ -172,6 +173,15 @@ SELECT count(*) > 0 FROM nurture_tick(10000, '1 min');
 SELECT results_eq($$SELECT product, grade FROM nurture.lead_stage WHERE lead_id = 940001 ORDER BY 1$$, $$VALUES ('*', 'A4'), ('l_product', 'A4'), ('l_product_two', 'A4')$$, 'a standing per product');
 SELECT nurture_retire('model', 'l_third', 'test');
 SELECT is((SELECT model FROM nurture_model_for(940001)), 'default', 'without a version in force the next one down applies');
+INSERT INTO nurture.model (model) VALUES ('l_spare');
+SELECT nurture_draft('model', 'l_spare', NULL);
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('l_spare', 1, 'r', 'country', '=', '"DE"', 1);
+SELECT nurture_publish('model', 'l_spare', 1, 'test', true) IS NOT NULL;
+UPDATE nurture.model SET is_default = model = 'l_spare' WHERE model IN ('default', 'l_spare');
+SELECT is(nurture_retire('model', 'default', 'test'), 'model default: version 1 retired', 'with another default it can go');
+SELECT is((SELECT model FROM nurture_model_for(940001)), 'l_spare', 'and that one scores');
+SELECT throws_ok($$SELECT nurture_diff('model', 'l_model', 1, NULL)$$, '22004', NULL, 'no version to compare with');
+SELECT throws_ok($$SELECT * FROM nurture_check_model('l_model', NULL)$$, '22004', NULL, 'no version to check');
 
 SELECT * FROM finish();
 ROLLBACK;

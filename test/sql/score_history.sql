@@ -4,7 +4,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO';
-SELECT plan(34);
+SELECT plan(35);
 
 SET LOCAL nurture.clock = '2026-03-01T00:00:00Z';
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('hi_aud', 'A');
@@ -84,10 +84,16 @@ SELECT throws_ok($$SELECT nurture_rank_change(933001, nurture_now(), 'infinity')
 SELECT throws_ok($$SELECT nurture_score_change(933001, nurture_now(), nurture_now(), 'hi_modle')$$, 'NU003', 'unknown model "hi_modle"', 'a model is one');
 SELECT is((SELECT concat(c.*) FROM nurture_score_change(NULL, nurture_now(), nurture_now()) c) || (SELECT concat(r.*) FROM nurture_rank_change(933001, NULL, nurture_now()) r), '(,,,,,,,,,,,,)(,,,,,)', 'NULL in, NULLs out');
 
+-- movers that no decision found
+INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (933006, 'hi_ask', '2026-03-04 00:00Z');
+UPDATE nurture.lead SET role = 'nurse' WHERE lead_id = 933007;
+SELECT results_eq($$SELECT lead_id, by_activity, by_fact FROM nurture_bi.score_change WHERE lead_id IN (933006, 933007) ORDER BY 1$$, $$VALUES (933006::bigint, 43.07, 0.00), (933007, 0.00, -10.00)$$,
+    'those too about whom nothing was decided: history, and facts of leads without a standing');
+
 -- rights, and what goes
 CREATE ROLE nurture_test_history;
 GRANT USAGE ON SCHEMA nurture, nurture_bi TO nurture_test_history;
-GRANT SELECT ON nurture.lead, nurture.account, nurture.activity, nurture.score_history, nurture_bi.score_history, nurture_bi.score_change TO nurture_test_history;
+GRANT SELECT ON nurture.lead, nurture.account, nurture.activity, nurture.score_history, nurture.lead_history, nurture.event, nurture_bi.score_history, nurture_bi.score_change TO nurture_test_history;
 ALTER TABLE nurture.lead ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON nurture.lead TO nurture_test_history USING (lead_id <> 933003);
 SET LOCAL ROLE nurture_test_history;
