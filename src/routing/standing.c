@@ -381,7 +381,7 @@ decide_leads(const Asked *asked, int n, const char *cause)
 				given = given == NULL ? palloc(sizeof(MarkGiven)) :
 					repalloc(given, (ngiven + 1) * sizeof(MarkGiven));
 				given[ngiven].lead_id = subject->lead_id;
-				given[ngiven].label = rule->label;
+				given[ngiven].label = pstrdup(rule->label);
 				given[ngiven++].by = psprintf("pattern:%s", rule->rule);
 			}
 			if (differs)
