@@ -22,7 +22,7 @@
 
 /* Tells whether nothing but storing the row happens when a row is stored. */
 static bool
-is_plain(Relation rel, const char *const *columns, int ncolumns)
+is_plain(Relation rel, RowUse use, const char *const *columns, int ncolumns)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
@@ -34,12 +34,14 @@ is_plain(Relation rel, const char *const *columns, int ncolumns)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
+		if (attribute->attgenerated != '\0')
+			return false;
 		if (i >= ncolumns)
 		{
-			if (!attribute->attisdropped)
+			if (!attribute->attisdropped && use == ROW_INSERT)
 				return false;
 		}
-		else if (attribute->attisdropped || attribute->attgenerated != '\0' ||
+		else if (attribute->attisdropped ||
 				 strcmp(NameStr(attribute->attname), columns[i]) != 0)
 			return false;
 	}
@@ -47,12 +49,13 @@ is_plain(Relation rel, const char *const *columns, int ncolumns)
 }
 
 bool
-nurture_row_open(RowTable *table, Oid oid, const char *const *columns,
-				 int ncolumns, bool write)
+nurture_row_open(RowTable *table, Oid oid, RowUse use,
+				 const char *const *columns, int ncolumns)
 {
+	bool		write = use != ROW_READ;
 	Relation	rel = table_open(oid, write ? RowExclusiveLock : AccessShareLock);
 
-	if (write && !is_plain(rel, columns, ncolumns))
+	if (write && !is_plain(rel, use, columns, ncolumns))
 	{
 		table_close(rel, NoLock);
 		return false;

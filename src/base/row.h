@@ -31,13 +31,19 @@ typedef struct RowTable
 	ResultRelInfo *info;		/* likewise */
 } RowTable;
 
+typedef enum RowUse
+{
+	ROW_READ,
+	ROW_UPDATE,					/* further columns are kept as they are */
+	ROW_INSERT					/* there are no further columns */
+} RowUse;
+
 /*
- * Opens a table for reading, or for writing with the given columns, which
- * must be its first ones; false when it is not as plain as it has to be.
+ * Opens a table, whose first columns are the given ones unless it is only
+ * read; false when it is not as plain as it has to be.
  */
-extern bool nurture_row_open(RowTable *table, Oid oid,
-							 const char *const *columns, int ncolumns,
-							 bool write);
+extern bool nurture_row_open(RowTable *table, Oid oid, RowUse use,
+							 const char *const *columns, int ncolumns);
 extern void nurture_row_close(RowTable *table);
 
 /* Finds a row by a primary key of one bigint, as of a snapshot. */

@@ -246,12 +246,12 @@ add_to_row(const DeltaLead *lead)
 	bool		done = false;
 
 	if (!nurture_row_open(&activity, nurture_table_oid("activity", false),
-						  activity_columns, lengthof(activity_columns), true))
+						  ROW_UPDATE, activity_columns, lengthof(activity_columns)))
 		return false;
 	CommandCounterIncrement();	/* see this transaction's own changes */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	(void) nurture_row_open(&leads, nurture_table_oid("lead", false), NULL, 0,
-							false);
+	(void) nurture_row_open(&leads, nurture_table_oid("lead", false),
+							ROW_READ, NULL, 0);
 	known = nurture_row_find(&leads, lead->lead_id, snapshot);
 	nurture_row_close(&leads);
 	while (known && !done && nurture_row_find(&activity, lead->lead_id, snapshot))

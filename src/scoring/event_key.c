@@ -252,7 +252,7 @@ claim_row(const EventKey *key, bool *claimed)
 	Datum	   *values;
 
 	if (!nurture_row_open(&table, nurture_table_oid("event_key", false),
-						  key_columns, lengthof(key_columns), true))
+						  ROW_INSERT, key_columns, lengthof(key_columns)))
 		return false;
 	ExecClearTuple(table.row);
 	values = table.row->tts_values;
