@@ -117,7 +117,7 @@ nurture_row_find(RowTable *table, int64 key, Snapshot snapshot)
 }
 
 static void
-prepare_indexes(RowTable *table, bool speculative)
+prepare_indexes(RowTable *table)
 {
 	MemoryContext old;
 
@@ -127,7 +127,18 @@ prepare_indexes(RowTable *table, bool speculative)
 	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
 	table->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->info, table->rel, 0, NULL, 0);
-	ExecOpenIndices(table->info, speculative);
+	ExecOpenIndices(table->info, false);
+	MemoryContextSwitchTo(old);
+}
+
+/* Opens the indexes again with what looking for a conflict needs. */
+static void
+prepare_to_look(RowTable *table)
+{
+	MemoryContext old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+
+	ExecCloseIndices(table->info);
+	ExecOpenIndices(table->info, true);
 	MemoryContextSwitchTo(old);
 }
 
@@ -158,7 +169,7 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 	}
 	if (update_indexes)
 	{
-		prepare_indexes(table, false);
+		prepare_indexes(table);
 		list_free(nurture_insert_index_tuples(table->info, table->row,
 											  table->estate, update_indexes,
 											  false, NULL));
@@ -174,7 +185,7 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 bool
 nurture_row_insert(RowTable *table)
 {
-	prepare_indexes(table, true);
+	prepare_indexes(table);
 	table->row->tts_tableOid = RelationGetRelid(table->rel);
 	for (bool first = true;; first = false)
 	{
@@ -199,5 +210,7 @@ nurture_row_insert(RowTable *table)
 		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 		if (!too_late)
 			return true;
+		if (first)
+			prepare_to_look(table);
 	}
 }
