@@ -177,6 +177,17 @@ nurture_execute_snapshot(KeptPlan *kept, Datum *values, const char *nulls,
 	return check_result(kept, result);
 }
 
+/* Executes a statement that is run too seldom, or is too varied, to keep. */
+void
+nurture_execute_text(const char *sql)
+{
+	int			result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not execute \"%s\": %s", sql,
+			 SPI_result_code_string(result));
+}
+
 /* Returns one cell of the last result; columns count from 1. */
 Datum
 nurture_cell(uint64 row, int column, bool *isnull)

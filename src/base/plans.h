@@ -48,6 +48,7 @@ extern int	nurture_execute_latest(KeptPlan *kept, Datum *values,
 								   const char *nulls, bool write);
 extern int	nurture_execute_snapshot(KeptPlan *kept, Datum *values,
 									 const char *nulls, Snapshot snapshot);
+extern void nurture_execute_text(const char *sql);
 extern Datum nurture_cell(uint64 row, int column, bool *isnull);
 extern char *nurture_cell_text(uint64 row, int column);
 extern const char **nurture_cell_strings(uint64 row, int column, int *n);

@@ -66,6 +66,19 @@ nurture_restoring(void)
 		has_privs_of_role(nurture_caller_role(), nurture_owner_oid());
 }
 
+/* Refuses a trigger that is not after a statement with its rows. */
+void
+nurture_trigger_after_statement(TriggerData *data, const char *name)
+{
+	if (!TRIGGER_FIRED_AFTER(data->tg_event) ||
+		!TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) ||
+		(data->tg_newtable == NULL && data->tg_oldtable == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired AFTER, FOR EACH STATEMENT, with its transition tables",
+						name)));
+}
+
 /*
  * Tells whether triggers are to derive data and decide: not for rows of a
  * restore, nor for those of a logical apply worker, whose derived rows are

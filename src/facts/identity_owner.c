@@ -342,18 +342,6 @@ column_of(Relation rel, const char *name)
 	return number;
 }
 
-static void
-statement_only(TriggerData *data, const char *function)
-{
-	if (!TRIGGER_FIRED_AFTER(data->tg_event) ||
-		!TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) ||
-		(data->tg_newtable == NULL && data->tg_oldtable == NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired AFTER, FOR EACH STATEMENT, with its transition tables",
-						function)));
-}
-
 /*
  * nurture_identity_lead() returns trigger
  *
@@ -375,7 +363,7 @@ nurture_identity_lead(PG_FUNCTION_ARGS)
 	OwnerList	come = {0};
 	OwnerList	dead = {0};
 
-	statement_only(data, "nurture_identity_lead");
+	nurture_trigger_after_statement(data, "nurture_identity_lead");
 	if (!nurture_deriving())
 		return PointerGetDatum(NULL);
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture identities",
@@ -544,7 +532,7 @@ nurture_identity_appear(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_identity_appear");
 
-	statement_only(data, "nurture_identity_appear");
+	nurture_trigger_after_statement(data, "nurture_identity_appear");
 	if (nurture_deriving() && data->tg_newtable != NULL)
 		appear(data, NULL, "value", "lead_id", !writing_derived);
 	return PointerGetDatum(NULL);
@@ -561,7 +549,7 @@ nurture_account_appear(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_account_appear");
 
-	statement_only(data, "nurture_account_appear");
+	nurture_trigger_after_statement(data, "nurture_account_appear");
 	if (nurture_deriving() && data->tg_newtable != NULL)
 		appear(data, "account", "external_ref", "account_id", false);
 	return PointerGetDatum(NULL);

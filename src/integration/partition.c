@@ -37,24 +37,14 @@ static const struct
 	{"audit", "at", false},
 };
 
-static void
-run(const char *sql)
-{
-	int			result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", sql,
-			 SPI_result_code_string(result));
-}
-
 /* Returns the columns of a table as a list for SQL. */
 static char *
 column_list(Oid table)
 {
-	run(psprintf("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)"
-				 " FROM pg_catalog.pg_attribute"
-				 " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped",
-				 table));
+	nurture_execute_text(psprintf("SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)"
+								  " FROM pg_catalog.pg_attribute"
+								  " WHERE attrelid = %u AND attnum > 0 AND NOT attisdropped",
+								  table));
 	return nurture_cell_text(0, 1);
 }
 
@@ -64,15 +54,15 @@ copy_triggers(const char *default_name, const char *name)
 {
 	char	   *commands;
 
-	run(psprintf("SELECT string_agg(replace(pg_get_triggerdef(oid), ' ON nurture_part.%s ', ' ON nurture_part.%s ')"
-				 " || CASE tgenabled WHEN 'A' THEN format('; ALTER TABLE nurture_part.%s ENABLE ALWAYS TRIGGER %%I', tgname)"
-				 " ELSE '' END, '; ' ORDER BY tgname)"
-				 " FROM pg_catalog.pg_trigger WHERE tgrelid = 'nurture_part.%s'::regclass"
-				 " AND tgparentid = 0 AND NOT tgisinternal",
-				 default_name, name, name, default_name));
+	nurture_execute_text(psprintf("SELECT string_agg(replace(pg_get_triggerdef(oid), ' ON nurture_part.%s ', ' ON nurture_part.%s ')"
+								  " || CASE tgenabled WHEN 'A' THEN format('; ALTER TABLE nurture_part.%s ENABLE ALWAYS TRIGGER %%I', tgname)"
+								  " ELSE '' END, '; ' ORDER BY tgname)"
+								  " FROM pg_catalog.pg_trigger WHERE tgrelid = 'nurture_part.%s'::regclass"
+								  " AND tgparentid = 0 AND NOT tgisinternal",
+								  default_name, name, name, default_name));
 	commands = nurture_cell_text(0, 1);
 	if (commands != NULL)
-		run(commands);
+		nurture_execute_text(commands);
 }
 
 /* Makes the partition of one month, unless it is there; false when not. */
@@ -96,32 +86,32 @@ make_partition(int which, int year, int month)
 	if (has_default)
 	{
 		/* nothing may arrive between moving and attaching */
-		run(psprintf("LOCK TABLE nurture_part.%s IN ACCESS EXCLUSIVE MODE",
-					 default_name));
+		nurture_execute_text(psprintf("LOCK TABLE nurture_part.%s IN ACCESS EXCLUSIVE MODE",
+									  default_name));
 		if (!partitioned[which].movable)
 		{
-			run(psprintf("SELECT 1 FROM nurture_part.%s WHERE %s LIMIT 1",
-						 default_name, of_month));
+			nurture_execute_text(psprintf("SELECT 1 FROM nurture_part.%s WHERE %s LIMIT 1",
+										  default_name, of_month));
 			if (SPI_processed > 0)
 				return false;
 		}
 	}
-	run(psprintf("CREATE TABLE nurture_part.%s (LIKE nurture.%s INCLUDING DEFAULTS INCLUDING CONSTRAINTS,"
-				 " CONSTRAINT %s_month CHECK (%s))",
-				 name, table, name, of_month));
-	run(psprintf("COMMENT ON TABLE nurture_part.%s IS 'nurture.%s from %s until before %s.'",
-				 name, table, from, to));
+	nurture_execute_text(psprintf("CREATE TABLE nurture_part.%s (LIKE nurture.%s INCLUDING DEFAULTS INCLUDING CONSTRAINTS,"
+								  " CONSTRAINT %s_month CHECK (%s))",
+								  name, table, name, of_month));
+	nurture_execute_text(psprintf("COMMENT ON TABLE nurture_part.%s IS 'nurture.%s from %s until before %s.'",
+								  name, table, from, to));
 	if (has_default && partitioned[which].movable)
 	{
 		char	   *columns = column_list(nurture_table_oid(table, false));
 
-		run(psprintf("WITH moved AS (DELETE FROM nurture_part.%s WHERE %s RETURNING *)"
-					 " INSERT INTO nurture_part.%s (%s) SELECT %s FROM moved",
-					 default_name, of_month, name, columns, columns));
+		nurture_execute_text(psprintf("WITH moved AS (DELETE FROM nurture_part.%s WHERE %s RETURNING *)"
+									  " INSERT INTO nurture_part.%s (%s) SELECT %s FROM moved",
+									  default_name, of_month, name, columns, columns));
 	}
-	run(psprintf("ALTER TABLE nurture.%s ATTACH PARTITION nurture_part.%s FOR VALUES FROM ('%s') TO ('%s')",
-				 table, name, from, to));
-	run(psprintf("ALTER TABLE nurture_part.%s DROP CONSTRAINT %s_month", name, name));
+	nurture_execute_text(psprintf("ALTER TABLE nurture.%s ATTACH PARTITION nurture_part.%s FOR VALUES FROM ('%s') TO ('%s')",
+								  table, name, from, to));
+	nurture_execute_text(psprintf("ALTER TABLE nurture_part.%s DROP CONSTRAINT %s_month", name, name));
 	if (has_default)
 		copy_triggers(default_name, name);
 	return true;

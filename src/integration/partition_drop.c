@@ -57,16 +57,6 @@ typedef struct PartitionDrop
 	ReturnSetInfo *rsinfo;
 } PartitionDrop;
 
-static void
-run(const char *sql)
-{
-	int			result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not execute \"%s\": %s", sql,
-			 SPI_result_code_string(result));
-}
-
 /* Counts the events of a partition into the bases of their leads. */
 static int64
 keep_counts(PartitionDrop *drop, const char *name, const char *where,
@@ -124,22 +114,22 @@ drop_partition(PartitionDrop *drop, const char *name, bool is_default)
 	if (is_default)
 	{
 		where = psprintf(" WHERE recorded_at < '%s'", DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(drop->before))));
-		run(psprintf("SELECT FROM %s%s LIMIT 1", name, where));
+		nurture_execute_text(psprintf("SELECT FROM %s%s LIMIT 1", name, where));
 		if (SPI_processed == 0)
 			return;
 	}
 	nleads = keep_counts(drop, name, where, &nevents);
 	if (drop->forget_keys)
-		run(psprintf("DELETE FROM nurture.event_key k USING (SELECT lead_id, coalesce(source, '') AS source,"
-					 " source_key, event_id, recorded_at FROM %s%s) e"
-					 " WHERE k.lead_id = e.lead_id AND k.source = e.source AND k.source_key = e.source_key"
-					 " AND k.event_id = e.event_id AND k.recorded_at = e.recorded_at", name, where));
+		nurture_execute_text(psprintf("DELETE FROM nurture.event_key k USING (SELECT lead_id, coalesce(source, '') AS source,"
+									  " source_key, event_id, recorded_at FROM %s%s) e"
+									  " WHERE k.lead_id = e.lead_id AND k.source = e.source AND k.source_key = e.source_key"
+									  " AND k.event_id = e.event_id AND k.recorded_at = e.recorded_at", name, where));
 	if (is_default)
-		run(psprintf("DELETE FROM %s%s", name, where));
+		nurture_execute_text(psprintf("DELETE FROM %s%s", name, where));
 	else if (drop->detach)
-		run(psprintf("ALTER TABLE nurture.event DETACH PARTITION %s", name));
+		nurture_execute_text(psprintf("ALTER TABLE nurture.event DETACH PARTITION %s", name));
 	else
-		run(psprintf("DROP TABLE %s", name));
+		nurture_execute_text(psprintf("DROP TABLE %s", name));
 	record(drop, name, is_default, nevents, nleads);
 }
 
@@ -169,7 +159,7 @@ drop_all(PartitionDrop *drop)
 	int			n;
 	bool		isnull;
 
-	run("LOCK TABLE nurture.event IN SHARE ROW EXCLUSIVE MODE");
+	nurture_execute_text("LOCK TABLE nurture.event IN SHARE ROW EXCLUSIVE MODE");
 	values[0] = ObjectIdGetDatum(table);
 	values[1] = TimestampTzGetDatum(drop->before);
 	(void) nurture_execute_latest(&find_partitions, values, NULL, false);

@@ -347,13 +347,7 @@ nurture_account_event_count(PG_FUNCTION_ARGS)
 	MemoryContext old;
 	AccountRun	run;
 
-	if (!TRIGGER_FIRED_AFTER(data->tg_event) ||
-		!TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) ||
-		(data->tg_newtable == NULL && data->tg_oldtable == NULL))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired AFTER, FOR EACH STATEMENT, with its transition tables",
-						"nurture_account_event_count")));
+	nurture_trigger_after_statement(data, "nurture_account_event_count");
 	if (!nurture_deriving())
 		return PointerGetDatum(NULL);
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture events",

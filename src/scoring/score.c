@@ -376,10 +376,9 @@ typedef struct RowCache
 	PointsCache *intent;
 	PointsCache *total;
 	GradeCache *grades;
+	PointsCache *confidence;
 	char		model[NAMEDATALEN]; /* whose code model_name holds */
 	Datum		model_name;
-	int			confidence;		/* that confidence_value holds */
-	Datum		confidence_value;
 } RowCache;
 
 static RowCache *
@@ -396,32 +395,26 @@ make_row_cache(FunctionCallInfo fcinfo)
 	cache->intent = nurture_points_cache();
 	cache->total = nurture_points_cache();
 	cache->grades = nurture_grade_cache();
-	cache->confidence = -1;
+	cache->confidence = nurture_points_cache();
 	MemoryContextSwitchTo(old);
 	return cache;
 }
 
-/* Makes the values that seldom change from lead to lead. */
-static void
-keep_names(RowCache *cache, FunctionCallInfo fcinfo, const ScoreSummary *summary)
+/* Returns the code of a model as text, made anew when it is another model. */
+static Datum
+cached_model_name(RowCache *cache, FunctionCallInfo fcinfo, const char *model)
 {
-	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-	if (cache->model_name == (Datum) 0 || strcmp(cache->model, summary->model->model) != 0)
+	if (cache->model_name == (Datum) 0 || strcmp(cache->model, model) != 0)
 	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
 		if (cache->model_name)
 			pfree(DatumGetPointer(cache->model_name));
-		cache->model_name = CStringGetTextDatum(summary->model->model);
-		strlcpy(cache->model, summary->model->model, sizeof(cache->model));
+		cache->model_name = CStringGetTextDatum(model);
+		strlcpy(cache->model, model, sizeof(cache->model));
+		MemoryContextSwitchTo(old);
 	}
-	if (cache->confidence != summary->confidence)
-	{
-		if (cache->confidence_value)
-			pfree(DatumGetPointer(cache->confidence_value));
-		cache->confidence = summary->confidence;
-		cache->confidence_value = NumericGetDatum(int64_div_fast_to_numeric(summary->confidence, 4));
-	}
-	MemoryContextSwitchTo(old);
+	return cache->model_name;
 }
 
 /*
@@ -464,13 +457,12 @@ nurture_score_row(PG_FUNCTION_ARGS)
 	if (!nurture_score_subject(&subject, model, &summary))
 		PG_RETURN_NULL();
 
-	keep_names(cache, fcinfo, &summary);
-	values[0] = cache->model_name;
+	values[0] = cached_model_name(cache, fcinfo, summary.model->model);
 	values[1] = nurture_points_cached(cache->fit, summary.fit);
 	values[2] = nurture_points_cached(cache->intent, summary.intent);
 	values[3] = nurture_points_cached(cache->total, summary.total);
 	values[4] = nurture_grade_cached(cache->grades, summary.grade, &nulls[4]);
-	values[5] = cache->confidence_value;
+	values[5] = nurture_share_cached(cache->confidence, summary.confidence);
 	tuple = heap_form_tuple(cache->desc, values, nulls);
 	return HeapTupleGetDatum(tuple);
 }
