@@ -319,6 +319,8 @@ extern void nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 extern void nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 								const GateAsset *asset, const GateAsk *ask,
 								GateDecision *decision);
+
+/* decide_consent.c */
 extern bool nurture_gate_denies(const GateConsent *consent,
 								const char *channel, const char *purpose,
 								ArrayType *topics, ArrayType *products);

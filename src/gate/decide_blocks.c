@@ -1,0 +1,92 @@
+/*
+ * decide_blocks.c
+ *	  What blocks the lead or its address: no contact point, suppressions,
+ *	  stops and pauses.
+ */
+#include "base/compat.h"
+
+#include "gate/decide.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Asks what blocks the lead or its address. */
+void
+nurture_gate_decide_blocks(const GateLead *lead, const GateAsk *ask, int class,
+						   GateDecision *decision)
+{
+	GateFinding *finding;
+	bool		email = strcmp(ask->channel, "email") == 0;
+	bool		phone = strcmp(ask->channel, "phone") == 0 ||
+	strcmp(ask->channel, "sms") == 0;
+	int			stops = 0;
+	int			pauses = 0;
+
+	finding = nurture_gate_found(decision, "contact_point",
+								 ask->contact_hash != NULL || (!email && !phone),
+								 GATE_REFUSE, "no_contact_point",
+								 ask->contact_hash != NULL ? "known" :
+								 email || phone ? "unknown" : "none asked for");
+	if (ask->remedies && finding->reason)
+		finding->remedy = psprintf("UPDATE nurture.lead SET %s = '...' WHERE lead_id = " INT64_FORMAT,
+								   email ? "email" : "phone", lead->lead_id);
+
+	for (int i = 0; i < ask->nsuppressions; i++)
+	{
+		const GateSuppression *block = &ask->suppressions[i];
+
+		finding = nurture_gate_found(decision, "suppression", false, GATE_REFUSE,
+									 "suppressed",
+									 psprintf("%s: %s, until %s", block->scope,
+											  block->reason, nurture_gate_when(block->until)));
+		finding->passes_from = block->until;
+		if (ask->remedies)
+			finding->remedy =
+				strcmp(block->scope, "lead") == 0 ?
+				psprintf("SELECT nurture_unsuppress('lead', '" INT64_FORMAT "', '<reason>')",
+						 lead->lead_id) :
+				strcmp(block->scope, "account") == 0 ?
+				psprintf("SELECT nurture_unsuppress('account', '" INT64_FORMAT "', '<reason>')",
+						 lead->account_id) :
+				psprintf("SELECT nurture_unsuppress('%s', (SELECT %s FROM nurture.lead WHERE lead_id = " INT64_FORMAT "), '<reason>')",
+						 block->scope, email ? "email" : "phone",
+						 lead->lead_id);
+	}
+	if (ask->nsuppressions == 0)
+		(void) nurture_gate_found(decision, "suppression", true, GATE_REFUSE, NULL, "none");
+
+	for (int i = 0; i < lead->nstops; i++)
+	{
+		const GateStop *stop = &lead->stops[i];
+		bool		pause = strcmp(stop->effect, "pause") == 0;
+
+		if (stop->until <= ask->now || (stop->classes & class) == 0 ||
+			(stop->channel_list != NULL &&
+			 !nurture_gate_listed(stop->channel_list, ask->channel)))
+			continue;
+		finding = nurture_gate_found(decision, pause ? "pause" : "stop", false, GATE_REFUSE,
+									 pause ? "paused" : "stopped",
+									 psprintf("%s, until %s", stop->rule,
+											  nurture_gate_when(stop->until)));
+		finding->version = stop->rule;
+		finding->passes_from = stop->until;
+		if (pause)
+			pauses++;
+		else
+			stops++;
+		if (!ask->remedies)
+			continue;
+		if (strstr(stop->lifted_by, "resume"))
+			finding->remedy = psprintf("SELECT nurture_resume(" INT64_FORMAT ", '<reason>')",
+									   lead->lead_id);
+		else if (strstr(stop->lifted_by, "explicit_grant"))
+			finding->remedy = psprintf("SELECT nurture_opt_in(" INT64_FORMAT ", '*')",
+									   lead->lead_id);
+		else
+			finding->remedy = psprintf("Lifted by %s.", stop->lifted_by);
+	}
+	if (stops == 0)
+		(void) nurture_gate_found(decision, "stop", true, GATE_REFUSE, NULL, "none");
+	if (pauses == 0)
+		(void) nurture_gate_found(decision, "pause", true, GATE_REFUSE, NULL, "none");
+}
