@@ -6,6 +6,7 @@
 
 #include "audit/audit.h"
 #include "base/owner.h"
+#include "base/read.h"
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "content/content.h"
@@ -38,6 +39,7 @@ _PG_init(void)
 	nurture_settings_init();
 	nurture_owner_init();
 	nurture_rulecache_init();
+	nurture_read_init();
 	nurture_vocabulary_init();
 	nurture_program_init();
 	nurture_mark_init();

@@ -16,9 +16,50 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+
+/*
+ * Tells whether the rows of a table lie in it and nowhere else, for all that
+ * its owner asks.  Triggers of others than nurture say that it is something
+ * more: a distributed table has one, too.
+ */
+bool
+nurture_row_is_table(Relation rel)
+{
+	if (rel->rd_rel->relkind != RELKIND_RELATION ||
+		rel->rd_rel->relhassubclass || rel->rd_rel->relforcerowsecurity ||
+		rel->rd_rules != NULL)
+		return false;
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const char *name = rel->trigdesc->triggers[i].tgname;
+
+		if (strncmp(name, "nurture_", strlen("nurture_")) != 0 &&
+			strncmp(name, "~nurture_", strlen("~nurture_")) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Tells whether a trigger fires when a row is written. */
+static bool
+triggers_fire(const TriggerDesc *triggers, RowUse use)
+{
+	if (triggers == NULL)
+		return false;
+	return use == ROW_UPDATE ?
+		triggers->trig_update_before_row || triggers->trig_update_after_row ||
+		triggers->trig_update_before_statement ||
+		triggers->trig_update_after_statement ||
+		triggers->trig_update_new_table || triggers->trig_update_old_table :
+		triggers->trig_insert_before_row || triggers->trig_insert_after_row ||
+		triggers->trig_insert_before_statement ||
+		triggers->trig_insert_after_statement ||
+		triggers->trig_insert_new_table;
+}
 
 /* Tells whether nothing but storing the row happens when a row is stored. */
 static bool
@@ -26,8 +67,7 @@ is_plain(Relation rel, RowUse use, const char *const *columns, int ncolumns)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION || rel->trigdesc != NULL ||
-		rel->rd_rel->relforcerowsecurity || rel->rd_rules != NULL ||
+	if (!nurture_row_is_table(rel) || triggers_fire(rel->trigdesc, use) ||
 		desc->natts < ncolumns)
 		return false;
 	for (int i = 0; i < desc->natts; i++)
@@ -60,8 +100,10 @@ nurture_row_open(RowTable *table, Oid oid, RowUse use,
 		table_close(rel, NoLock);
 		return false;
 	}
-	if (write)
+	if (use == ROW_UPDATE)
 		CheckCmdReplicaIdentity(rel, CMD_UPDATE);
+	if (write)
+		PreventCommandIfReadOnly(use == ROW_UPDATE ? "UPDATE" : "INSERT");
 	memset(table, 0, sizeof(*table));
 	table->rel = rel;
 	table->found = table_slot_create(rel, NULL);
@@ -161,6 +203,7 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 			break;
 		case TM_Updated:
 		case TM_Deleted:
+			table->deleted = result == TM_Deleted;
 			CHECK_FOR_INTERRUPTS();
 			return false;
 		default:

@@ -5,12 +5,13 @@
  * For the two writes that every single event makes.  An executor that is
  * started for one row costs as much as writing it; these functions call what
  * it would call, as the server's own apply worker of logical replication
- * does.  They are for plain tables only: nurture_row_open says no when there
- * are triggers, row-level security that binds the owner, or columns nobody
- * here knows, and the caller then runs its query.
+ * does.  They are for plain tables only: nurture_row_open says no when
+ * triggers would fire, row-level security binds the owner, or there are
+ * columns nobody here knows, and the caller then runs its query.
  *
- * Rows are found with the latest snapshot at any isolation level, like
- * nurture_execute_latest: counts and keys are facts about the table.
+ * Rows are found with the snapshot given.  Counts and keys are facts about
+ * the table and use the latest at any isolation level; who uses the
+ * transaction's raises 40001 when an update gives way above READ COMMITTED.
  */
 #ifndef NURTURE_ROW_H
 #define NURTURE_ROW_H
@@ -29,6 +30,7 @@ typedef struct RowTable
 	TupleTableSlot *row;		/* the row to write */
 	EState	   *estate;			/* NULL until an index has to be written */
 	ResultRelInfo *info;		/* likewise */
+	bool		deleted;		/* by whom update gave way to */
 } RowTable;
 
 typedef enum RowUse
@@ -37,6 +39,9 @@ typedef enum RowUse
 	ROW_UPDATE,					/* further columns are kept as they are */
 	ROW_INSERT					/* there are no further columns */
 } RowUse;
+
+/* Tells whether the owner finds a table's rows in it and nowhere else. */
+extern bool nurture_row_is_table(Relation rel);
 
 /*
  * Opens a table, whose first columns are the given ones unless it is only

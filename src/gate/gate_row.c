@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/row.h"
 #include "base/trigger.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -29,6 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 #define GATE_BATCH	2000		/* gate rows made by one statement */
@@ -38,11 +40,34 @@ NURTURE_FUNCTION(nurture_gate_keep);
 
 uint64		nurture_gate_epoch = 1;
 
+/* The first columns of nurture.gate: a new one goes behind them. */
+typedef enum GateColumn
+{
+	GATE_LEAD_ID,
+	GATE_SEQ,
+	GATE_DENIED,
+	GATE_STOPPED_UNTIL,
+	GATE_PAUSED_UNTIL,
+	GATE_SUPPRESSED,
+	GATE_MERGED_INTO,
+	GATE_ERASED,
+	GATE_RECENT,
+	GATE_DUE_AT,
+	GATE_PREFERENCES,
+	GATE_COLUMNS				/* how many */
+} GateColumn;
+
+static const char *const gate_columns[GATE_COLUMNS] = {
+	"lead_id", "seq", "denied", "stopped_until", "paused_until", "suppressed",
+	"merged_into", "erased", "recent", "due_at", "preferences"
+};
+
 static KeptPlan update_gate =
 KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) $2"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
-		  " RETURNING g.seq, g.suppressed, g.merged_into, g.erased,"
-		  " g.stopped_until, g.paused_until, g.preferences", INT8OID, INT8OID);
+		  " RETURNING g.lead_id, g.seq, g.denied, g.stopped_until,"
+		  " g.paused_until, g.suppressed, g.merged_into, g.erased, g.recent,"
+		  " g.due_at, g.preferences", INT8OID, INT8OID);
 
 static KeptPlan find_gate =
 KEPT_PLAN("SELECT 1 FROM nurture.gate AS g"
@@ -76,6 +101,74 @@ KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) 1,"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1",
 		  INT8OID, INT8OID, BOOLOID);
 
+/* Takes over what the gate row says. */
+static void
+take_row(int64 lead_id, const Datum *values, const bool *nulls,
+		 GateLead *lead)
+{
+	lead->seq = DatumGetInt64(values[GATE_SEQ]);
+	lead->suppressed = DatumGetBool(values[GATE_SUPPRESSED]);
+	lead->lead_id = nulls[GATE_MERGED_INTO] ? lead_id :
+		DatumGetInt64(values[GATE_MERGED_INTO]);
+	lead->erased = DatumGetBool(values[GATE_ERASED]);
+	lead->stopped_until = nulls[GATE_STOPPED_UNTIL] ? DT_NOBEGIN :
+		DatumGetTimestampTz(values[GATE_STOPPED_UNTIL]);
+	lead->paused_until = nulls[GATE_PAUSED_UNTIL] ? DT_NOBEGIN :
+		DatumGetTimestampTz(values[GATE_PAUSED_UNTIL]);
+	lead->prefers = DatumGetBool(values[GATE_PREFERENCES]);
+}
+
+/*
+ * Updates the gate row as update_gate does, but without an executor; answers
+ * false when the table is not as plain as that needs.
+ *
+ * A row that another transaction has changed is looked for again with a new
+ * snapshot at READ COMMITTED, which finds the version that is committed now;
+ * above it the answer is 40001, as the executor's.
+ */
+static bool
+update_row(int64 lead_id, int64 reserve, GateLead *lead, bool *found)
+{
+	RowTable	table;
+	bool		done = false;
+
+	if (!nurture_row_open(&table, nurture_table_oid("gate", false), ROW_UPDATE,
+						  gate_columns, GATE_COLUMNS))
+		return false;
+	CommandCounterIncrement();	/* see this transaction's own changes */
+	do
+	{
+		TupleTableSlot *row = table.row;
+		int			natts = RelationGetDescr(table.rel)->natts;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		*found = nurture_row_find(&table, lead_id, GetActiveSnapshot());
+		if (*found)
+		{
+			slot_getallattrs(table.found);
+			ExecClearTuple(row);
+			memcpy(row->tts_values, table.found->tts_values,
+				   natts * sizeof(Datum));
+			memcpy(row->tts_isnull, table.found->tts_isnull,
+				   natts * sizeof(bool));
+			take_row(lead_id, row->tts_values, row->tts_isnull, lead);
+			row->tts_values[GATE_SEQ] = Int64GetDatum(lead->seq + reserve);
+			lead->seq++;
+			ExecStoreVirtualTuple(row);
+			done = nurture_row_update(&table, GetActiveSnapshot());
+		}
+		PopActiveSnapshot();
+		if (*found && !done && IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 table.deleted ?
+					 errmsg("could not serialize access due to concurrent delete") :
+					 errmsg("could not serialize access due to concurrent update")));
+	} while (*found && !done);
+	nurture_row_close(&table);
+	return true;
+}
+
 /*
  * Updates the gate row, the first statement of everything the gate does, and
  * reads it into lead.  seq grows by reserve; lead->seq is the first of these
@@ -92,25 +185,26 @@ nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
 	values[1] = Int64GetDatum(reserve);
 	for (int try = 0;; try++)
 	{
-		bool		null;
-		Datum		value;
+		bool		found;
 
-		(void) nurture_execute(&update_gate, values, NULL, false);
-		if (SPI_processed == 1)
+		if (!update_row(lead_id, reserve, lead, &found))
 		{
-			lead->seq = DatumGetInt64(nurture_cell(0, 1, &null)) - reserve + 1;
-			lead->suppressed = DatumGetBool(nurture_cell(0, 2, &null));
-			value = nurture_cell(0, 3, &null);
-			lead->lead_id = null ? lead_id : DatumGetInt64(value);
-			lead->erased = DatumGetBool(nurture_cell(0, 4, &null));
-			value = nurture_cell(0, 5, &null);
-			lead->stopped_until = null ? DT_NOBEGIN : DatumGetTimestampTz(value);
-			value = nurture_cell(0, 6, &null);
-			lead->paused_until = null ? DT_NOBEGIN : DatumGetTimestampTz(value);
-			lead->prefers = DatumGetBool(nurture_cell(0, 7, &null));
+			(void) nurture_execute(&update_gate, values, NULL, false);
+			found = SPI_processed == 1;
+			if (found)
+			{
+				Datum		cells[GATE_COLUMNS];
+				bool		nulls[GATE_COLUMNS];
+
+				for (int i = 0; i < GATE_COLUMNS; i++)
+					cells[i] = nurture_cell(0, i + 1, &nulls[i]);
+				take_row(lead_id, cells, nulls, lead);
+				lead->seq -= reserve - 1;
+			}
 			SPI_freetuptable(SPI_tuptable);
-			return true;
 		}
+		if (found)
+			return true;
 		if (try > 0)
 			return false;
 

@@ -8,32 +8,124 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "gate/gate_private.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define MAX_HASHES	5			/* suppression keys of one message */
 
-static KeptPlan read_gate =
-KEPT_PLAN("SELECT g.seq, g.suppressed, g.merged_into, g.erased,"
-		  " g.stopped_until, g.paused_until, g.preferences FROM nurture.gate AS g"
-		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1", INT8OID);
+/*
+ * What is read of a lead.  One more column is one more line in an enum and its
+ * array, and the line below that takes it; read.h tells the rest.
+ */
+enum
+{
+	GATE_SEQ, GATE_SUPPRESSED, GATE_MERGED_INTO, GATE_ERASED,
+	GATE_STOPPED_UNTIL, GATE_PAUSED_UNTIL, GATE_PREFERENCES
+};
 
-static KeptPlan read_lead =
-KEPT_PLAN("SELECT l.email, l.phone, l.country, l.audience_type, l.language,"
-		  " s.stage, l.audience_verified_at, l.account_id,"
-		  " l.erased_at IS NOT NULL, c.channel, c.purpose, c.topic,"
-		  " c.product, c.state, c.since, c.expires_at, c.legal_basis, l.xmin"
-		  " FROM nurture.lead AS l"
-		  " LEFT JOIN nurture.lead_stage AS s"
-		  " ON s.lead_id OPERATOR(pg_catalog.=) l.lead_id"
-		  " AND s.product OPERATOR(pg_catalog.=) '*'::pg_catalog.text"
-		  " LEFT JOIN nurture.consent AS c"
-		  " ON c.lead_id OPERATOR(pg_catalog.=) l.lead_id"
-		  " WHERE l.lead_id OPERATOR(pg_catalog.=) $1", INT8OID);
+static KeptRead read_gate = {
+	"gate", {{"lead_id", INT8OID}}, {
+		[GATE_SEQ] = {"seq", INT8OID},
+		[GATE_SUPPRESSED] = {"suppressed", BOOLOID},
+		[GATE_MERGED_INTO] = {"merged_into", INT8OID},
+		[GATE_ERASED] = {"erased", BOOLOID},
+		[GATE_STOPPED_UNTIL] = {"stopped_until", TIMESTAMPTZOID},
+		[GATE_PAUSED_UNTIL] = {"paused_until", TIMESTAMPTZOID},
+		[GATE_PREFERENCES] = {"preferences", BOOLOID}
+	}
+};
+
+enum
+{
+	LEAD_EMAIL, LEAD_PHONE, LEAD_COUNTRY, LEAD_AUDIENCE_TYPE, LEAD_LANGUAGE,
+	LEAD_VERIFIED_AT, LEAD_ACCOUNT_ID, LEAD_ERASED_AT, LEAD_XMIN
+};
+
+static KeptRead read_lead = {
+	"lead", {{"lead_id", INT8OID}}, {
+		[LEAD_EMAIL] = {"email", TEXTOID},
+		[LEAD_PHONE] = {"phone", TEXTOID},
+		[LEAD_COUNTRY] = {"country", TEXTOID},
+		[LEAD_AUDIENCE_TYPE] = {"audience_type", TEXTOID},
+		[LEAD_LANGUAGE] = {"language", TEXTOID},
+		[LEAD_VERIFIED_AT] = {"audience_verified_at", TIMESTAMPTZOID},
+		[LEAD_ACCOUNT_ID] = {"account_id", INT8OID},
+		[LEAD_ERASED_AT] = {"erased_at", TIMESTAMPTZOID},
+		[LEAD_XMIN] = {"xmin", XIDOID}
+	}
+};
+
+enum
+{
+	STAGE_STAGE
+};
+
+static KeptRead read_stage = {
+	"lead_stage", {{"lead_id", INT8OID}, {"product", TEXTOID}}, {
+		[STAGE_STAGE] = {"stage", TEXTOID}
+	}
+};
+
+enum
+{
+	CONSENT_CHANNEL, CONSENT_PURPOSE, CONSENT_TOPIC, CONSENT_PRODUCT,
+	CONSENT_STATE, CONSENT_SINCE, CONSENT_EXPIRES_AT, CONSENT_LEGAL_BASIS
+};
+
+static KeptRead read_consent = {
+	"consent", {{"lead_id", INT8OID}}, {
+		[CONSENT_CHANNEL] = {"channel", TEXTOID},
+		[CONSENT_PURPOSE] = {"purpose", TEXTOID},
+		[CONSENT_TOPIC] = {"topic", TEXTOID},
+		[CONSENT_PRODUCT] = {"product", TEXTOID},
+		[CONSENT_STATE] = {"state", TEXTOID},
+		[CONSENT_SINCE] = {"since", TIMESTAMPTZOID},
+		[CONSENT_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
+		[CONSENT_LEGAL_BASIS] = {"legal_basis", TEXTOID}
+	}
+};
+
+enum
+{
+	LIVE_CHANNEL, LIVE_CLASS, LIVE_PURPOSE, LIVE_FAMILY, LIVE_TRACK,
+	LIVE_OCCURRENCE_KEY, LIVE_STATUS, LIVE_SENT_AT, LIVE_TAKEN_AT,
+	LIVE_NOT_BEFORE, LIVE_DECIDED_AT
+};
+
+static KeptRead read_live = {
+	"message", {{"lead_id", INT8OID}}, {
+		[LIVE_CHANNEL] = {"channel", TEXTOID},
+		[LIVE_CLASS] = {"message_class", TEXTOID},
+		[LIVE_PURPOSE] = {"purpose", TEXTOID},
+		[LIVE_FAMILY] = {"family", TEXTOID},
+		[LIVE_TRACK] = {"track", TEXTOID},
+		[LIVE_OCCURRENCE_KEY] = {"occurrence_key", TEXTOID},
+		[LIVE_STATUS] = {"status", TEXTOID},
+		[LIVE_SENT_AT] = {"sent_at", TIMESTAMPTZOID},
+		[LIVE_TAKEN_AT] = {"taken_at", TIMESTAMPTZOID},
+		[LIVE_NOT_BEFORE] = {"not_before", TIMESTAMPTZOID},
+		[LIVE_DECIDED_AT] = {"decided_at", TIMESTAMPTZOID}
+	}
+};
+
+enum
+{
+	SUPPRESSION_SCOPE, SUPPRESSION_REASON, SUPPRESSION_UNTIL
+};
+
+static KeptRead read_suppression = {
+	"suppression", {{"key_hash", BYTEAOID}}, {
+		[SUPPRESSION_SCOPE] = {"scope", TEXTOID},
+		[SUPPRESSION_REASON] = {"reason", TEXTOID},
+		[SUPPRESSION_UNTIL] = {"until", TIMESTAMPTZOID}
+	}
+};
 
 static KeptPlan read_stops =
 KEPT_PLAN("SELECT e.rule, e.effect, e.scope::pg_catalog.text, e.until,"
@@ -43,30 +135,6 @@ KEPT_PLAN("SELECT e.rule, e.effect, e.scope::pg_catalog.text, e.until,"
 		  " AND e.mode OPERATOR(pg_catalog.=) 'enforced'::pg_catalog.text"
 		  " AND e.until OPERATOR(pg_catalog.>) $2 ORDER BY e.rule",
 		  INT8OID, TIMESTAMPTZOID);
-
-/*
- * Messages that are neither refused, cancelled nor failed.  Older ones than
- * any cap asks for are left out, but for those with an occurrence key, which
- * is used once for good.
- */
-static KeptPlan read_live =
-KEPT_PLAN("SELECT m.channel, m.message_class, m.purpose, m.family, m.track,"
-		  " m.occurrence_key, m.status,"
-		  " COALESCE(m.sent_at, m.taken_at, m.not_before, m.decided_at)"
-		  " FROM nurture.message AS m"
-		  " WHERE m.lead_id OPERATOR(pg_catalog.=) $1"
-		  " AND m.status OPERATOR(pg_catalog.<>) 'refused'::pg_catalog.text"
-		  " AND m.status OPERATOR(pg_catalog.<>) 'cancelled'::pg_catalog.text"
-		  " AND m.status OPERATOR(pg_catalog.<>) 'failed'::pg_catalog.text"
-		  " AND (m.occurrence_key IS NOT NULL"
-		  " OR COALESCE(m.sent_at, m.taken_at, m.not_before, m.decided_at)"
-		  " OPERATOR(pg_catalog.>) $2)", INT8OID, TIMESTAMPTZOID);
-
-static KeptPlan read_suppressions =
-KEPT_PLAN("SELECT s.scope, s.reason, s.until FROM nurture.suppression AS s"
-		  " WHERE s.key_hash OPERATOR(pg_catalog.=) ANY ($1)"
-		  " AND s.until OPERATOR(pg_catalog.>) $2", BYTEAARRAYOID,
-		  TIMESTAMPTZOID);
 
 /* Copies a cell of the last result into the context, NULL when null. */
 static char *
@@ -102,80 +170,138 @@ cell_time(uint64 row, int column, TimestampTz when_null)
 	return null ? when_null : DatumGetTimestampTz(value);
 }
 
+static TimestampTz
+read_time(const RowRead *read, int column, TimestampTz when_null)
+{
+	bool		null;
+	Datum		value = nurture_read_cell(read, column, &null);
+
+	return null ? when_null : DatumGetTimestampTz(value);
+}
+
+/* Takes a snapshot that shows what this transaction has written. */
+static Snapshot
+new_snapshot(void)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return GetActiveSnapshot();
+}
+
 /* Reads the gate row without updating it; answers false when there is none. */
 static bool
 read_gate_row(int64 lead_id, GateLead *lead)
 {
-	Datum		values[1];
+	RowRead		read;
+	Datum		key = Int64GetDatum(lead_id);
 	bool		null;
 	Datum		value;
+	bool		found;
 
-	values[0] = Int64GetDatum(lead_id);
-	(void) nurture_execute(&read_gate, values, NULL, false);
-	if (SPI_processed == 0)
-		return false;
-	lead->seq = DatumGetInt64(nurture_cell(0, 1, &null));
-	lead->suppressed = DatumGetBool(nurture_cell(0, 2, &null));
-	value = nurture_cell(0, 3, &null);
-	lead->lead_id = null ? lead_id : DatumGetInt64(value);
-	lead->erased = DatumGetBool(nurture_cell(0, 4, &null));
-	lead->stopped_until = cell_time(0, 5, DT_NOBEGIN);
-	lead->paused_until = cell_time(0, 6, DT_NOBEGIN);
-	lead->prefers = DatumGetBool(nurture_cell(0, 7, &null));
-	return true;
+	nurture_read_open(&read, &read_gate, new_snapshot());
+	nurture_read_find(&read, &key);
+	found = nurture_read_next(&read);
+	if (found)
+	{
+		lead->seq = DatumGetInt64(nurture_read_cell(&read, GATE_SEQ, &null));
+		lead->suppressed = DatumGetBool(nurture_read_cell(&read, GATE_SUPPRESSED, &null));
+		value = nurture_read_cell(&read, GATE_MERGED_INTO, &null);
+		lead->lead_id = null ? lead_id : DatumGetInt64(value);
+		lead->erased = DatumGetBool(nurture_read_cell(&read, GATE_ERASED, &null));
+		lead->stopped_until = read_time(&read, GATE_STOPPED_UNTIL, DT_NOBEGIN);
+		lead->paused_until = read_time(&read, GATE_PAUSED_UNTIL, DT_NOBEGIN);
+		lead->prefers = DatumGetBool(nurture_read_cell(&read, GATE_PREFERENCES, &null));
+	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	return found;
+}
+
+/* Reads the lead's own row; answers false when there is none. */
+static bool
+read_facts(GateLead *lead, Snapshot snapshot)
+{
+	RowRead		read;
+	Datum		key = Int64GetDatum(lead->lead_id);
+	bool		found;
+
+	nurture_read_open(&read, &read_lead, snapshot);
+	nurture_read_find(&read, &key);
+	found = nurture_read_next(&read);
+	if (found)
+	{
+		bool		null;
+		Datum		value;
+
+		lead->email = nurture_read_text(&read, LEAD_EMAIL);
+		lead->phone = nurture_read_text(&read, LEAD_PHONE);
+		lead->country = nurture_read_text(&read, LEAD_COUNTRY);
+		lead->audience_type = nurture_read_text(&read, LEAD_AUDIENCE_TYPE);
+		lead->language = nurture_read_text(&read, LEAD_LANGUAGE);
+		lead->verified_at = read_time(&read, LEAD_VERIFIED_AT, DT_NOBEGIN);
+		value = nurture_read_cell(&read, LEAD_ACCOUNT_ID, &null);
+		lead->has_account = !null;
+		lead->account_id = null ? 0 : DatumGetInt64(value);
+		(void) nurture_read_cell(&read, LEAD_ERASED_AT, &null);
+		if (!null)
+			lead->erased = true;
+		value = nurture_read_cell(&read, LEAD_XMIN, &null);
+		lead->ours =
+			TransactionIdIsCurrentTransactionId(DatumGetTransactionId(value));
+	}
+	nurture_read_close(&read);
+	return found;
 }
 
 static void
-read_facts(GateLead *lead, MemoryContext context)
+read_stage_of(GateLead *lead, Snapshot snapshot)
 {
-	Datum		values[1];
-	bool		null;
-	Datum		value;
-	GateConsent *consents;
+	RowRead		read;
+	Datum		keys[2];
 
-	values[0] = Int64GetDatum(lead->lead_id);
-	(void) nurture_execute(&read_lead, values, NULL, false);
-	if (SPI_processed == 0)
+	keys[0] = Int64GetDatum(lead->lead_id);
+	keys[1] = CStringGetTextDatum("*");
+	nurture_read_open(&read, &read_stage, snapshot);
+	nurture_read_find(&read, keys);
+	lead->stage = nurture_read_next(&read) ?
+		nurture_read_text(&read, STAGE_STAGE) : "new";
+	nurture_read_close(&read);
+}
+
+static void
+read_consents(GateLead *lead, Snapshot snapshot)
+{
+	RowRead		read;
+	Datum		key = Int64GetDatum(lead->lead_id);
+	int			max = 0;
+
+	nurture_read_open(&read, &read_consent, snapshot);
+	nurture_read_find(&read, &key);
+	while (nurture_read_next(&read))
 	{
-		lead->found = false;
-		return;
-	}
-	lead->email = keep_text(context, 0, 1);
-	lead->phone = keep_text(context, 0, 2);
-	lead->country = keep_text(context, 0, 3);
-	lead->audience_type = keep_text(context, 0, 4);
-	lead->language = keep_text(context, 0, 5);
-	lead->stage = keep_text(context, 0, 6);
-	if (lead->stage == NULL)
-		lead->stage = "new";
-	lead->verified_at = cell_time(0, 7, DT_NOBEGIN);
-	value = nurture_cell(0, 8, &null);
-	lead->has_account = !null;
-	lead->account_id = null ? 0 : DatumGetInt64(value);
-	if (DatumGetBool(nurture_cell(0, 9, &null)))
-		lead->erased = true;
-	lead->ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(nurture_cell(0, 18, &null)));
+		GateConsent *consent;
+		char	   *state;
 
-	(void) nurture_cell(0, 10, &null);
-	if (null)
-		return;
-	consents = MemoryContextAlloc(context,
-								  sizeof(GateConsent) * SPI_processed);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		GateConsent *consent = &consents[row];
-
-		consent->channel = keep_text(context, row, 10);
-		consent->purpose = keep_text(context, row, 11);
-		consent->topic = keep_text(context, row, 12);
-		consent->product = keep_text(context, row, 13);
-		consent->state = nurture_consent_state(nurture_cell_text(row, 14));
-		consent->since = cell_time(row, 15, DT_NOBEGIN);
-		consent->expires_at = cell_time(row, 16, DT_NOEND);
-		consent->legal_basis = keep_text(context, row, 17);
+		if (lead->nconsents == max)
+		{
+			max = max ? max * 2 : 4;
+			lead->consents = lead->consents ?
+				repalloc(lead->consents, sizeof(GateConsent) * max) :
+				palloc(sizeof(GateConsent) * max);
+		}
+		consent = &lead->consents[lead->nconsents++];
+		consent->channel = nurture_read_text(&read, CONSENT_CHANNEL);
+		consent->purpose = nurture_read_text(&read, CONSENT_PURPOSE);
+		consent->topic = nurture_read_text(&read, CONSENT_TOPIC);
+		consent->product = nurture_read_text(&read, CONSENT_PRODUCT);
+		state = nurture_read_text(&read, CONSENT_STATE);
+		consent->state = nurture_consent_state(state);
+		pfree(state);
+		consent->since = read_time(&read, CONSENT_SINCE, DT_NOBEGIN);
+		consent->expires_at = read_time(&read, CONSENT_EXPIRES_AT, DT_NOEND);
+		consent->legal_basis = nurture_read_text(&read, CONSENT_LEGAL_BASIS);
 	}
-	lead->nconsents = SPI_processed;
-	lead->consents = consents;
+	nurture_read_close(&read);
 }
 
 static void
@@ -208,6 +334,93 @@ read_stop_effects(GateLead *lead, MemoryContext context, TimestampTz now)
 	lead->nstops = SPI_processed;
 }
 
+/* Makes room for one more live message at least. */
+static void
+make_room(GateLead *lead)
+{
+	lead->maxlive = Max(lead->maxlive * 2, 8);
+	lead->live = lead->live == NULL ?
+		MemoryContextAlloc(lead->context, sizeof(GateLive) * lead->maxlive) :
+		repalloc_huge(lead->live, sizeof(GateLive) * lead->maxlive);
+}
+
+/* Returns when the message at hand goes out, or went. */
+static TimestampTz
+live_time(const RowRead *read)
+{
+	static const int places[] = {LIVE_SENT_AT, LIVE_TAKEN_AT,
+	LIVE_NOT_BEFORE, LIVE_DECIDED_AT};
+
+	for (int i = 0; i < lengthof(places); i++)
+	{
+		TimestampTz at = read_time(read, places[i], DT_NOBEGIN);
+
+		if (!TIMESTAMP_IS_NOBEGIN(at))
+			return at;
+	}
+	return DT_NOBEGIN;
+}
+
+/*
+ * Reads the lead's messages that are neither refused, cancelled nor failed.
+ * Older ones than any cap asks for are left out, but for those with an
+ * occurrence key, which is used once for good.
+ */
+static void
+read_live_messages(GateLead *lead, TimestampTz since, TimestampTz now,
+				   Snapshot snapshot)
+{
+	RowRead		read;
+	Datum		key = Int64GetDatum(lead->lead_id);
+
+	lead->nlive = 0;
+	lead->nadded = 0;
+	nurture_read_open(&read, &read_live, snapshot);
+	nurture_read_find(&read, &key);
+	while (nurture_read_next(&read))
+	{
+		GateLive   *live;
+		TimestampTz at;
+		bool		keyless;
+		char	   *class;
+
+		if (nurture_read_is(&read, LIVE_STATUS, "refused") ||
+			nurture_read_is(&read, LIVE_STATUS, "cancelled") ||
+			nurture_read_is(&read, LIVE_STATUS, "failed"))
+			continue;
+		at = live_time(&read);
+		(void) nurture_read_cell(&read, LIVE_OCCURRENCE_KEY, &keyless);
+		if (keyless && at <= since)
+			continue;
+		if (lead->nlive == lead->maxlive)
+			make_room(lead);
+		live = &lead->live[lead->nlive++];
+		live->channel = nurture_read_text(&read, LIVE_CHANNEL);
+		class = nurture_read_text(&read, LIVE_CLASS);
+		live->class = nurture_gate_class(class);
+		live->purpose = nurture_read_text(&read, LIVE_PURPOSE);
+		live->family = nurture_read_text(&read, LIVE_FAMILY);
+		live->track = nurture_read_text(&read, LIVE_TRACK);
+		live->occurrence_key = nurture_read_text(&read, LIVE_OCCURRENCE_KEY);
+		live->occurrence_hash = nurture_gate_text_hash(live->occurrence_key);
+		/* a message somebody complained about was sent */
+		live->counts = !nurture_read_is(&read, LIVE_STATUS, "held") &&
+			!nurture_read_is(&read, LIVE_STATUS, "bounced");
+		live->at = TIMESTAMP_IS_NOBEGIN(at) ? now : at;
+	}
+	nurture_read_close(&read);
+}
+
+/* Returns from when on messages may count for a cap. */
+static TimestampTz
+live_since(const GateLead *lead, const GateRules *rules, TimestampTz now)
+{
+	int64		longest = Max(rules->longest,
+							  lead->npreferences > 0 ? PREFERENCE_PERIOD : 0);
+
+	return now - longest - USECS_PER_DAY;
+}
+
 /*
  * Reads the lead's messages that may count, under its gate row: nobody else
  * can add to them.
@@ -216,38 +429,12 @@ void
 nurture_gate_read_live(GateLead *lead, const GateRules *rules,
 					   TimestampTz now)
 {
-	MemoryContext context = lead->context;
-	Datum		values[2];
-	int64		longest = Max(rules->longest, lead->npreferences > 0 ? PREFERENCE_PERIOD : 0);
+	MemoryContext old = MemoryContextSwitchTo(lead->context);
 
-	values[0] = Int64GetDatum(lead->lead_id);
-	values[1] = TimestampTzGetDatum(now - longest - USECS_PER_DAY);
-	(void) nurture_execute(&read_live, values, NULL, false);
-	lead->nlive = 0;
-	lead->nadded = 0;
-	if (SPI_processed > lead->maxlive || lead->live == NULL)
-	{
-		lead->maxlive = SPI_processed + 8;
-		lead->live = MemoryContextAlloc(context,
-										sizeof(GateLive) * lead->maxlive);
-	}
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		GateLive   *live = &lead->live[lead->nlive++];
-		char	   *status = nurture_cell_text(row, 7);
-
-		live->channel = keep_text(context, row, 1);
-		live->class = nurture_gate_class(nurture_cell_text(row, 2));
-		live->purpose = keep_text(context, row, 3);
-		live->family = keep_text(context, row, 4);
-		live->track = keep_text(context, row, 5);
-		live->occurrence_key = keep_text(context, row, 6);
-		live->occurrence_hash = nurture_gate_text_hash(live->occurrence_key);
-		/* a message somebody complained about was sent */
-		live->counts = strcmp(status, "held") != 0 &&
-			strcmp(status, "bounced") != 0;
-		live->at = cell_time(row, 8, now);
-	}
+	read_live_messages(lead, live_since(lead, rules, now), now,
+					   new_snapshot());
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(old);
 }
 
 static char *
@@ -264,10 +451,7 @@ nurture_gate_add_live(GateLead *lead, const GateLive *live)
 	GateLive   *added;
 
 	if (lead->nlive == lead->maxlive)
-	{
-		lead->maxlive *= 2;
-		lead->live = repalloc(lead->live, sizeof(GateLive) * lead->maxlive);
-	}
+		make_room(lead);
 	added = &lead->live[lead->nlive++];
 	*added = *live;
 	added->channel = copy_name(context, live->channel);
@@ -290,6 +474,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 				  TimestampTz now)
 {
 	MemoryContext context = lead->context;
+	MemoryContext old;
+	Snapshot	snapshot;
 	int64		lead_id = lead->asked;
 
 	lead->found = false;
@@ -306,6 +492,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->nconsents = lead->nstops = lead->npreferences = lead->nlive = 0;
 	lead->maxlive = lead->nadded = 0;
 	lead->live = NULL;
+	lead->consents = NULL;
 
 	for (int merges = 0; merges < GATE_MAX_MERGES; merges++)
 	{
@@ -326,14 +513,22 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	}
 	if (!lead->found)
 		return;
-	read_facts(lead, context);
-	if (!lead->found)
-		return;
-	if (lead->stopped_until > now || lead->paused_until > now)
-		read_stop_effects(lead, context, now);
-	if (lead->prefers)
-		nurture_preference_read(lead);
-	nurture_gate_read_live(lead, rules, now);
+	/* the second statement: its snapshot is from after the wait */
+	old = MemoryContextSwitchTo(context);
+	snapshot = new_snapshot();
+	lead->found = read_facts(lead, snapshot);
+	if (lead->found)
+	{
+		read_stage_of(lead, snapshot);
+		read_consents(lead, snapshot);
+		if (lead->stopped_until > now || lead->paused_until > now)
+			read_stop_effects(lead, context, now);
+		if (lead->prefers)
+			nurture_preference_read(lead);
+		read_live_messages(lead, live_since(lead, rules, now), now, snapshot);
+	}
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -348,8 +543,10 @@ nurture_gate_suppressions(const GateLead *lead, const GateRules *rules,
 	Datum		hashes[MAX_HASHES];
 	uint8		hash[GATE_HASH_LEN];
 	char		id[24];
-	Datum		values[2];
 	char	   *address = NULL;
+	GateSuppression *found = NULL;
+	int			max = 0;
+	RowRead		read;
 	int			n = 0;
 	bool		email = strcmp(ask->channel, "email") == 0;
 
@@ -391,22 +588,33 @@ nurture_gate_suppressions(const GateLead *lead, const GateRules *rules,
 	}
 	if (n == 0)
 		return;
-	values[0] = PointerGetDatum(construct_array(hashes, n, BYTEAOID, -1, false,
-												TYPALIGN_INT));
-	values[1] = TimestampTzGetDatum(ask->now);
 	/* one that did not concern the lead before has not touched its gate row */
-	(void) nurture_execute_latest(&read_suppressions, values, NULL, false);
-	if (SPI_processed > 0)
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	nurture_read_open(&read, &read_suppression, GetActiveSnapshot());
+	for (int i = 0; i < n; i++)
 	{
-		GateSuppression *found = palloc(sizeof(GateSuppression) * SPI_processed);
-
-		for (uint64 row = 0; row < SPI_processed; row++)
+		nurture_read_find(&read, &hashes[i]);
+		while (nurture_read_next(&read))
 		{
-			found[row].scope = nurture_cell_text(row, 1);
-			found[row].reason = nurture_cell_text(row, 2);
-			found[row].until = cell_time(row, 3, DT_NOEND);
+			TimestampTz until = read_time(&read, SUPPRESSION_UNTIL, DT_NOEND);
+
+			if (until <= ask->now)
+				continue;
+			if (ask->nsuppressions == max)
+			{
+				max = max ? max * 2 : 4;
+				found = found ? repalloc(found, sizeof(GateSuppression) * max) :
+					palloc(sizeof(GateSuppression) * max);
+			}
+			found[ask->nsuppressions].scope =
+				nurture_read_text(&read, SUPPRESSION_SCOPE);
+			found[ask->nsuppressions].reason =
+				nurture_read_text(&read, SUPPRESSION_REASON);
+			found[ask->nsuppressions++].until = until;
 		}
-		ask->suppressions = found;
-		ask->nsuppressions = SPI_processed;
 	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	ask->suppressions = found;
 }
