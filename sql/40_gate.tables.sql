@@ -282,6 +282,7 @@ CREATE TABLE nurture.message (
     status text NOT NULL DEFAULT 'queued' CHECK (status IN ('queued', 'held', 'refused', 'taken', 'sent', 'delivered', 'bounced', 'complained', 'cancelled', 'failed')),
     reasons text[],
     not_before timestamptz,
+    requested_at timestamptz,
     decided_at timestamptz,
     gate_seq bigint,
     decision jsonb,
@@ -293,8 +294,12 @@ CREATE TABLE nurture.message (
     taken_at timestamptz,
     taken_by text,
     lease_until timestamptz,
+    takes smallint NOT NULL DEFAULT 0,
     cancel_requested boolean NOT NULL DEFAULT false,
     sent_at timestamptz,
+    delivered_at timestamptz,
+    outcome text CHECK (outcome IN ('sent', 'soft_bounce', 'delivered', 'opened', 'clicked', 'unsubscribed', 'hard_bounce', 'complaint', 'failed')),
+    outcome_at timestamptz,
     provider_id text,
     requested_by text,
     PRIMARY KEY (lead_id, message_id)
@@ -318,7 +323,8 @@ COMMENT ON COLUMN nurture.message.arm IS 'Arm of the experiment.';
 COMMENT ON COLUMN nurture.message.status IS 'queued, held, refused, taken, sent, delivered, bounced, complained, cancelled or failed; decided by the gate.';
 COMMENT ON COLUMN nurture.message.reasons IS 'Why it is refused, held, put off or cancelled; rows of nurture.reason.';
 COMMENT ON COLUMN nurture.message.not_before IS 'When it may be taken; moved by the gate where policy asks for it.';
-COMMENT ON COLUMN nurture.message.decided_at IS 'When the gate decided.';
+COMMENT ON COLUMN nurture.message.requested_at IS 'When it was asked for: when the gate decided first.';
+COMMENT ON COLUMN nurture.message.decided_at IS 'When the gate decided last.';
 COMMENT ON COLUMN nurture.message.gate_seq IS 'Place of the decision in the lead''s order.';
 COMMENT ON COLUMN nurture.message.decision IS 'Every rule with pass or fail and the fact it used.';
 COMMENT ON COLUMN nurture.message.mark IS 'Keyed hash by which the gate knows, when the statement ends, that the row still says what it decided.';
@@ -329,8 +335,12 @@ COMMENT ON COLUMN nurture.message.message_class IS 'Class of the asset version.'
 COMMENT ON COLUMN nurture.message.taken_at IS 'When a worker took it.';
 COMMENT ON COLUMN nurture.message.taken_by IS 'Which worker.';
 COMMENT ON COLUMN nurture.message.lease_until IS 'Until when the worker holds it.';
+COMMENT ON COLUMN nurture.message.takes IS 'How often it was taken, at most twice.';
 COMMENT ON COLUMN nurture.message.cancel_requested IS 'It was to be cancelled after it had been taken.';
 COMMENT ON COLUMN nurture.message.sent_at IS 'When the provider had it.';
+COMMENT ON COLUMN nurture.message.delivered_at IS 'When the provider had delivered it.';
+COMMENT ON COLUMN nurture.message.outcome IS 'The furthest of what was acknowledged: sent, soft_bounce, delivered, opened, clicked, unsubscribed, hard_bounce, complaint; failed.';
+COMMENT ON COLUMN nurture.message.outcome_at IS 'When that happened.';
 COMMENT ON COLUMN nurture.message.provider_id IS 'The provider''s identifier.';
 COMMENT ON COLUMN nurture.message.requested_by IS 'Who asked for it; role of the session when not told.';
 

@@ -59,6 +59,18 @@ extern int64 nurture_gate_cancel_for_asset(const char *asset_id,
 extern int64 nurture_gate_cancel_for_lead(int64 lead_id, bool promotional_only,
 										  const char *reason);
 
+/*
+ * Decides again about a queued or held message, under its gate row and without
+ * counting itself; for an asset version other than its own when version is not
+ * 0.  It becomes queued (from its not_before on), held, cancelled, or refused
+ * when it was held; an audit entry says so.  cause: a code of what led to it,
+ * reason: words of a person or NULL.  Returns the new status, NULL when it is
+ * neither queued nor held.
+ */
+extern const char *nurture_gate_again(int64 lead_id, int64 message_id,
+									  int32 version, const char *cause,
+									  const char *reason);
+
 /* Contact points as they are compared; NULL when it is none. */
 extern char *nurture_gate_normal_email(const char *email);
 extern char *nurture_gate_normal_phone(const char *phone);

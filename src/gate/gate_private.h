@@ -325,6 +325,14 @@ extern bool nurture_gate_denies(const GateConsent *consent,
 								const char *channel, const char *purpose,
 								ArrayType *topics, ArrayType *products);
 
+/* message_trigger.c */
+extern ArrayType *nurture_gate_reasons(const GateDecision *decision);
+extern char *nurture_gate_decision_json(const GateDecision *decision,
+										const GateLead *lead,
+										const GateAsset *asset);
+extern void nurture_gate_open_review(Datum lead_id, Datum scope,
+									 Datum message_id);
+
 /* message_guard.c */
 extern int	nurture_message_open(void);
 extern void nurture_message_close(int before);

@@ -21,9 +21,10 @@ static int	writing = 0;		/* functions of ours that are writing */
 static const char *const column_names[MESSAGE_COLUMNS] = {
 	"lead_id", "message_id", "channel", "purpose", "asset_id", "version",
 	"family", "track", "occurrence_key", "status", "reasons", "not_before",
-	"decided_at", "gate_seq", "decision", "mark", "trigger_kind",
-	"trigger_event_id", "contact_point_hash", "message_class", "taken_at",
-	"taken_by", "lease_until", "cancel_requested", "sent_at", "provider_id",
+	"requested_at", "decided_at", "gate_seq", "decision", "mark",
+	"trigger_kind", "trigger_event_id", "contact_point_hash", "message_class",
+	"taken_at", "taken_by", "lease_until", "takes", "cancel_requested",
+	"sent_at", "delivered_at", "outcome", "outcome_at", "provider_id",
 	"requested_by"
 };
 

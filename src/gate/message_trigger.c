@@ -129,9 +129,11 @@ check_brought(const GateStatement *statement, const Datum *values,
 			  const bool *nulls)
 {
 	static const MessageColumn ours[] = {MESSAGE_FAMILY, MESSAGE_REASONS,
-		MESSAGE_DECIDED_AT, MESSAGE_GATE_SEQ, MESSAGE_DECISION, MESSAGE_MARK,
+		MESSAGE_REQUESTED_AT, MESSAGE_DECIDED_AT, MESSAGE_GATE_SEQ,
+		MESSAGE_DECISION, MESSAGE_MARK,
 		MESSAGE_CONTACT_POINT_HASH, MESSAGE_CLASS, MESSAGE_TAKEN_AT,
 		MESSAGE_TAKEN_BY, MESSAGE_LEASE_UNTIL, MESSAGE_SENT_AT,
+		MESSAGE_DELIVERED_AT, MESSAGE_OUTCOME, MESSAGE_OUTCOME_AT,
 	MESSAGE_PROVIDER_ID};
 
 	for (int i = 0; i < lengthof(ours); i++)
@@ -145,7 +147,8 @@ check_brought(const GateStatement *statement, const Datum *values,
 	}
 	if (strcmp(TextDatumGetCString(values[statement->column[MESSAGE_STATUS] - 1]),
 			   "queued") != 0 ||
-		DatumGetBool(values[statement->column[MESSAGE_CANCEL_REQUESTED] - 1]))
+		DatumGetBool(values[statement->column[MESSAGE_CANCEL_REQUESTED] - 1]) ||
+		DatumGetInt16(values[statement->column[MESSAGE_TAKES] - 1]) != 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_BYPASS),
 				 errmsg("the status of a message is decided by the gate"),
@@ -243,8 +246,8 @@ counts_failed(const GateDecision *decision)
 }
 
 /* Returns the distinct reasons of a decision; NULL when there are none. */
-static ArrayType *
-reasons_array(const GateDecision *decision, bool *refused_only)
+ArrayType  *
+nurture_gate_reasons(const GateDecision *decision)
 {
 	Datum		items[GATE_MAX_RULES];
 	const char *seen[GATE_MAX_RULES];
@@ -297,9 +300,9 @@ put_json(StringInfo json, const char *name, const char *value)
 }
 
 /* Writes a decision as JSON, every rule with the fact it used. */
-static char *
-decision_json(const GateDecision *decision, const GateLead *lead,
-			  const GateAsset *asset)
+char	   *
+nurture_gate_decision_json(const GateDecision *decision, const GateLead *lead,
+						   const GateAsset *asset)
 {
 	StringInfoData json;
 
@@ -496,6 +499,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 	PUT_TEXT(MESSAGE_PURPOSE, decision->purpose);
 	if (decision->verdict != GATE_REFUSE)
 		PUT(MESSAGE_NOT_BEFORE, TimestampTzGetDatum(decision->not_before));
+	PUT(MESSAGE_REQUESTED_AT, TimestampTzGetDatum(ask.now));
 	PUT(MESSAGE_DECIDED_AT, TimestampTzGetDatum(ask.now));
 	if (lead->found)
 		PUT(MESSAGE_GATE_SEQ, Int64GetDatum(lead->seq));
@@ -505,7 +509,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 		PUT_TEXT(MESSAGE_FAMILY, asset->family);
 		PUT_TEXT(MESSAGE_CLASS, asset->class_name);
 	}
-	reasons = reasons_array(decision, NULL);
+	reasons = nurture_gate_reasons(decision);
 	if (reasons != NULL)
 		PUT(MESSAGE_REASONS, PointerGetDatum(reasons));
 	if (ask.contact_hash != NULL)
@@ -514,7 +518,8 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 	if (nulls[column[MESSAGE_REQUESTED_BY] - 1])
 		PUT_TEXT(MESSAGE_REQUESTED_BY, statement->role_name);
 	PUT(MESSAGE_DECISION,
-		decision_jsonb(statement, decision_json(decision, lead, asset)));
+		decision_jsonb(statement,
+					   nurture_gate_decision_json(decision, lead, asset)));
 #undef PUT_TEXT
 #undef PUT
 	nurture_spi_finish(level);
@@ -549,6 +554,7 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 		nulls[statement->column[MESSAGE_CHANNEL] - 1] ||
 		nulls[statement->column[MESSAGE_ASSET_ID] - 1] ||
 		nulls[statement->column[MESSAGE_STATUS] - 1] ||
+		nulls[statement->column[MESSAGE_TAKES] - 1] ||
 		nulls[statement->column[MESSAGE_CANCEL_REQUESTED] - 1])
 		return PointerGetDatum(data->tg_trigtuple); /* NOT NULL raises */
 	check_brought(statement, values, nulls);
@@ -616,24 +622,32 @@ message_entry(const GateStatement *statement, const Datum *values,
 	entry->inputs = JsonbToCString(NULL, &decision->root, VARSIZE(decision));
 }
 
-/* Opens the review that a held message asks for, unless one is open. */
+/* Opens a review of consent, unless one is open; lead, scope and message. */
+void
+nurture_gate_open_review(Datum lead_id, Datum scope, Datum message_id)
+{
+	Datum		args[3] = {lead_id, scope, message_id};
+
+	(void) nurture_execute(&open_review, args, NULL, false);
+}
+
+/* Opens the review that a held message asks for. */
 static void
 ask_review(const GateStatement *statement, const Datum *values)
 {
 	Jsonb	   *decision =
 	DatumGetJsonbP(values[statement->column[MESSAGE_DECISION] - 1]);
 	JsonbValue	found;
-	Datum		args[3];
+	Datum		scope = CStringGetTextDatum("*");
 
-	args[0] = values[statement->column[MESSAGE_LEAD_ID] - 1];
-	args[1] = CStringGetTextDatum("*");
-	args[2] = values[statement->column[MESSAGE_MESSAGE_ID] - 1];
 	if (getKeyJsonValueFromContainer(&decision->root, "review",
 									 strlen("review"), &found) != NULL &&
 		found.type == jbvString)
-		args[1] = PointerGetDatum(cstring_to_text_with_len(found.val.string.val,
-														   found.val.string.len));
-	(void) nurture_execute(&open_review, args, NULL, false);
+		scope = PointerGetDatum(cstring_to_text_with_len(found.val.string.val,
+														 found.val.string.len));
+	nurture_gate_open_review(values[statement->column[MESSAGE_LEAD_ID] - 1],
+							 scope,
+							 values[statement->column[MESSAGE_MESSAGE_ID] - 1]);
 }
 
 /*
