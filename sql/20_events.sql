@@ -10,6 +10,11 @@ CREATE FUNCTION nurture_event_count() RETURNS trigger
     AS 'MODULE_PATHNAME', 'nurture_event_count';
 COMMENT ON FUNCTION nurture_event_count() IS 'Trigger: counts inserted, corrected and deleted events into nurture.activity, one upsert per statement, and starts what the events cause.';
 
+CREATE FUNCTION nurture_lead_unseen() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_lead_unseen';
+COMMENT ON FUNCTION nurture_lead_unseen() IS 'Trigger: has events of a lead that goes or is merged look at nurture.lead again.';
+
 CREATE FUNCTION nurture_ingest(events jsonb, OUT inserted bigint, OUT duplicates bigint, OUT quarantined bigint, OUT unidentified bigint)
     RETURNS record
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

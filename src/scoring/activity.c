@@ -34,20 +34,24 @@
 
 /*
  * The look at nurture.lead is a sub-select so that it stays one probe per
- * row in the order of the arrays, which is the order of locking.
+ * row in the order of the arrays, which is the order of locking.  A row that
+ * is made says that the lead was seen: whoever deletes the lead waits for it.
+ * One that is there keeps what it says, since the lead may have gone between
+ * our snapshot and our lock.
  */
 static KeptPlan upsert_many = KEPT_PLAN(
-										"INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at)"
-										" SELECT u.lead_id, u.signals, u.topics, u.last_event_at"
-										" FROM unnest($1, $2, $3, $4) AS u(lead_id, signals, topics, last_event_at)"
-										" WHERE (SELECT true FROM nurture.lead l WHERE l.lead_id = u.lead_id)"
+										"INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at, lead_seen)"
+										" SELECT u.* FROM (SELECT lead_id, signals, topics, last_event_at,"
+										" (SELECT l.merged_into IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id) AS lead_seen"
+										" FROM unnest($1, $2, $3, $4) AS u(lead_id, signals, topics, last_event_at) OFFSET 0) AS u"
+										" WHERE u.lead_seen IS NOT NULL"
 										" ON CONFLICT (lead_id) DO UPDATE SET"
 										" signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
 										" topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
 										" last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
 										" RETURNING a.lead_id, greatest("
 										"@extschema@.nurture_tally_rolled(a.signals),"
-										" @extschema@.nurture_tally_rolled(a.topics))",
+										" @extschema@.nurture_tally_rolled(a.topics)), a.lead_seen",
 										INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
 
 /*
@@ -55,14 +59,24 @@ static KeptPlan upsert_many = KEPT_PLAN(
  * returning would tell about folded days nurture_tally_late tells for less.
  */
 static KeptPlan upsert_one = KEPT_PLAN(
-									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at)"
-									   " SELECT $1, $2, $3, $4"
-									   " WHERE (SELECT true FROM nurture.lead l WHERE l.lead_id = $1)"
+									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at, lead_seen)"
+									   " SELECT $1, $2, $3, $4, l.merged_into IS NULL"
+									   " FROM nurture.lead l WHERE l.lead_id = $1"
 									   " ON CONFLICT (lead_id) DO UPDATE SET"
 									   " signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
 									   " topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
-									   " last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)",
+									   " last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
+									   " RETURNING a.lead_seen",
 									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
+
+/*
+ * The first of some leads that is not there; asked about rows that do not say
+ * that it was seen, once they are ours.
+ */
+static KeptPlan find_gone = KEPT_PLAN(
+									  "SELECT u.lead_id FROM unnest($1) AS u(lead_id)"
+									  " WHERE NOT EXISTS (SELECT FROM nurture.lead l WHERE l.lead_id = u.lead_id)"
+									  " LIMIT 1", INT8ARRAYOID);
 static KeptPlan lock_rows = KEPT_PLAN(
 									  "SELECT lead_id, signals, topics, last_event_at"
 									  " FROM nurture.activity WHERE lead_id = ANY ($1)"
@@ -229,20 +243,54 @@ returned_roll_day(uint64 row)
 }
 
 static const char *const activity_columns[] = {
-	"lead_id", "signals", "topics", "base", "last_event_at"
+	"lead_id", "signals", "topics", "base", "last_event_at", "base_topics",
+	"base_last_event_at", "lead_seen"
 };
+
+/* Their places, from 0. */
+enum
+{
+	ACTIVITY_SIGNALS = 1, ACTIVITY_TOPICS = 2, ACTIVITY_LAST = 4,
+	ACTIVITY_SEEN = 7
+};
+
+/*
+ * Tells whether there is a lead; *unmerged whether it was not merged into
+ * another.
+ */
+static bool
+see_lead(int64 lead_id, Snapshot snapshot, bool *unmerged)
+{
+	RowTable	leads;
+	bool		known;
+	bool		isnull = false;
+
+	(void) nurture_row_open(&leads, nurture_table_oid("lead", false),
+							ROW_READ, NULL, 0);
+	known = nurture_row_find(&leads, lead_id, snapshot);
+	if (known)
+		(void) slot_getattr(leads.found,
+							get_attnum(RelationGetRelid(leads.rel), "merged_into"),
+							&isnull);
+	nurture_row_close(&leads);
+	*unmerged = isnull;
+	return known;
+}
 
 /*
  * Adds to the row of one lead without a query; false when there is no row, no
  * lead, or the tables are not plain.
+ *
+ * A row that says that the lead was seen spares the look at nurture.lead:
+ * nurture_lead_unseen takes that back, holding the row until the lead is
+ * gone.  Therefore it can be set only on a version of the row that is still
+ * the latest when it is written, by the snapshot that saw the lead.
  */
 static bool
 add_to_row(const DeltaLead *lead)
 {
 	RowTable	activity;
-	RowTable	leads;
 	Snapshot	snapshot;
-	bool		known;
 	bool		done = false;
 
 	if (!nurture_row_open(&activity, nurture_table_oid("activity", false),
@@ -250,27 +298,32 @@ add_to_row(const DeltaLead *lead)
 		return false;
 	CommandCounterIncrement();	/* see this transaction's own changes */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	(void) nurture_row_open(&leads, nurture_table_oid("lead", false),
-							ROW_READ, NULL, 0);
-	known = nurture_row_find(&leads, lead->lead_id, snapshot);
-	nurture_row_close(&leads);
-	while (known && !done && nurture_row_find(&activity, lead->lead_id, snapshot))
+	while (!done && nurture_row_find(&activity, lead->lead_id, snapshot))
 	{
 		int			natts = RelationGetDescr(activity.rel)->natts;
 		Datum	   *values = activity.row->tts_values;
-		Datum		last;
+		bool	   *nulls = activity.row->tts_isnull;
 
 		slot_getallattrs(activity.found);
 		ExecClearTuple(activity.row);
 		memcpy(values, activity.found->tts_values, natts * sizeof(Datum));
-		memcpy(activity.row->tts_isnull, activity.found->tts_isnull, natts * sizeof(bool));
-		values[1] = nurture_tally_gather(values[1], lead->signals);
-		values[2] = nurture_tally_gather(values[2], lead->topics);
-		last = TimestampTzGetDatum(lead->last_event_at);
-		if (activity.row->tts_isnull[4] ||
-			DatumGetTimestampTz(values[4]) < lead->last_event_at)
-			values[4] = last;
-		activity.row->tts_isnull[4] = false;
+		memcpy(nulls, activity.found->tts_isnull, natts * sizeof(bool));
+		if (!DatumGetBool(values[ACTIVITY_SEEN]))
+		{
+			bool		unmerged;
+
+			if (!see_lead(lead->lead_id, snapshot, &unmerged))
+				break;
+			values[ACTIVITY_SEEN] = BoolGetDatum(unmerged);
+		}
+		values[ACTIVITY_SIGNALS] = nurture_tally_gather(values[ACTIVITY_SIGNALS],
+														lead->signals);
+		values[ACTIVITY_TOPICS] = nurture_tally_gather(values[ACTIVITY_TOPICS],
+													   lead->topics);
+		if (nulls[ACTIVITY_LAST] ||
+			DatumGetTimestampTz(values[ACTIVITY_LAST]) < lead->last_event_at)
+			values[ACTIVITY_LAST] = TimestampTzGetDatum(lead->last_event_at);
+		nulls[ACTIVITY_LAST] = false;
 		ExecStoreVirtualTuple(activity.row);
 		done = nurture_row_update(&activity, snapshot);
 		if (!done)
@@ -284,11 +337,26 @@ add_to_row(const DeltaLead *lead)
 	return done;
 }
 
+/* Tells whether leads are there, now that their rows are ours; else names one. */
+static bool
+all_there(const int64 *leads, int n, int64 *unknown_lead)
+{
+	Datum		parameter = nurture_lead_array(leads, n);
+	bool		isnull;
+
+	(void) nurture_execute_latest(&find_gone, &parameter, NULL, false);
+	if (SPI_processed == 0)
+		return true;
+	*unknown_lead = DatumGetInt64(nurture_cell(0, 1, &isnull));
+	return false;
+}
+
 /* Adds one lead; false when it does not exist. */
 static bool
-add_one(DeltaLead *lead, LeadList *late)
+add_one(DeltaLead *lead, LeadList *late, int64 *unknown_lead)
 {
 	Datum		parameters[4];
+	bool		isnull;
 	uint64		late_before = nurture_tally_late;
 
 	parameters[0] = Int64GetDatum(lead->lead_id);
@@ -297,11 +365,13 @@ add_one(DeltaLead *lead, LeadList *late)
 	parameters[3] = TimestampTzGetDatum(lead->last_event_at);
 	set_tally_types(&upsert_one, false);
 	(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
+	*unknown_lead = lead->lead_id;
 	if (SPI_processed == 0)
 		return false;
 	if (unlikely(nurture_tally_late != late_before))
 		nurture_list_lead(late, lead->lead_id);
-	return true;
+	return DatumGetBool(nurture_cell(0, 1, &isnull)) ||
+		all_there(&lead->lead_id, 1, unknown_lead);
 }
 
 /*
@@ -312,18 +382,18 @@ static bool
 add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
 {
 	ActivityRows *rows;
+	int64	   *unseen;
+	int			nunseen = 0;
 	bool		isnull;
 
 	if (n == 1)
-	{
-		*unknown_lead = leads[0]->lead_id;
-		return add_one(leads[0], late);
-	}
+		return add_one(leads[0], late, unknown_lead);
 	rows = nurture_activity_rows(n);
 	for (int i = 0; i < n; i++)
 		nurture_activity_put(rows, leads[i]->lead_id, leads[i]->signals,
 							 leads[i]->topics, leads[i]->last_event_at);
 	nurture_activity_execute(&upsert_many, rows);
+	unseen = palloc(n * sizeof(int64));
 	for (int i = 0; i < n; i++)
 	{
 		if (i >= SPI_processed ||
@@ -334,9 +404,11 @@ add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
 		}
 		if (unlikely(leads[i]->first_day < returned_roll_day(i)))
 			nurture_list_lead(late, leads[i]->lead_id);
+		if (!DatumGetBool(nurture_cell(i, 3, &isnull)))
+			unseen[nunseen++] = leads[i]->lead_id;
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return true;
+	return nunseen == 0 || all_there(unseen, nunseen, unknown_lead);
 }
 
 static bool
