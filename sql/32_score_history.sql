@@ -15,4 +15,4 @@ CREATE FUNCTION nurture_rank_change(lead_id bigint, "from" timestamptz, "to" tim
     RETURNS record
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 1000000
     AS 'MODULE_PATHNAME', 'nurture_rank_change';
-COMMENT ON FUNCTION nurture_rank_change(bigint, timestamptz, timestamptz) IS 'The place of a lead by score among those of its audience at two moments, as known then, and among how many; equal scores share a place. Scores all of them twice.';
+COMMENT ON FUNCTION nurture_rank_change(bigint, timestamptz, timestamptz) IS 'The place of a lead by score among those of its audience at two moments, as known then, and among how many; equal scores share a place; a merged lead has that of its survivor. Scores all of them twice.';

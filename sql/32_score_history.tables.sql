@@ -1,6 +1,6 @@
--- What decisions found scores to be: one row per lead, model and day on which
--- a decision found another score than the one before. Between the rows a score
--- only fades; nurture_score_at has it for any moment.
+-- What scores were: one row per lead, model and day on which a decision, or the
+-- tick that looks at every lead once a day, found another score than the one
+-- before. nurture_score_at has it for any moment.
 
 CREATE TABLE nurture.score_history (
     lead_id bigint NOT NULL,
@@ -12,19 +12,32 @@ CREATE TABLE nurture.score_history (
     intent numeric NOT NULL,
     total numeric NOT NULL,
     grade text,
+    swept boolean NOT NULL,
     PRIMARY KEY (lead_id, model, day)
 );
 CREATE INDEX score_history_day ON nurture.score_history (day);
-COMMENT ON TABLE nurture.score_history IS 'Scores as decisions found them, one row per lead, model and day on which they differed from the row before. Gone when the lead is erased or deleted.';
+COMMENT ON TABLE nurture.score_history IS 'Scores as decisions and the daily sweep of the tick found them, one row per lead, model and day on which they differed from the row before. Gone when the lead is erased or deleted.';
 COMMENT ON COLUMN nurture.score_history.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.score_history.model IS 'Model.';
 COMMENT ON COLUMN nurture.score_history.day IS 'Day (UTC).';
-COMMENT ON COLUMN nurture.score_history.at IS 'When the last decision of that day was made that found another score.';
+COMMENT ON COLUMN nurture.score_history.at IS 'When another score was found, the last time that day.';
 COMMENT ON COLUMN nurture.score_history.version IS 'Version that scored.';
 COMMENT ON COLUMN nurture.score_history.fit IS 'Points for who the lead is.';
 COMMENT ON COLUMN nurture.score_history.intent IS 'Points for what the lead does.';
 COMMENT ON COLUMN nurture.score_history.total IS 'Score.';
 COMMENT ON COLUMN nurture.score_history.grade IS 'Grade; NULL: the model has no bands.';
+COMMENT ON COLUMN nurture.score_history.swept IS 'Only the daily sweep found another score that day, no decision.';
+
+CREATE TABLE nurture.score_sweep (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    day date,
+    next_lead bigint
+);
+COMMENT ON TABLE nurture.score_sweep IS 'How far the tick has come in looking for leads whose score changed since their last row of nurture.score_history; one row.';
+COMMENT ON COLUMN nurture.score_sweep.one IS 'Always true.';
+COMMENT ON COLUMN nurture.score_sweep.day IS 'Day (UTC) on which the sweep began; one a day.';
+COMMENT ON COLUMN nurture.score_sweep.next_lead IS 'Where it goes on; NULL when it is done.';
+INSERT INTO nurture.score_sweep DEFAULT VALUES;
 
 CREATE VIEW nurture_bi.score_history WITH (security_invoker = true) AS
 SELECT
@@ -69,7 +82,7 @@ SELECT
     c.by_fact,
     c.by_version
 FROM (
-    SELECT lead_id FROM nurture.score_history WHERE at > @extschema@.nurture_now() - interval '7 days'
+    SELECT lead_id FROM nurture.score_history WHERE at > @extschema@.nurture_now() - interval '7 days' AND NOT swept
     UNION
     SELECT lead_id FROM nurture.lead_history WHERE replaced_at > @extschema@.nurture_now() - interval '7 days'
     UNION

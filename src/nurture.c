@@ -23,6 +23,7 @@
 #include "scoring/activity.h"
 #include "scoring/event_row.h"
 #include "scoring/model.h"
+#include "scoring/moment.h"
 #include "scoring/sensitive.h"
 #include "scoring/signal_match.h"
 #include "tracks/tracks.h"
@@ -58,4 +59,5 @@ _PG_init(void)
 	nurture_tracks_init();
 	nurture_sensitive_init();
 	nurture_roll_init();
+	nurture_score_sweep_init();
 }

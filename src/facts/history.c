@@ -102,6 +102,9 @@ static HistoryKind kinds[] = {
 
 static KeptPlan forget_leads = KEPT_PLAN("DELETE FROM nurture.lead_history WHERE lead_id = ANY ($1)", INT8ARRAYOID);
 
+
+/* waits for a tick that is at work on scores, of which it sees none yet */
+static KeptPlan wait_for_scores = KEPT_PLAN0("SELECT FROM nurture.score_sweep FOR SHARE");
 static KeptPlan forget_scores = KEPT_PLAN("DELETE FROM nurture.score_history WHERE lead_id = ANY ($1)", INT8ARRAYOID);
 
 static const FactCauses *because = NULL;
@@ -270,7 +273,8 @@ write_batch(HistoryRun *run)
 		rows = PointerGetDatum(construct_array(run->forgotten, run->nforgotten, INT8OID, 8,
 											   true, TYPALIGN_DOUBLE));
 		nurture_execute(&forget_leads, &rows, NULL, false);
-		nurture_execute(&forget_scores, &rows, NULL, false);
+		nurture_execute_latest(&wait_for_scores, NULL, NULL, true);
+		nurture_execute_latest(&forget_scores, &rows, NULL, true);
 	}
 	run->nrows = run->nforgotten = 0;
 	run->actor = (Datum) 0;

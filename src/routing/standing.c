@@ -292,12 +292,19 @@ typedef struct Asked
 	const SubjectEvent *event;	/* the lead's last, NULL = none */
 } Asked;
 
-/* A score that a decision found. */
-typedef struct FoundScore
+/* Returns the score of a lead that was decided. */
+static FoundScore
+score_of(const Standing *standing)
 {
-	int64		lead_id;
-	Qualification found;
-} FoundScore;
+	const Qualification *q = &standing->qualification;
+	FoundScore	score = {
+		standing->lead_id, q->model, q->version, q->fit, q->intent, q->total
+	};
+
+	if (q->grade != NULL)
+		strlcpy(score.grade, q->grade, sizeof(score.grade));
+	return score;
+}
 
 /*
  * Returns when the tick has to decide a lead again because a grade changes,
@@ -372,7 +379,6 @@ decide_leads(const Asked *asked, int n, const char *cause)
 			memset(standing, 0, sizeof(*standing));
 			standing->event = asked[i].event;
 			standing->cause = asked[i].event ? asked[i].event->event_type : cause;
-			scores[nscores].lead_id = subject->lead_id;
 			differs = decide(subject, product < 0 ? "*" : rules->products[product], standing);
 			foreach(cell, standing->qualification.labelling)
 			{
@@ -386,7 +392,8 @@ decide_leads(const Asked *asked, int n, const char *cause)
 			}
 			if (differs)
 				subjects[nchanged++] = subject;
-			scores[nscores++].found = standing->qualification;
+			if (standing->qualification.model != NULL)
+				scores[nscores++] = score_of(standing);
 		}
 		leads[nleads] = subject->lead_id;
 		due[nleads++] = due_of(subject, rules);
@@ -420,17 +427,7 @@ decide_leads(const Asked *asked, int n, const char *cause)
 			standing->tier != standing->old_tier)
 			describe(standing, &entries[nentries++]);
 	}
-	for (int i = 0; i < nscores; i++)
-	{
-		const Qualification *found = &scores[i].found;
-
-		/* a product without a model of its own has that of all */
-		if (found->model != NULL &&
-			(i == 0 || scores[i - 1].lead_id != scores[i].lead_id ||
-			 scores[i - 1].found.model == NULL || strcmp(scores[i - 1].found.model, found->model) != 0))
-			nurture_score_keep(scores[i].lead_id, found->model, found->version, found->fit,
-							   found->intent, found->total, found->grade, now);
-	}
+	nurture_scores_keep(scores, nscores, now, true);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
 	MemoryContextSwitchTo(batch);

@@ -8,6 +8,7 @@
 #include "base/compat.h"
 #include "core/score.h"
 #include "facts/subject.h"
+#include "nodes/pg_list.h"
 
 /* A fit rule or a pattern: points when a condition is true. */
 typedef struct PointRule
@@ -102,6 +103,9 @@ extern const CompiledModel *nurture_model_published(const char *model);
 extern const CompiledModel *nurture_model_of(const char *product,
 											 const char *audience_type,
 											 size_t audience_len, bool newest);
+
+/* The models that apply to leads of an audience, one for each product. */
+extern List *nurture_models_of(const char *audience_type, size_t audience_len);
 
 /* Whether a version, published or not, is for leads of an audience. */
 extern bool nurture_model_is_for(const CompiledModel *m,

@@ -307,6 +307,24 @@ nurture_model_of(const char *product, const char *audience_type,
 	return m;
 }
 
+/* Returns the models that apply to leads of an audience, for any product. */
+List	   *
+nurture_models_of(const char *audience_type, size_t audience_len)
+{
+	const ModelSet *set = model_set();
+	List	   *models = NIL;
+	ListCell   *cell;
+
+	foreach(cell, set->models)
+	{
+		CompiledModel *m = lfirst(cell);
+
+		if (model_of_product(set, m->product, audience_type, audience_len) == m)
+			models = lappend(models, m);
+	}
+	return models;
+}
+
 /*
  * Tells whether a version is for leads of an audience: its model names it, or
  * names none and no other default of its product does.

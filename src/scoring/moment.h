@@ -44,12 +44,26 @@ extern bool nurture_moment_load(int64 lead_id, TimestampTz at,
 extern bool nurture_grade_until(Subject *subject, const CompiledModel *model,
 								int32 *day, char *grade);
 
+/* A score that was found. */
+typedef struct FoundScore
+{
+	int64		lead_id;
+	const char *model;
+	int			version;
+	int64		fit;			/* hundredths, like the next two */
+	int64		intent;
+	int64		total;
+	char		grade[3];		/* "" = none */
+} FoundScore;
+
 /*
- * Keeps a score that a decision found, in nurture.score_history, unless it is
- * the last one kept.  Connected to SPI, as the owner.
+ * Keeps scores in nurture.score_history that differ from the last ones kept;
+ * of equal leads and models the first.  What a decision found differs by its
+ * version alone, too.  Connected to SPI, as the owner.
  */
-extern void nurture_score_keep(int64 lead_id, const char *model, int version,
-							   int64 fit, int64 intent, int64 total,
-							   const char *grade, TimestampTz at);
+extern void nurture_scores_keep(const FoundScore *scores, int n,
+								TimestampTz at, bool decided);
+
+extern void nurture_score_sweep_init(void);
 
 #endif							/* NURTURE_MOMENT_H */

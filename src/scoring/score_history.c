@@ -1,7 +1,7 @@
 /*
  * score_history.c
- *	  What decisions found scores to be, what moved a score, and what that did
- *	  to a lead's place among others.
+ *	  What decisions and the tick found scores to be, what moved a score, and
+ *	  what that did to a lead's place among others.
  */
 #include "base/compat.h"
 
@@ -11,6 +11,7 @@
 #include "funcapi.h"
 #include "scoring/model_private.h"
 #include "scoring/moment.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
@@ -21,16 +22,29 @@ NURTURE_FUNCTION(nurture_rank_change);
 #define CHANGE_COLUMNS 13
 #define RANK_COLUMNS 6
 
-/* nothing is written where the last row says the same */
-static KeptPlan write_score =
-KEPT_PLAN("INSERT INTO nurture.score_history AS h (lead_id, model, day, at, version, fit, intent, total, grade)"
-		  " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 WHERE NOT EXISTS (SELECT FROM"
-		  " (SELECT version, fit, intent, total, grade FROM nurture.score_history"
-		  "  WHERE lead_id = $1 AND model = $2 ORDER BY day DESC LIMIT 1) p"
-		  " WHERE (p.version, p.fit, p.intent, p.total, p.grade) IS NOT DISTINCT FROM ($5, $6, $7, $8, $9))"
+/*
+ * Nothing is written where the last row says the same.  Unless it was decided
+ * ($10), neither where a lead without a row has nothing, nor over what was
+ * decided on the same day, which may be newer than what the sweep has read.
+ * $8 the day, $9 the moment
+ */
+static KeptPlan write_scores =
+KEPT_PLAN("INSERT INTO nurture.score_history (lead_id, model, day, at, version, fit, intent, total, grade, swept)"
+		  " SELECT DISTINCT ON (u.lead_id, u.model) u.lead_id, u.model, $8, $9, u.version,"
+		  "  u.fit * 0.01, u.intent * 0.01, u.total * 0.01, nullif(u.grade, ''), NOT $10"
+		  " FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY AS u(lead_id, model, version, fit, intent, total, grade, i)"
+		  " LEFT JOIN LATERAL (SELECT h.day, h.version, h.fit, h.intent, h.total, h.grade FROM nurture.score_history h"
+		  "  WHERE h.lead_id = u.lead_id AND h.model = u.model ORDER BY h.day DESC LIMIT 1) p ON true"
+		  " WHERE ($10 OR CASE WHEN p.day IS NULL THEN u.fit <> 0 OR u.intent <> 0 ELSE p.day < $8 END)"
+		  " AND (p.day IS NULL OR ($10 AND p.version <> u.version)"
+		  "  OR (p.fit, p.intent, p.total) <> (u.fit * 0.01, u.intent * 0.01, u.total * 0.01)"
+		  "  OR p.grade IS DISTINCT FROM nullif(u.grade, ''))"
+		  " ORDER BY u.lead_id, u.model, u.i"
 		  " ON CONFLICT (lead_id, model, day) DO UPDATE SET at = EXCLUDED.at, version = EXCLUDED.version,"
-		  " fit = EXCLUDED.fit, intent = EXCLUDED.intent, total = EXCLUDED.total, grade = EXCLUDED.grade",
-		  INT8OID, TEXTOID, DATEOID, TIMESTAMPTZOID, INT4OID, NUMERICOID, NUMERICOID, NUMERICOID, TEXTOID);
+		  " fit = EXCLUDED.fit, intent = EXCLUDED.intent, total = EXCLUDED.total, grade = EXCLUDED.grade,"
+		  " swept = false WHERE NOT EXCLUDED.swept",
+		  INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID,
+		  DATEOID, TIMESTAMPTZOID, BOOLOID);
 
 static KeptPlan read_ranks =
 KEPT_PLAN_SCAN("WITH s AS MATERIALIZED (SELECT l.lead_id,"
@@ -44,28 +58,51 @@ KEPT_PLAN_SCAN("WITH s AS MATERIALIZED (SELECT l.lead_id,"
 			   " FROM s me WHERE me.lead_id = $1",
 			   INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
+static Datum
+bigint_array(Datum *items, int n)
+{
+	return PointerGetDatum(construct_array(items, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static Datum
+text_array(Datum *items, int n)
+{
+	return PointerGetDatum(construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /*
- * Keeps a score that a decision found.  Connected to SPI, as the owner; comes
- * last in the lock order.
+ * Keeps scores that were found; comes last in the lock order.
  */
 void
-nurture_score_keep(int64 lead_id, const char *model, int version, int64 fit,
-				   int64 intent, int64 total, const char *grade, TimestampTz at)
+nurture_scores_keep(const FoundScore *scores, int n, TimestampTz at, bool decided)
 {
-	Datum		values[9];
-	char		nulls[10] = "         ";
+	Datum	   *items[7];
+	Datum		values[10];
 
-	values[0] = Int64GetDatum(lead_id);
-	values[1] = CStringGetTextDatum(model);
-	values[2] = DateADTGetDatum(nurture_day_of(at) - NURTURE_EPOCH_OFFSET_DAYS);
-	values[3] = TimestampTzGetDatum(at);
-	values[4] = Int32GetDatum(version);
-	values[5] = nurture_points_datum(fit);
-	values[6] = nurture_points_datum(intent);
-	values[7] = nurture_points_datum(total);
-	values[8] = grade ? CStringGetTextDatum(grade) : (Datum) 0;
-	nulls[8] = grade ? ' ' : 'n';
-	nurture_execute_latest(&write_score, values, nulls, true);
+	if (n == 0)
+		return;
+	for (int i = 0; i < lengthof(items); i++)
+		items[i] = palloc(n * sizeof(Datum));
+	for (int i = 0; i < n; i++)
+	{
+		items[0][i] = Int64GetDatum(scores[i].lead_id);
+		items[1][i] = CStringGetTextDatum(scores[i].model);
+		items[2][i] = Int32GetDatum(scores[i].version);
+		items[3][i] = Int64GetDatum(scores[i].fit);
+		items[4][i] = Int64GetDatum(scores[i].intent);
+		items[5][i] = Int64GetDatum(scores[i].total);
+		items[6][i] = CStringGetTextDatum(scores[i].grade);
+	}
+	values[0] = bigint_array(items[0], n);
+	values[1] = text_array(items[1], n);
+	values[2] = PointerGetDatum(construct_array(items[2], n, INT4OID, 4, true, TYPALIGN_INT));
+	for (int i = 3; i < 6; i++)
+		values[i] = bigint_array(items[i], n);
+	values[6] = text_array(items[6], n);
+	values[7] = DateADTGetDatum(nurture_day_of(at) - NURTURE_EPOCH_OFFSET_DAYS);
+	values[8] = TimestampTzGetDatum(at);
+	values[9] = BoolGetDatum(decided);
+	nurture_execute_latest(&write_scores, values, NULL, true);
 }
 
 static int64
@@ -176,16 +213,19 @@ nurture_rank_change(PG_FUNCTION_ARGS)
 	HeapTuple	tuple;
 	Datum		values[RANK_COLUMNS] = {0};
 	bool		nulls[RANK_COLUMNS];
+	Subject    *subject;
 	int			level;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE || desc->natts != RANK_COLUMNS)
 		elog(ERROR, "nurture_rank_change is declared otherwise than it is built");
 	memset(nulls, true, sizeof(nulls));
 	desc = BlessTupleDesc(desc);
+	/* a merged lead has the place of its survivor */
+	subject = PG_ARGISNULL(0) ? NULL : nurture_subject_load(PG_GETARG_INT64(0), nurture_now_statement(), false);
 	level = nurture_spi_connect();
-	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
+	if (subject != NULL && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
 	{
-		Datum		arguments[3] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
+		Datum		arguments[3] = {Int64GetDatum(subject->lead_id), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)};
 
 		nurture_execute(&read_ranks, arguments, NULL, true);
 		for (int i = 0; i < RANK_COLUMNS && SPI_processed > 0; i++)

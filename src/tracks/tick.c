@@ -100,7 +100,7 @@ record_error(const char *kind, int64 lead_id, const ErrorData *error)
 
 /*
  * Runs work on one lead in a subtransaction; false when it failed.  Orders to
- * stop are passed on.
+ * stop are passed on.  With kind NULL no error is recorded.
  */
 bool
 nurture_tick_lead(const char *kind, int64 lead_id,
@@ -133,7 +133,7 @@ nurture_tick_lead(const char *kind, int64 lead_id,
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		if (!is_passing(error->sqlerrcode))
+		if (kind != NULL && !is_passing(error->sqlerrcode))
 			record_error(kind, lead_id, error);
 		FreeErrorData(error);
 		done = false;

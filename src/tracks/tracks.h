@@ -51,8 +51,8 @@ extern void nurture_tick_register(TickWork *work);
 /*
  * Runs work on one lead in a subtransaction of its own.  An error is recorded
  * in nurture.tick_error and false is the answer; a serialization failure,
- * deadlock or lock timeout means next time and is not recorded.  Connected to
- * SPI as the owner.
+ * deadlock or lock timeout means next time and is not recorded, and with kind
+ * NULL nothing is.  Connected to SPI as the owner.
  */
 extern bool nurture_tick_lead(const char *kind, int64 lead_id,
 							  void (*work) (int64 lead_id, void *arg),

@@ -4,7 +4,7 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO';
-SELECT plan(35);
+SELECT plan(50);
 
 SET LOCAL nurture.clock = '2026-03-01T00:00:00Z';
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('hi_aud', 'A');
@@ -41,7 +41,7 @@ SELECT is((SELECT count(*) FROM nurture_bi.score_history WHERE lead_id = 933002)
 SET LOCAL nurture.clock = '2026-03-04T00:00:00Z';
 UPDATE nurture.lead SET role = 'nurse' WHERE lead_id = 933002;
 SELECT results_eq('SELECT pg_temp.history(933002) OFFSET 2', ARRAY['2026-03-04 1 0.00 47.55 47.55 D2'], 'a changed fact is a decision');
-SELECT is_empty('SELECT pg_temp.history(933004)', 'leads that did not change have no rows');
+SELECT results_eq('SELECT pg_temp.history(933004)', ARRAY['2026-03-01 1 10.00 0.00 10.00 A4'], 'leads that did not change have the row they began with');
 
 -- causes
 CREATE FUNCTION pg_temp.change(id bigint, a timestamptz, b timestamptz) RETURNS text LANGUAGE sql AS $$
@@ -78,6 +78,11 @@ SELECT is((SELECT r::text FROM nurture_rank_change(933005, '2026-03-01 03:00Z', 
 SELECT is((SELECT r::text FROM nurture_rank_change(933005, '2026-02-01 03:00Z', '2026-03-08 00:00Z') r), '(,4,0,8,,20.00)', 'a lead that was not there had none');
 SELECT is((SELECT r::text FROM nurture_rank_change(933999, '2026-02-01 03:00Z', '2026-03-08 00:00Z') r), '(,,,,,)', 'nor has one that is not');
 
+UPDATE nurture.lead SET merged_into = 933001 WHERE lead_id = 933008;
+SELECT is((SELECT r::text FROM nurture_rank_change(933008, '2026-03-01 03:00Z', '2026-03-08 00:00Z') r), (SELECT r::text FROM nurture_rank_change(933001, '2026-03-01 03:00Z', '2026-03-08 00:00Z') r),
+    'a merged lead has the place of its survivor');
+UPDATE nurture.lead SET merged_into = NULL WHERE lead_id = 933008;
+
 -- bad input
 SELECT throws_ok($$SELECT nurture_score_change(933001, '-infinity', nurture_now())$$, '22008', 'a score at "-infinity" cannot be computed', 'a moment is finite');
 SELECT throws_ok($$SELECT nurture_rank_change(933001, nurture_now(), 'infinity')$$, '22008', 'a score at "infinity" cannot be computed', 'also of a place');
@@ -89,6 +94,40 @@ INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (933006, 'hi
 UPDATE nurture.lead SET role = 'nurse' WHERE lead_id = 933007;
 SELECT results_eq($$SELECT lead_id, by_activity, by_fact FROM nurture_bi.score_change WHERE lead_id IN (933006, 933007) ORDER BY 1$$, $$VALUES (933006::bigint, 43.07, 0.00), (933007, 0.00, -10.00)$$,
     'those too about whom nothing was decided: history, and facts of leads without a standing');
+
+-- the daily sweep
+SET LOCAL nurture.clock = '2026-04-01T00:00:00Z';
+CREATE FUNCTION pg_temp.sweep(n integer DEFAULT 10000) RETURNS text LANGUAGE sql AS $$SELECT concat_ws(' ', done > 0, "left") FROM nurture_tick(n, '10 s') WHERE kind = 'score'$$;
+INSERT INTO nurture.model (model, product, audience_types) VALUES ('hi_second', 'hi_product', '{hi_aud}');
+SELECT nurture_draft('model', 'hi_second');
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('hi_second', 1, 'nurse', 'role', '=', '"nurse"', 3);
+SELECT nurture_publish('model', 'hi_second', 1, 'test', true) IS NOT NULL;
+INSERT INTO nurture.lead (lead_id, audience_type) VALUES (933011, 'hi_aud');
+SELECT is(pg_temp.sweep(), 't 0', 'the tick goes over all leads once a day');
+SELECT is(pg_temp.sweep(), 'f 0', 'and then rests');
+SELECT is_empty($$SELECT l.lead_id, s.model, s.total FROM nurture.lead l CROSS JOIN (VALUES ('hi_model'), ('hi_second')) m (model)
+    CROSS JOIN LATERAL (SELECT m.model, nurture_score(l.lead_id, m.model) AS total) s
+    WHERE l.lead_id BETWEEN 933001 AND 933008 AND s.total <> 0
+    AND s.total IS DISTINCT FROM (SELECT h.total FROM nurture.score_history h WHERE h.lead_id = l.lead_id AND h.model = m.model ORDER BY day DESC LIMIT 1)$$,
+    'after it the last row of every lead and model is its score');
+SELECT is((SELECT count(*) FROM nurture.score_history WHERE model = 'hi_second' AND lead_id IN (933002, 933007) AND total = 3), 2::bigint, 'of each model that applies');
+SELECT is((SELECT count(*) FROM nurture.score_history WHERE lead_id IN (933009, 933011) AND swept), 0::bigint, 'but test leads, and leads that never had a point');
+SELECT is((SELECT count(*) FROM nurture.score_history WHERE lead_id = 933005 AND day > '2026-03-08'), 0::bigint, 'what did not change is not kept');
+SET LOCAL nurture.clock = '2026-04-02T00:00:00Z';
+SELECT is(pg_temp.sweep(), 't 0', 'the next day again');
+SELECT is((SELECT count(*) FROM nurture.score_history WHERE lead_id = 933006 AND day BETWEEN '2026-04-01' AND '2026-04-02' AND swept), 2::bigint, 'what fades has a row a day');
+SELECT is((SELECT count(*) FROM nurture_bi.score_change WHERE lead_id = 933006), 0::bigint, 'which alone makes no mover of the week');
+INSERT INTO nurture.event (lead_id, event_type) VALUES (933006, 'hi_ask');
+SELECT pg_temp.tick() >= 0;
+SELECT is((SELECT concat_ws(' ', count(*), bool_or(swept), max(total) = nurture_score(933006)) FROM nurture.score_history WHERE lead_id = 933006 AND day = '2026-04-02' AND model = 'hi_model'),
+    '1 f t', 'a decision of the same day takes its place');
+INSERT INTO nurture.lead (lead_id, audience_type, role) SELECT 934000 + i, 'hi_aud', 'physician' FROM generate_series(1, 1200) i;
+SET LOCAL nurture.clock = '2026-04-03T00:00:00Z';
+SELECT is(pg_temp.sweep(30), 't 1', 'a tick does so much of it');
+SELECT is((SELECT next_lead IS NOT NULL AND day = '2026-04-03' FROM nurture.score_sweep), true, 'and keeps the place');
+SET LOCAL nurture.clock = '2026-04-03T01:00:00Z';
+SELECT is(pg_temp.sweep(), 't 0', 'where the next goes on');
+SELECT is((SELECT count(*) FROM nurture.score_history WHERE lead_id > 934000 AND total = 20), 1200::bigint, 'to the end');
 
 -- rights, and what goes
 CREATE ROLE nurture_test_history;
