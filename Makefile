@@ -28,7 +28,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=nurture
 PG_MAJOR ?= 15
 PG_CONFIG ?= $(shell tools/cluster pg_config)
 
-OURS = help setup demo test test-majors bench indent check-indent check-symbols unit fuzz instructions install-private test-sql test-isolation test-tap distclean-all
+OURS = help setup demo test test-long test-majors bench indent check-indent check-symbols unit fuzz instructions install-private test-sql test-isolation test-tap distclean-all
 .PHONY: $(OURS)
 
 # Targets of ours need no pg_config; everything else is PGXS.
@@ -49,6 +49,7 @@ endif
 help:
 	@echo "make demo          everything installed, built, run on real data in a private cluster"
 	@echo "make test          the same set-up, then every test"
+	@echo "make test-long     random tests at their full length"
 	@echo "make test-majors   the pgTAP files and isolation specs on PostgreSQL 17 and 18"
 	@echo "make bench         ratios against bare tables, SQL and PL/pgSQL in one run"
 	@echo "make setup         packages and the private PostgreSQL tree"
@@ -62,6 +63,7 @@ help:
 setup: ; @tools/setup
 demo: ; @tools/run demo
 test: ; @tools/run test
+test-long: ; @tools/run long
 test-majors: ; @tools/majors $(or $(MAJORS),17 18)
 bench: ; @tools/run bench
 install-private: ; @tools/run build

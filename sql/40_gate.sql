@@ -44,10 +44,11 @@ COMMENT ON FUNCTION nurture_normal_phone(text) IS 'The number as it is compared:
 CREATE FUNCTION nurture_consent(lead_id bigint, kind text, channel text, purpose text DEFAULT 'marketing', topic text DEFAULT '*',
                                 source text DEFAULT NULL, evidence jsonb DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
                                 expires_at timestamptz DEFAULT NULL, legal_basis text DEFAULT NULL, notice_id text DEFAULT NULL,
-                                notice_version text DEFAULT NULL, contact_point text DEFAULT NULL, actor text DEFAULT NULL) RETURNS bigint
+                                notice_version text DEFAULT NULL, contact_point text DEFAULT NULL, actor text DEFAULT NULL,
+                                product text DEFAULT '*', jurisdiction text DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_consent';
-COMMENT ON FUNCTION nurture_consent(bigint, text, text, text, text, text, jsonb, timestamptz, timestamptz, text, text, text, text, text) IS 'Records what a lead said about being contacted, as a row of nurture.consent_event; returns its consent_event_id.';
+COMMENT ON FUNCTION nurture_consent(bigint, text, text, text, text, text, jsonb, timestamptz, timestamptz, text, text, text, text, text, text, text) IS 'Records what a lead said about being contacted, as a row of nurture.consent_event; returns its consent_event_id.';
 
 CREATE FUNCTION nurture_opt_in(lead_id bigint, channel text, source text DEFAULT NULL, evidence jsonb DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

@@ -37,4 +37,7 @@
 #define NURTURE_ERRCODE_CONFIRM			MAKE_SQLSTATE('N','U','0','1','1')	/* goes far: the caller
 																			 * must confirm */
 
+#define NURTURE_ERRCODE_TOKEN			MAKE_SQLSTATE('N','U','0','1','2')	/* token not ours, used
+																			 * or expired */
+
 #endif							/* NURTURE_ERRORS_H */

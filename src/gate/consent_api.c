@@ -18,7 +18,9 @@
 #include "facts/vocabulary.h"
 #include "funcapi.h"
 #include "gate/consent_fold.h"
+#include "gate/consent_say.h"
 #include "gate/gate_private.h"
+#include "scoring/sensitive.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
@@ -27,18 +29,19 @@ NURTURE_FUNCTION(nurture_opt_in);
 NURTURE_FUNCTION(nurture_opt_out);
 NURTURE_FUNCTION(nurture_consent_at);
 
-#define CONSENT_ARGS	14		/* of nurture_consent */
+#define CONSENT_ARGS	16		/* of nurture_consent */
 
 static KeptPlan add_event =
 KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose,"
 		  " topic, source, evidence, occurred_at, expires_at, legal_basis,"
-		  " notice_id, notice_version, contact_point, actor)"
+		  " notice_id, notice_version, contact_point, actor, product,"
+		  " jurisdiction)"
 		  " VALUES ($1, $2, $3, COALESCE($4, 'marketing'), COALESCE($5, '*'),"
 		  " $6, $7, COALESCE($8, @extschema@.nurture_now()), $9, $10, $11, $12,"
-		  " $13, $14) RETURNING consent_event_id",
+		  " $13, $14, COALESCE($15, '*'), $16) RETURNING consent_event_id",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		  TEXTOID);
+		  TEXTOID, TEXTOID, TEXTOID);
 
 static KeptPlan known_channels =
 KEPT_PLAN("SELECT string_agg('\"' || channel || '\"', ', ' ORDER BY channel) FROM nurture.channel"
@@ -103,7 +106,8 @@ insert_event(Datum *values, const char *nulls)
  * nurture_consent(lead_id bigint, kind text, channel text, purpose text,
  * topic text, source text, evidence jsonb, occurred_at timestamptz,
  * expires_at timestamptz, legal_basis text, notice_id text, notice_version
- * text, contact_point text, actor text) returns bigint
+ * text, contact_point text, actor text, product text, jurisdiction text)
+ * returns bigint
  */
 Datum
 nurture_consent(PG_FUNCTION_ARGS)
@@ -130,25 +134,49 @@ nurture_consent(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(id);
 }
 
-/* Inserts an event of a kind; NULL texts take their defaults. */
-static int64
-say(int64 lead_id, const char *kind, const char *channel, Datum source,
-	bool source_null, Datum evidence, bool evidence_null)
+/* Records an event; see consent_say.h. */
+int64
+nurture_consent_say(const ConsentWords *words)
 {
+	const char *const texts[CONSENT_ARGS] = {
+		[1] = words->kind,[2] = words->channel,[3] = words->purpose,
+		[4] = words->topic,[5] = words->source,[10] = words->notice_id,
+		[11] = words->notice_version,[13] = words->actor,
+		[14] = words->product
+	};
 	Datum		values[CONSENT_ARGS] = {0};
 	char		nulls[CONSENT_ARGS];
 
-	nurture_require_channel(channel);
-	memset(nulls, 'n', sizeof(nulls));
-	values[0] = Int64GetDatum(lead_id);
-	values[1] = CStringGetTextDatum(kind);
-	values[2] = CStringGetTextDatum(channel);
-	nulls[0] = nulls[1] = nulls[2] = ' ';
-	values[5] = source;
-	nulls[5] = source_null ? 'n' : ' ';
-	values[6] = evidence;
-	nulls[6] = evidence_null ? 'n' : ' ';
+	values[0] = Int64GetDatum(words->lead_id);
+	nulls[0] = ' ';
+	for (int i = 1; i < CONSENT_ARGS; i++)
+	{
+		nulls[i] = texts[i] == NULL ? 'n' : ' ';
+		if (texts[i] != NULL)
+			values[i] = CStringGetTextDatum(texts[i]);
+	}
+	if (words->evidence != NULL)
+	{
+		values[6] = DirectFunctionCall1(jsonb_in,
+										CStringGetDatum(words->evidence));
+		nulls[6] = ' ';
+	}
 	return insert_event(values, nulls);
+}
+
+/* Tells what may be locked first; see consent_say.h. */
+bool
+nurture_consent_gate_first(const char *purpose)
+{
+	return strcmp(purpose, "*") != 0 &&
+		strcmp(purpose, NURTURE_INFERENCE_PURPOSE) != 0;
+}
+
+/* Returns a text argument, NULL when it is not given. */
+static char *
+text_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
 /*
@@ -158,16 +186,20 @@ say(int64 lead_id, const char *kind, const char *channel, Datum source,
 Datum
 nurture_opt_in(PG_FUNCTION_ARGS)
 {
+	ConsentWords said = {.kind = "given"};
 	int			level;
 	int64		id;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
+	said.lead_id = PG_GETARG_INT64(0);
+	said.channel = text_argument(fcinfo, 1);
+	said.source = text_argument(fcinfo, 2);
+	if (!PG_ARGISNULL(3))
+		said.evidence = JsonbToCString(NULL, &PG_GETARG_JSONB_P(3)->root, 0);
+	nurture_require_channel(said.channel);
 	level = nurture_spi_connect();
-	id = say(PG_GETARG_INT64(0), "given",
-			 text_to_cstring(PG_GETARG_TEXT_PP(1)),
-			 PG_GETARG_DATUM(2), PG_ARGISNULL(2),
-			 PG_GETARG_DATUM(3), PG_ARGISNULL(3));
+	id = nurture_consent_say(&said);
 	nurture_spi_finish(level);
 	PG_RETURN_INT64(id);
 }
@@ -180,16 +212,20 @@ nurture_opt_in(PG_FUNCTION_ARGS)
 Datum
 nurture_opt_out(PG_FUNCTION_ARGS)
 {
+	ConsentWords said = {.kind = "withdrawn",.channel = "*"};
 	int			level;
 	int64		before;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
+	said.lead_id = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+		said.channel = text_argument(fcinfo, 1);
+	said.source = text_argument(fcinfo, 2);
+	nurture_require_channel(said.channel);
 	level = nurture_spi_connect();
 	before = nurture_cancelled_messages;
-	(void) say(PG_GETARG_INT64(0), "withdrawn",
-			   PG_ARGISNULL(1) ? "*" : text_to_cstring(PG_GETARG_TEXT_PP(1)),
-			   PG_GETARG_DATUM(2), PG_ARGISNULL(2), (Datum) 0, true);
+	(void) nurture_consent_say(&said);
 	nurture_spi_finish(level);
 	PG_RETURN_INT64(nurture_cancelled_messages - before);
 }

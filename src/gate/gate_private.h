@@ -363,6 +363,13 @@ extern const char *nurture_consent_state_name(ConsentState state);
 extern bool nurture_consent_permits(ConsentState state);
 extern bool nurture_consent_forbids(ConsentState state);
 
+/* unsubscribe.c */
+extern char *nurture_gate_unsubscribe_token(int64 lead_id, int64 message_id,
+											const char *channel,
+											const char *purpose,
+											const char *topic,
+											const char *product);
+
 /* consent.c */
 extern void nurture_consent_init(void);
 extern void nurture_consent_inherit(int64 lead_id, int64 survivor);

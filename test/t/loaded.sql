@@ -116,6 +116,10 @@ FROM unnest(ARRAY['moa_overview', 'evidence', 'webinar']) id;
 SELECT count(nurture_opt_in(i, 'email', 'form', '{"form": 7}')) FROM generate_series(1, 250) i;
 SELECT count(nurture_opt_out(i, 'email', 'link')) FROM generate_series(200, 220) i;
 SELECT nurture_consent(3, 'objected', '*', source => 'letter');
+SELECT nurture_request_consent(253, 'email', source => 'form') AS token \gset asked_
+SELECT nurture_confirm(:'asked_token');
+SELECT nurture_one_click(nurture_unsubscribe_token(252, 'email'));
+SELECT nurture_request_consent(254, 'sms', source => 'form');
 SELECT nurture_suppress('contact_point', 'lead5@example.org', 'asked by phone');
 SELECT nurture_pause(6, now() + interval '40 days', 'on leave');
 
