@@ -35,8 +35,9 @@ typedef struct AuditEntry
 								 * hashes, a JSON object, or NULL */
 	const char *inputs;			/* facts it was decided on, kept verbatim; for
 								 * kind message the decision as JSON with an
-								 * array "rules" of {"rule", "passed", "fact",
-								 * "version"}, which nurture_why reads */
+								 * object "passed" of facts by rule and an
+								 * array "failed" of {"rule", "reason",
+								 * "fact", "version"}, which nurture_why reads */
 	const char *reason;			/* words of a person, for manual acts, or NULL */
 	const char *actor;			/* user of the application; NULL takes the
 								 * setting nurture.app_user */

@@ -27,16 +27,25 @@ NURTURE_FUNCTION(nurture_audit_digest);
 NURTURE_FUNCTION(nurture_audit_proof);
 NURTURE_FUNCTION(nurture_audit_consistency);
 
-/* decisions with each rule; what happened to the message later, with reasons */
+/* decisions with each rule, those that failed first; what happened to the message later, with reasons */
 static KeptPlan find_why =
 KEPT_PLAN("SELECT a.at, a.trigger,"
-		  " coalesce(r.value ->> 'rule', pg_catalog.array_to_string(a.reasons, ', '), a.outcome),"
-		  " r.value ->> 'version', (r.value ->> 'passed')::boolean,"
-		  " CASE WHEN a.kind = 'message' THEN r.value ->> 'fact' ELSE a.inputs END"
-		  " FROM nurture.audit a LEFT JOIN LATERAL"
-		  " pg_catalog.jsonb_array_elements("
-		  "  CASE WHEN a.kind = 'message' THEN a.inputs::pg_catalog.jsonb -> 'rules' END)"
-		  " WITH ORDINALITY r (value, n) ON true"
+		  " coalesce(r.rule, pg_catalog.array_to_string(a.reasons, ', '), a.outcome),"
+		  " r.version, r.passed,"
+		  " CASE WHEN a.kind = 'message' THEN r.fact ELSE a.inputs END"
+		  " FROM nurture.audit a"
+		  " CROSS JOIN LATERAL (SELECT CASE WHEN a.kind = 'message'"
+		  "  THEN a.inputs::pg_catalog.jsonb END AS inputs) i"
+		  " LEFT JOIN LATERAL (SELECT f.value ->> 'rule', f.value ->> 'version',"
+		  "  false, f.value ->> 'fact', f.n"
+		  "  FROM pg_catalog.jsonb_array_elements(i.inputs -> 'failed')"
+		  "  WITH ORDINALITY f (value, n)"
+		  "  UNION ALL SELECT p.rule, p.value ->> 'version', true,"
+		  "  CASE WHEN pg_catalog.jsonb_typeof(p.value) = 'object'"
+		  "  THEN p.value ->> 'fact' ELSE p.value #>> '{}' END, p.n + 1000"
+		  "  FROM pg_catalog.jsonb_each(i.inputs -> 'passed')"
+		  "  WITH ORDINALITY p (rule, value, n))"
+		  " r (rule, version, passed, fact, n) ON true"
 		  " WHERE a.lead_ref = $1 AND a.object = 'message:' || $2"
 		  " ORDER BY a.audit_id, r.n", INT8OID, INT8OID);
 

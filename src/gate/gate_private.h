@@ -325,11 +325,13 @@ extern bool nurture_gate_denies(const GateConsent *consent,
 								const char *channel, const char *purpose,
 								ArrayType *topics, ArrayType *products);
 
-/* message_trigger.c */
+/* decision.c */
 extern ArrayType *nurture_gate_reasons(const GateDecision *decision);
 extern char *nurture_gate_decision_json(const GateDecision *decision,
 										const GateLead *lead,
 										const GateAsset *asset);
+
+/* message_trigger.c */
 extern void nurture_gate_open_review(Datum lead_id, Datum scope,
 									 Datum message_id);
 

@@ -23,6 +23,7 @@
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
+#include "gate/decision.h"
 #include "gate/gate_private.h"
 #include "gate/message_row.h"
 #include "miscadmin.h"
@@ -38,7 +39,6 @@
 #define SEQ_RESERVE		32		/* numbers taken ahead for a lead's second
 								 * message in a statement; doubles */
 #define SEQ_RESERVE_MAX 4096
-#define SAME_DECISIONS	64		/* decisions kept to be told again */
 #define MAX_ASSET_ID	124		/* longer ones do not exist */
 
 NURTURE_FUNCTION(nurture_gate_message);
@@ -57,13 +57,6 @@ typedef struct AssetEntry
 	GateAsset	asset;
 } AssetEntry;
 
-/* A decision as text and as jsonb: in a campaign most are alike. */
-typedef struct SameDecision
-{
-	char	   *text;			/* NULL = none yet */
-	Jsonb	   *json;
-} SameDecision;
-
 /*
  * What one statement remembers.  It hangs on the trigger's call information,
  * which the executor makes for each statement.
@@ -80,7 +73,7 @@ typedef struct GateStatement
 	HTAB	   *assets;
 	Oid			role;			/* caller, and its name */
 	char	   *role_name;
-	SameDecision same[SAME_DECISIONS];	/* by the hash of the text */
+	SameTexts	same;			/* decisions */
 } GateStatement;
 
 static const char *const status_names[] = {
@@ -113,6 +106,7 @@ begin_statement(FmgrInfo *info, TupleDesc desc)
 	};
 
 	statement->context = context;
+	statement->same.context = context;
 	statement->lead.context = AllocSetContextCreate(context,
 													"nurture gate lead",
 													ALLOCSET_DEFAULT_SIZES);
@@ -245,30 +239,6 @@ counts_failed(const GateDecision *decision)
 	return false;
 }
 
-/* Returns the distinct reasons of a decision; NULL when there are none. */
-ArrayType  *
-nurture_gate_reasons(const GateDecision *decision)
-{
-	Datum		items[GATE_MAX_RULES];
-	const char *seen[GATE_MAX_RULES];
-	int			n = 0;
-
-	for (int i = 0; i < decision->nfindings; i++)
-	{
-		const char *reason = decision->findings[i].reason;
-		bool		known = reason == NULL;
-
-		for (int j = 0; !known && j < n; j++)
-			known = strcmp(seen[j], reason) == 0;
-		if (known)
-			continue;
-		seen[n] = reason;
-		items[n++] = CStringGetTextDatum(reason);
-	}
-	return n == 0 ? NULL :
-		construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
 /* Raises NU001, naming the reason codes. */
 static void
 raise_refused(const GateDecision *decision)
@@ -287,77 +257,6 @@ raise_refused(const GateDecision *decision)
 			(errcode(NURTURE_ERRCODE_REFUSED),
 			 errmsg("message refused: %s", codes.data),
 			 errhint("nurture_explain_contact tells what would lift each of them; with nurture.refuse_with_error off the refused message is kept as evidence.")));
-}
-
-static void
-put_json(StringInfo json, const char *name, const char *value)
-{
-	appendStringInfo(json, ",\"%s\":", name);
-	if (value == NULL)
-		appendStringInfoString(json, "null");
-	else
-		escape_json(json, value);
-}
-
-/* Writes a decision as JSON, every rule with the fact it used. */
-char	   *
-nurture_gate_decision_json(const GateDecision *decision, const GateLead *lead,
-						   const GateAsset *asset)
-{
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"verdict\":\"%s\"",
-					 nurture_gate_verdict_name(decision->verdict));
-	put_json(&json, "purpose", decision->purpose);
-	if (decision->review_scope)
-		put_json(&json, "review", decision->review_scope);
-	if (asset->content_hash)
-		put_json(&json, "content_hash", asset->content_hash);
-	if (lead->asked != lead->lead_id)
-		appendStringInfoString(&json, ",\"merged\":true");
-	appendStringInfoString(&json, ",\"rules\":[");
-	for (int i = 0; i < decision->nfindings; i++)
-	{
-		const GateFinding *finding = &decision->findings[i];
-
-		appendStringInfo(&json, "%s{\"rule\":\"%s\",\"passed\":%s",
-						 i ? "," : "", finding->rule,
-						 finding->reason ? "false" : "true");
-		if (finding->fact)
-			put_json(&json, "fact", finding->fact);
-		if (finding->version)
-			put_json(&json, "version", finding->version);
-		if (finding->reason)
-			put_json(&json, "reason", finding->reason);
-		appendStringInfoChar(&json, '}');
-	}
-	appendStringInfoString(&json, "]}");
-	return json.data;
-}
-
-/* Returns a decision's text as jsonb, the one made before when it is alike. */
-static Datum
-decision_jsonb(GateStatement *statement, const char *text)
-{
-	uint32		slot = nurture_gate_text_hash(text) % SAME_DECISIONS;
-	SameDecision *same = &statement->same[slot];
-	Datum		json;
-	MemoryContext old;
-
-	if (same->text !=NULL && strcmp(same->text, text) == 0)
-		return PointerGetDatum(same->json);
-	json = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
-	old = MemoryContextSwitchTo(statement->context);
-	if (same->text !=NULL)
-	{
-		pfree(same->text);
-		pfree(same->json);
-	}
-	same->text = pstrdup(text);
-	same->json = DatumGetJsonbPCopy(json);
-	MemoryContextSwitchTo(old);
-	return json;
 }
 
 /* Hashes a row, all columns but the mark, with this backend's key. */
@@ -518,8 +417,9 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 	if (nulls[column[MESSAGE_REQUESTED_BY] - 1])
 		PUT_TEXT(MESSAGE_REQUESTED_BY, statement->role_name);
 	PUT(MESSAGE_DECISION,
-		decision_jsonb(statement,
-					   nurture_gate_decision_json(decision, lead, asset)));
+		nurture_gate_same_jsonb(&statement->same,
+								nurture_gate_decision_json(decision, lead,
+														   asset)));
 #undef PUT_TEXT
 #undef PUT
 	nurture_spi_finish(level);
@@ -567,7 +467,7 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 
 /* Adds the audit entry of a message. */
 static void
-message_entry(const GateStatement *statement, const Datum *values,
+message_entry(GateStatement *statement, const Datum *values,
 			  const bool *nulls, AuditEntry *entry)
 {
 	const int  *column = statement->column;
@@ -606,8 +506,10 @@ message_entry(const GateStatement *statement, const Datum *values,
 		appendStringInfo(&json, ",\"event_id\":" INT64_FORMAT,
 						 DatumGetInt64(values[i]));
 	if (!nulls[column[MESSAGE_TRACK] - 1])
-		put_json(&json, "track", text_of(statement, MESSAGE_TRACK, values,
-										 nulls));
+	{
+		appendStringInfoString(&json, ",\"track\":");
+		escape_json(&json, text_of(statement, MESSAGE_TRACK, values, nulls));
+	}
 	appendStringInfoChar(&json, '}');
 	entry->trigger_json = json.data;
 
@@ -619,7 +521,7 @@ message_entry(const GateStatement *statement, const Datum *values,
 		appendStringInfo(&json, ",\"version\":%d", DatumGetInt32(values[i]));
 	appendStringInfoChar(&json, '}');
 	entry->versions_json = json.data;
-	entry->inputs = JsonbToCString(NULL, &decision->root, VARSIZE(decision));
+	entry->inputs = nurture_gate_same_text(&statement->same, decision);
 }
 
 /* Opens a review of consent, unless one is open; lead, scope and message. */
@@ -674,6 +576,7 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 	batch_context = AllocSetContextCreate(CurrentMemoryContext,
 										  "nurture gate audit",
 										  ALLOCSET_DEFAULT_SIZES);
+	statement.same.context = batch_context;
 	entries = palloc(sizeof(AuditEntry) * AUDIT_BATCH);
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	nurture_owner_enter(&owner);
@@ -705,6 +608,7 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 			nurture_audit_append(entries, n);
 			n = 0;
 			ExecClearTuple(slot);	/* its tuple lies in the context */
+			memset(statement.same.slots, 0, sizeof(statement.same.slots));
 			MemoryContextReset(batch_context);
 		}
 	}

@@ -101,7 +101,7 @@ BEGIN
                     hmac(k.key, int8send(k.lead_id)), k.lead_id, 'message', 'message:' || round * 100 + k.lead_id, 'refused',
                     ARRAY['consent_missing', NULL, 'quiet_hours'], '{"kind": "event", "n": 1.50}',
                     '{"b": "v2", "a": [1, 2]}',
-                    '{"rules": [{"rule": "consent", "passed": false, "fact": "none given", "version": 3}, {"rule": "cap", "passed": true, "fact": {"sent": 0}}]}',
+                    '{"failed": [{"rule": "consent", "fact": "none given", "version": 3}], "passed": {"cap": "0 sent"}}',
                     'postgres', 'postgres', 'Ana Müller', NULL, false, '\x')::nurture.audit AS e
                 FROM nurture.subject_key k WHERE k.lead_id % 5 = round % 5 ORDER BY k.lead_id) f) g;
         INSERT INTO nurture.message (lead_id, message_id, channel, asset_id, status)
@@ -156,7 +156,7 @@ SELECT is((SELECT unsealed FROM nurture_bi.audit_lag), 0::bigint, 'no lag');
 
 -- reading
 SELECT results_eq('SELECT rule, version, passed, fact, trigger ->> ''kind'' FROM nurture_why(7, 207)',
-    $$VALUES ('consent', '3', false, 'none given', 'event'), ('cap', NULL, true, '{"sent": 0}', 'event')$$, 'why a message was refused');
+    $$VALUES ('consent', '3', false, 'none given', 'event'), ('cap', NULL, true, '0 sent', 'event')$$, 'why a message was refused');
 SELECT is_empty('SELECT * FROM nurture_why(8, 207)', 'another lead has no such message');
 SELECT is((SELECT count(*) FROM nurture_decisions(7)), 5::bigint, 'all decisions about a lead');
 SELECT is((SELECT count(*) FROM nurture_decisions(7, '2000-01-01', '2000-01-02')), 0::bigint, 'in a range of time');
