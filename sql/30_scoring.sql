@@ -184,6 +184,11 @@ CREATE FUNCTION nurture_guard_version() RETURNS trigger
     AS 'MODULE_PATHNAME', 'nurture_guard_version';
 COMMENT ON FUNCTION nurture_guard_version() IS 'Trigger: the status of a model version moves through nurture_publish only.';
 
+CREATE FUNCTION nurture_version_author() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_version_author';
+COMMENT ON FUNCTION nurture_version_author() IS 'Trigger: a version keeps its author, and who was logged in when it was made.';
+
 CREATE FUNCTION nurture_versioned_table(rules regclass) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_versioned_table';

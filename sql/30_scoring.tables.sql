@@ -28,6 +28,7 @@ CREATE TABLE nurture.model_version (
     owner text,
     reason text,
     author text,
+    author_login text,
     approver text,
     published_at timestamptz,
     retired_at timestamptz,
@@ -43,6 +44,7 @@ COMMENT ON COLUMN nurture.model_version.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.model_version.owner IS 'Who answers for it.';
 COMMENT ON COLUMN nurture.model_version.reason IS 'Why it was published.';
 COMMENT ON COLUMN nurture.model_version.author IS 'Who drafted it.';
+COMMENT ON COLUMN nurture.model_version.author_login IS 'Role that was logged in when it was made, as the server knows it; NULL: a preset.';
 COMMENT ON COLUMN nurture.model_version.approver IS 'Who published it.';
 COMMENT ON COLUMN nurture.model_version.published_at IS 'In force from.';
 COMMENT ON COLUMN nurture.model_version.retired_at IS 'In force until.';
@@ -262,6 +264,9 @@ SELECT @extschema@.nurture_versioned_table('nurture.pattern');
 SELECT @extschema@.nurture_versioned_table('nurture.model_limit');
 SELECT @extschema@.nurture_versioned_table('nurture.band');
 SELECT @extschema@.nurture_versioned_table('nurture.tier_rule');
+CREATE TRIGGER nurture_author BEFORE INSERT OR UPDATE ON nurture.model_version
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_author();
+ALTER TABLE nurture.model_version ENABLE ALWAYS TRIGGER nurture_author;
 CREATE TRIGGER nurture_guard_version BEFORE INSERT OR UPDATE OR DELETE ON nurture.model_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_guard_version();
 CREATE TRIGGER nurture_guard_version_truncate BEFORE TRUNCATE ON nurture.model_version

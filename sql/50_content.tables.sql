@@ -64,6 +64,7 @@ CREATE TABLE nurture.asset_version (
     content_hash bytea,
     uri text,
     author text,
+    author_login text,
     created_at timestamptz NOT NULL DEFAULT @extschema@.nurture_now(),
     status_reason text,
     title text,
@@ -94,6 +95,7 @@ COMMENT ON COLUMN nurture.asset_version.document_hash IS 'Hash of the document i
 COMMENT ON COLUMN nurture.asset_version.content_hash IS 'SHA-256 of everything approval is given for: these columns, tags and blocks; set when it goes into review.';
 COMMENT ON COLUMN nurture.asset_version.uri IS 'Where the document is.';
 COMMENT ON COLUMN nurture.asset_version.author IS 'Who added it.';
+COMMENT ON COLUMN nurture.asset_version.author_login IS 'Role that was logged in when it was made, as the server knows it; NULL: a preset.';
 COMMENT ON COLUMN nurture.asset_version.created_at IS 'When it was added.';
 COMMENT ON COLUMN nurture.asset_version.status_reason IS 'Why it has its status.';
 COMMENT ON COLUMN nurture.asset_version.title IS 'Words for people.';
@@ -217,6 +219,7 @@ CREATE TABLE nurture.selection_version (
     status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'retired')),
     reason text,
     author text,
+    author_login text,
     approver text,
     published_at timestamptz,
     retired_at timestamptz,
@@ -232,6 +235,7 @@ COMMENT ON COLUMN nurture.selection_version.version IS 'Version, from 1.';
 COMMENT ON COLUMN nurture.selection_version.status IS 'draft, published or retired.';
 COMMENT ON COLUMN nurture.selection_version.reason IS 'Why it was made.';
 COMMENT ON COLUMN nurture.selection_version.author IS 'Who made it.';
+COMMENT ON COLUMN nurture.selection_version.author_login IS 'Role that was logged in when it was made, as the server knows it; NULL: a preset.';
 COMMENT ON COLUMN nurture.selection_version.approver IS 'Who published it.';
 COMMENT ON COLUMN nurture.selection_version.published_at IS 'When it was published.';
 COMMENT ON COLUMN nurture.selection_version.retired_at IS 'When another version took its place.';
@@ -267,6 +271,12 @@ COMMENT ON COLUMN nurture.selection_weight.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.selection_weight.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.selection_weight');
 
+CREATE TRIGGER nurture_author BEFORE INSERT OR UPDATE ON nurture.asset_version
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_author();
+ALTER TABLE nurture.asset_version ENABLE ALWAYS TRIGGER nurture_author;
+CREATE TRIGGER nurture_author BEFORE INSERT OR UPDATE ON nurture.selection_version
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_author();
+ALTER TABLE nurture.selection_version ENABLE ALWAYS TRIGGER nurture_author;
 CREATE TRIGGER nurture_asset_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.asset_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_asset_guard();
 CREATE TRIGGER nurture_asset_guard_truncate BEFORE TRUNCATE ON nurture.asset_version

@@ -38,6 +38,7 @@ CREATE TABLE nurture.track_version (
     status text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'published', 'retired')),
     reason text,
     author text,
+    author_login text,
     approver text,
     published_at timestamptz,
     retired_at timestamptz,
@@ -53,6 +54,7 @@ COMMENT ON COLUMN nurture.track_version.version IS 'Version, from 1.';
 COMMENT ON COLUMN nurture.track_version.status IS 'draft, published or retired.';
 COMMENT ON COLUMN nurture.track_version.reason IS 'Why it was made.';
 COMMENT ON COLUMN nurture.track_version.author IS 'Who made it.';
+COMMENT ON COLUMN nurture.track_version.author_login IS 'Role that was logged in when it was made, as the server knows it; NULL: a preset.';
 COMMENT ON COLUMN nurture.track_version.approver IS 'Who published it.';
 COMMENT ON COLUMN nurture.track_version.published_at IS 'When it was published.';
 COMMENT ON COLUMN nurture.track_version.retired_at IS 'When another version took its place.';
@@ -240,6 +242,9 @@ COMMENT ON COLUMN nurture.tick_error.at IS 'When.';
 COMMENT ON COLUMN nurture.tick_error.sqlstate IS 'SQLSTATE.';
 COMMENT ON COLUMN nurture.tick_error.message IS 'Its message.';
 
+CREATE TRIGGER nurture_author BEFORE INSERT OR UPDATE ON nurture.track_version
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_author();
+ALTER TABLE nurture.track_version ENABLE ALWAYS TRIGGER nurture_author;
 CREATE TRIGGER nurture_track_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.track_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_guard();
 CREATE TRIGGER nurture_part_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.track_step

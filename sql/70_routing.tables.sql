@@ -164,6 +164,7 @@ CREATE TABLE nurture.route_version (
     required_fields text[] NOT NULL DEFAULT '{}',
     hold_until jsonb,
     author text,
+    author_login text,
     approver text,
     reason text,
     published_at timestamptz,
@@ -190,6 +191,7 @@ COMMENT ON COLUMN nurture.route_version.attempts_max IS 'Unanswered attempts in 
 COMMENT ON COLUMN nurture.route_version.required_fields IS 'Columns of the lead, or attributes.<key>, the team needs; missing ones are reported in the package.';
 COMMENT ON COLUMN nurture.route_version.hold_until IS 'Condition that must hold before the hand-off is offered; until then it is pending.';
 COMMENT ON COLUMN nurture.route_version.author IS 'Who wrote it.';
+COMMENT ON COLUMN nurture.route_version.author_login IS 'Role that was logged in when it was made, as the server knows it; NULL: a preset.';
 COMMENT ON COLUMN nurture.route_version.approver IS 'Who published it.';
 COMMENT ON COLUMN nurture.route_version.reason IS 'Why it is as it is.';
 COMMENT ON COLUMN nurture.route_version.published_at IS 'Since when it is in force.';
@@ -200,6 +202,9 @@ COMMENT ON COLUMN nurture.route_version.owner IS 'Who answers for the row.';
 SELECT @extschema@.nurture_config_table('nurture.route_version');
 CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.route_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_routing_check();
+CREATE TRIGGER nurture_author BEFORE INSERT OR UPDATE ON nurture.route_version
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_author();
+ALTER TABLE nurture.route_version ENABLE ALWAYS TRIGGER nurture_author;
 CREATE TRIGGER nurture_version_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.route_version
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_version_guard();
 ALTER TABLE nurture.route_version ENABLE ALWAYS TRIGGER nurture_version_guard;

@@ -13,6 +13,7 @@
 #include "audit/guard.h"
 #include "audit/incarnation.h"
 #include "audit/leaf.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -275,16 +276,6 @@ set_reasons(const AuditEntry *entry, Datum *values, bool *nulls)
 										false, TYPALIGN_INT));
 }
 
-/* Says who logged in, which SET SESSION AUTHORIZATION does not change. */
-char	   *
-nurture_audit_login(void)
-{
-	Oid			role = GetAuthenticatedUserId();
-
-	return GetUserNameFromId(OidIsValid(role) ? role : GetSessionUserId(),
-							 true);
-}
-
 /* Fills the rows of a batch, hashes each, and gathers them. */
 static void
 fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
@@ -297,7 +288,7 @@ fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
 													  "nurture audit row",
 													  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = CurrentMemoryContext;
-	const char *session = nurture_audit_login();
+	const char *session = nurture_login();
 	bool		simulated = nurture_now_simulated();
 	Datum		values[AUDIT_COLUMNS] = {0};
 	bool		nulls[AUDIT_COLUMNS] = {0};

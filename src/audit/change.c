@@ -8,6 +8,7 @@
 #include "audit/audit.h"
 #include "audit/guard.h"
 #include "audit/leaf.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -125,7 +126,7 @@ nurture_log_change(PG_FUNCTION_ARGS)
 	values[4] = new_row == NULL ? (Datum) 0 :
 		heap_copy_tuple_as_datum(new_row, desc);
 	values[5] = text_or_null(nurture_change_reason, &nulls[5]);
-	values[6] = text_or_null(nurture_audit_login(), &nulls[6]);
+	values[6] = text_or_null(nurture_login(), &nulls[6]);
 	values[7] = text_or_null(role, &nulls[7]);
 	values[8] = text_or_null(nurture_app_user, &nulls[8]);
 	values[9] = BoolGetDatum(nurture_now_simulated());

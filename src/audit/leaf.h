@@ -58,6 +58,5 @@ extern void nurture_audit_leaf(AuditHasher *hasher, const Datum *values,
 extern void nurture_audit_subject(const char *key, size_t keylen,
 								  int64 lead_id, MerkleHash *subject);
 
-extern char *nurture_audit_login(void);
 
 #endif							/* NURTURE_AUDIT_LEAF_H */

@@ -196,35 +196,3 @@ nurture_caller_role(void)
 {
 	return OidIsValid(outer_role) ? outer_role : GetUserId();
 }
-
-/*
- * Returns who acts, for author, approver and actor columns: the one given,
- * the application's user, or the role that called.
- */
-const char *
-nurture_actor(const char *given)
-{
-	if (given != NULL && given[0] != '\0')
-		return given;
-	if (nurture_app_user != NULL && nurture_app_user[0] != '\0')
-		return pstrdup(nurture_app_user);
-	return GetUserNameFromId(nurture_caller_role(), false);
-}
-
-/*
- * Raises when the author of a version would publish it, under the setting
- * nurture.two_person_rule.  A version without author is nobody's.
- */
-void
-nurture_require_second_person(const char *kind, const char *code, int version,
-							  const char *author, const char *approver)
-{
-	if (!nurture_two_person_rule || author == NULL ||
-		strcmp(author, approver) != 0)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("the author of version %d of %s \"%s\" cannot publish it",
-					version, kind, code),
-			 errhint("nurture.two_person_rule is on: another person publishes.")));
-}

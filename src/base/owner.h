@@ -22,9 +22,5 @@ extern Oid	nurture_table_oid(const char *name, bool missing_ok);
 extern void nurture_owner_enter(OwnerSwitch *save);
 extern void nurture_owner_leave(const OwnerSwitch *save);
 extern Oid	nurture_caller_role(void);
-extern const char *nurture_actor(const char *given);
-extern void nurture_require_second_person(const char *kind, const char *code,
-										  int version, const char *author,
-										  const char *approver);
 
 #endif							/* NURTURE_OWNER_H */

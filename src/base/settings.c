@@ -15,6 +15,7 @@ bool		nurture_refuse_with_error = false;
 char	   *nurture_change_reason = NULL;
 char	   *nurture_app_user = NULL;
 bool		nurture_two_person_rule = false;
+bool		nurture_pooled_logins = false;
 int			nurture_horizon_days = NURTURE_DEFAULT_HORIZON_DAYS;
 int			nurture_react_within = NURTURE_DEFAULT_REACT_WITHIN;
 char	   *nurture_pepper_file = NULL;
@@ -198,6 +199,11 @@ nurture_settings_init(void)
 							 "Requires that another person than the author publishes a version.",
 							 NULL,
 							 &nurture_two_person_rule, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("nurture.pooled_logins",
+							 "Says that many persons share a login, so that the two-person rule goes by the names that the application declares.",
+							 "Off, the same login is the same person whatever it declares.",
+							 &nurture_pooled_logins, false, PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 	DefineCustomIntVariable("nurture.horizon_days",
 							"Sets the age in days from which decaying points are 0.",

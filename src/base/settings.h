@@ -19,6 +19,7 @@ extern bool nurture_refuse_with_error;	/* raise NU001 where a message is
 extern char *nurture_change_reason; /* reason written to the change log */
 extern char *nurture_app_user;	/* who the application says is working */
 extern bool nurture_two_person_rule;	/* author and approver must differ */
+extern bool nurture_pooled_logins;	/* in name alone, many share a login */
 extern int	nurture_horizon_days;	/* days a tally keeps day by day */
 extern int	nurture_react_within;	/* seconds: older events start nothing */
 extern char *nurture_pepper_file;	/* key of the contact point hashes */

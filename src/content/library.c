@@ -9,6 +9,7 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/author.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"

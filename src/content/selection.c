@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "base/author.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -14,7 +15,7 @@
 #include "utils/timestamp.h"
 
 static KeptPlan lock_versions =
-KEPT_PLAN("SELECT version, status, author, (SELECT count(*) FROM "
+KEPT_PLAN("SELECT version, status, author, author_login, (SELECT count(*) FROM "
 		  "nurture.selection_weight w WHERE w.selection = s.selection "
 		  "AND w.version = s.version) "
 		  "FROM nurture.selection_version s "
@@ -73,6 +74,7 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 	char	   *result;
 	char	   *status = NULL;
 	char	   *author = NULL;
+	char	   *author_login = NULL;
 	int64		weights = 0;
 	int			level = nurture_spi_connect();
 
@@ -86,7 +88,8 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 			continue;
 		status = nurture_cell_text(i, 2);
 		author = nurture_cell_text(i, 3);
-		weights = DatumGetInt64(nurture_cell(i, 4, &isnull));
+		author_login = nurture_cell_text(i, 4);
+		weights = DatumGetInt64(nurture_cell(i, 5, &isnull));
 	}
 	if (status == NULL)
 		ereport(ERROR,
@@ -104,7 +107,7 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 				 errmsg("version %d of selection \"%s\" has no weights", version, code),
 				 errhint("Add rows to nurture.selection_weight.")));
 	approver = nurture_actor(actor);
-	nurture_require_second_person("selection", code, version, author, approver);
+	nurture_require_second_person("selection", code, version, author, author_login, approver);
 
 	nurture_version_publish(&retire, &publish, "selection", code, version, reason,
 							approver, actor, NULL);

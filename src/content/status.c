@@ -10,6 +10,7 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
@@ -106,7 +107,7 @@ KEPT_PLAN("UPDATE nurture.asset_version v "
 		  TEXTOID, INT4OID);
 static KeptPlan read_version =
 KEPT_PLAN("SELECT v.status, encode(v.content_hash, 'hex'), v.author, "
-		  "a.format "
+		  "a.format, v.author_login "
 		  "FROM nurture.asset_version v "
 		  "JOIN nurture.asset a USING (asset_id) "
 		  "WHERE v.asset_id = $1 AND v.version = $2",
@@ -496,7 +497,8 @@ nurture_approve(PG_FUNCTION_ARGS)
 	nurture_execute_latest(&read_version, values, NULL, false);
 	hash = nurture_cell_text(0, 2);
 	author = nurture_cell_text(0, 3);
-	if (nurture_two_person_rule && author != NULL && strcmp(author, signer) == 0)
+	if (nurture_two_person_rule &&
+		nurture_same_person(author, nurture_cell_text(0, 5), signer))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("the author of version %d of asset \"%s\" cannot sign it",

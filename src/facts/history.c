@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/plans.h"

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"

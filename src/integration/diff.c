@@ -33,7 +33,7 @@ diff_query(const VersionedKind *kind, const RuleFamily *family)
 	appendStringInfoString(&key, "concat_ws('/'");
 	for (int i = 0; i < MAX_FAMILY_KEYS && family->keys[i]; i++)
 		appendStringInfo(&key, ", %s", family->keys[i]);
-	appendStringInfo(&key, ", NULL) AS key, to_jsonb(t) - ARRAY['version', 'status', 'author', 'approver', 'published_at', "
+	appendStringInfo(&key, ", NULL) AS key, to_jsonb(t) - ARRAY['version', 'status', 'author', 'author_login', 'approver', 'published_at', "
 					 "'retired_at', 'content_hash', '%s'", kind->code);
 	if (strcmp(family->table, kind->versions) == 0)
 		appendStringInfoString(&key, ", 'reason'");

@@ -9,6 +9,7 @@
  */
 #include "base/compat.h"
 
+#include "base/author.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -143,18 +144,27 @@ preset_number(const char *preset)
 static void
 load_preset(int number, const char *schema)
 {
-	for (int j = 0; j < lengthof(presets[number].prefixes); j++)
+	nurture_loading_preset = true;
+	PG_TRY();
 	{
-		const char *prefix = presets[number].prefixes[j];
-
-		if (prefix == NULL)
-			break;
-		for (const NurtureDdlPart *part = nurture_ddl_parts; part->name; part++)
+		for (int j = 0; j < lengthof(presets[number].prefixes); j++)
 		{
-			if (part_matches(part, prefix))
-				run_part(part->name, part->text, schema);
+			const char *prefix = presets[number].prefixes[j];
+
+			if (prefix == NULL)
+				break;
+			for (const NurtureDdlPart *part = nurture_ddl_parts; part->name; part++)
+			{
+				if (part_matches(part, prefix))
+					run_part(part->name, part->text, schema);
+			}
 		}
 	}
+	PG_FINALLY();
+	{
+		nurture_loading_preset = false;
+	}
+	PG_END_TRY();
 }
 
 /*

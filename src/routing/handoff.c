@@ -10,6 +10,7 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"

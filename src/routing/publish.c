@@ -6,6 +6,7 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
@@ -30,7 +31,7 @@ KEPT_PLAN("INSERT INTO nurture.route_version (route, version, priority, conditio
 		  " FROM nurture.route_version v WHERE v.route = $1 AND v.version = $2 RETURNING version",
 		  TEXTOID, INT4OID, TEXTOID);
 static KeptPlan find_version =
-KEPT_PLAN("SELECT v.status, v.author, v.team, EXISTS (SELECT FROM nurture.team_member m WHERE m.team = v.team AND m.active),"
+KEPT_PLAN("SELECT v.status, v.author, v.author_login, v.team, EXISTS (SELECT FROM nurture.team_member m WHERE m.team = v.team AND m.active),"
 		  " (SELECT w.version FROM nurture.route_version w WHERE w.route = $1 AND w.status = 'published')"
 		  " FROM nurture.route_version v WHERE v.route = $1 AND v.version = $2 FOR UPDATE OF v",
 		  TEXTOID, INT4OID);
@@ -138,6 +139,7 @@ nurture_route_publish(const char *route, int version, const char *reason,
 	bool		has_members;
 	char	   *status;
 	char	   *author;
+	char	   *author_login;
 	char	   *team;
 	char	   *before;
 	char	   *result;
@@ -157,15 +159,16 @@ nurture_route_publish(const char *route, int version, const char *reason,
 		unknown_version(route, version);
 	status = nurture_cell_text(0, 1);
 	author = nurture_cell_text(0, 2);
-	team = nurture_cell_text(0, 3);
-	has_members = DatumGetBool(nurture_cell(0, 4, &isnull));
-	before = nurture_cell_text(0, 5);
+	author_login = nurture_cell_text(0, 3);
+	team = nurture_cell_text(0, 4);
+	has_members = DatumGetBool(nurture_cell(0, 5, &isnull));
+	before = nurture_cell_text(0, 6);
 	if (strcmp(status, "draft") != 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_PUBLISHED),
 				 errmsg("version %d of route \"%s\" is %s", version, route, status),
 				 errhint("Make a new version with nurture_draft('route', '%s').", route)));
-	nurture_require_second_person("route", route, version, author, approver);
+	nurture_require_second_person("route", route, version, author, author_login, approver);
 	values[1] = TimestampTzGetDatum(nurture_now_wall());
 	write_version(&retire, values, NULL);
 	values[1] = Int32GetDatum(version);

@@ -18,6 +18,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"

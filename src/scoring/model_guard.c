@@ -191,7 +191,7 @@ nurture_guard_version(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
 		static const char *const fixed[] = {"model", "version", "status", "published_at",
-		"retired_at", "content_hash", "approver", "author"};
+		"retired_at", "content_hash", "approver"};
 
 		for (int i = 0; i < lengthof(fixed); i++)
 		{

@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
@@ -34,7 +35,7 @@ static KeptPlan find_version = KEPT_PLAN("SELECT 1 FROM nurture.model_version WH
 										 TEXTOID, INT4OID);
 
 /* All of them, so that of two that are published at once one waits. */
-static KeptPlan lock_versions = KEPT_PLAN("SELECT version, status, author FROM nurture.model_version "
+static KeptPlan lock_versions = KEPT_PLAN("SELECT version, status, author, author_login FROM nurture.model_version "
 										  "WHERE model = $1 ORDER BY version FOR NO KEY UPDATE", TEXTOID);
 static KeptPlan read_product = KEPT_PLAN("SELECT product FROM nurture.model WHERE model = $1", TEXTOID);
 static KeptPlan retire = KEPT_PLAN("UPDATE nurture.model_version SET status = 'retired', retired_at = $2 "
@@ -213,6 +214,7 @@ nurture_model_publish(const char *model, int version, const char *reason,
 	Datum		value;
 	char	   *status = NULL;
 	char	   *author = NULL;
+	char	   *author_login = NULL;
 	char	   *before = NULL;
 	const char *who = nurture_actor(actor);
 	char	   *moves;
@@ -234,6 +236,7 @@ nurture_model_publish(const char *model, int version, const char *reason,
 			continue;
 		status = its_status;
 		author = nurture_cell_text(i, 3);
+		author_login = nurture_cell_text(i, 4);
 	}
 	if (status == NULL)
 		ereport(ERROR,
@@ -245,7 +248,7 @@ nurture_model_publish(const char *model, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_BAD_STATE),
 				 errmsg("version %d of model \"%s\" is %s already", version, model, status),
 				 errhint("Only drafts can be published.")));
-	nurture_require_second_person("model", model, version, author, who);
+	nurture_require_second_person("model", model, version, author, author_login, who);
 	require_sound(model, version);
 	moves = require_confirmed(model, version, before != NULL, confirm);
 	nurture_version_publish(&retire, &publish, "model", model, version, reason,

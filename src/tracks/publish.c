@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "base/author.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
@@ -17,7 +18,7 @@
 #include "utils/timestamp.h"
 
 static KeptPlan lock_versions =
-KEPT_PLAN("SELECT version, status, author "
+KEPT_PLAN("SELECT version, status, author, author_login "
 		  "FROM nurture.track_version "
 		  "WHERE track = $1 "
 		  "ORDER BY version FOR NO KEY UPDATE",
@@ -195,6 +196,7 @@ nurture_track_publish(const char *code, int version, const char *reason,
 	char	   *result;
 	char	   *status = NULL;
 	char	   *author = NULL;
+	char	   *author_login = NULL;
 	int			level = nurture_spi_connect();
 
 	values[0] = CStringGetTextDatum(code);
@@ -207,6 +209,7 @@ nurture_track_publish(const char *code, int version, const char *reason,
 			continue;
 		status = nurture_cell_text(i, 2);
 		author = nurture_cell_text(i, 3);
+		author_login = nurture_cell_text(i, 4);
 	}
 	if (status == NULL)
 		unknown_version(code, version);
@@ -215,7 +218,7 @@ nurture_track_publish(const char *code, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_BAD_STATE),
 				 errmsg("version %d of track \"%s\" is %s", version, code, status),
 				 errhint("Only a draft is published; make one with nurture_draft('track', '%s').", code)));
-	nurture_require_second_person("track", code, version, author, approver);
+	nurture_require_second_person("track", code, version, author, author_login, approver);
 	values[1] = Int32GetDatum(version);
 	check_draft(code, version, values);
 

@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(74);
+SELECT plan(83);
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d text; h text;
 BEGIN
@@ -37,16 +37,38 @@ SELECT is(pg_temp.refused($$SELECT nurture_publish('model', 'l_model', NULL, 'x'
 SET LOCAL nurture.two_person_rule = on;
 UPDATE nurture.model_version SET title = 'anna''s' WHERE model = 'l_model';
 SELECT is(pg_temp.refused($$UPDATE nurture.model_version SET author = 'bert' WHERE model = 'l_model'$$),
-    'NU007 | column "author" of a version is set by nurture_draft and nurture_publish only | Call nurture_publish(''model'', model, version, reason).', 'an author stays the author');
-SELECT is(pg_temp.refused($$SELECT nurture_publish('model', 'l_model', 1, 'first')$$),
-    '42501 | the author of version 1 of model "l_model" cannot publish it | nurture.two_person_rule is on: another person publishes.', 'the author cannot approve');
-SELECT is(pg_temp.refused(format('SELECT nurture_publish(%L, %L, nurture_draft(%L, %L, 1), %L)', kind, code, kind, code, 'x')),
-    format('42501 | the author of version 2 of %s "%s" cannot publish it | nurture.two_person_rule is on: another person publishes.', kind, code), 'of no kind: ' || kind)
+    'NU007 | column "author" of a version is set when it is made and stays | A draft of somebody else is made by them, with nurture_draft or nurture_add_asset.', 'an author stays the author');
+SELECT is(pg_temp.refused($$UPDATE nurture.model_version SET author_login = 'bert' WHERE model = 'l_model'$$),
+    'NU007 | column "author_login" of a version is set when it is made and stays | A draft of somebody else is made by them, with nurture_draft or nurture_add_asset.', 'and who logged in too');
+SELECT is(pg_temp.refused(format('UPDATE nurture.%s_version SET author = %L WHERE %1$s = %3$L AND version = 1', kind, 'bert', code)),
+    'NU007 | column "author" of a version is set when it is made and stays | A draft of somebody else is made by them, with nurture_draft or nurture_add_asset.', 'of each kind: ' || kind)
 FROM (VALUES ('track', 'education'), ('route', 'mql'), ('selection', 'default')) v (kind, code);
+INSERT INTO nurture.model_version (model, version, author, author_login) VALUES ('l_model', 99, 'bert', 'bert');
+SELECT is((SELECT author_login FROM nurture.model_version WHERE model = 'l_model' AND version = 99), current_setting('session_authorization'), 'whoever writes the row');
+DELETE FROM nurture.model_version WHERE model = 'l_model' AND version = 99;
+SELECT is((SELECT count(author_login) FROM nurture.track_version WHERE author = 'preset'), 0::bigint, 'a preset is nobody''s');
+SELECT is(pg_temp.refused($$SELECT nurture_publish('model', 'l_model', 1, 'first')$$),
+    '42501 | the author of version 1 of model "l_model" cannot publish it | nurture.two_person_rule is on: another person publishes, with a login of their own; nurture.pooled_logins is for people who share one.', 'the author cannot approve');
+SELECT is(pg_temp.refused(format('SELECT nurture_publish(%L, %L, nurture_draft(%L, %L, 1), %L)', kind, code, kind, code, 'x')),
+    format('42501 | the author of version 2 of %s "%s" cannot publish it | nurture.two_person_rule is on: another person publishes, with a login of their own; nurture.pooled_logins is for people who share one.', kind, code), 'of no kind: ' || kind)
+FROM (VALUES ('track', 'education'), ('route', 'mql'), ('selection', 'default')) v (kind, code);
+SELECT is(pg_temp.refused($$SELECT nurture_publish('model', 'l_model', 1, 'first', actor => 'berta')$$),
+    '42501 | the author of version 1 of model "l_model" cannot publish it | nurture.two_person_rule is on: another person publishes, with a login of their own; nurture.pooled_logins is for people who share one.', 'nor under another name');
+CREATE ROLE nurture_test_second SUPERUSER;
+SET LOCAL SESSION AUTHORIZATION nurture_test_second;
+SELECT is(pg_temp.refused($$SELECT nurture_publish('model', 'l_model', 1, 'first', actor => 'berta')$$),
+    '42501 | the author of version 1 of model "l_model" cannot publish it | nurture.two_person_rule is on: another person publishes, with a login of their own; nurture.pooled_logins is for people who share one.', 'or with SET SESSION AUTHORIZATION, which is no login');
+RESET SESSION AUTHORIZATION;
+SET LOCAL nurture.pooled_logins = on;
+SET LOCAL ROLE nurture_test_second;
+SELECT is(pg_temp.refused($$SELECT nurture_publish('model', 'l_model', 1, 'first')$$),
+    '42501 | the author of version 1 of model "l_model" cannot publish it | nurture.two_person_rule is on: another person publishes, with a login of their own; nurture.pooled_logins is for people who share one.', 'a pooled login has to declare who it is: a role is not enough');
+RESET ROLE;
 SELECT is(nurture_publish('model', 'l_model', 1, 'first', actor => 'berta'), 'model l_model: version 1 published; 18 of 20 open leads change grade (C4 to A4: 18)', 'another person can; the first version takes over from the default');
 SELECT results_eq($$SELECT status, approver, reason, content_hash ~ '^[0-9a-f]{64}$', published_at FROM nurture.model_version WHERE model = 'l_model' AND version = 1$$,
     $$VALUES ('published', 'berta', 'first', true, '2026-06-30 12:00:00+00'::timestamptz)$$, 'who, why and when are kept');
 SET LOCAL nurture.two_person_rule = off;
+SET LOCAL nurture.pooled_logins = off;
 SELECT results_eq($$SELECT kind, outcome, reason, app_user, inputs FROM nurture.audit WHERE object = 'model:l_model:1'$$,
     $$VALUES ('publish', 'published', 'first', 'berta', '18 of 20 open leads change grade (C4 to A4: 18)')$$, 'and audited');
 

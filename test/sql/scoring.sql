@@ -115,6 +115,7 @@ SET LOCAL nurture.app_user = 'anna';
 SELECT nurture_draft('model', 't_model', 1);
 SET LOCAL nurture.two_person_rule = on;
 SELECT throws_ok($$SELECT nurture_publish('model', 't_model', 2, 'mine')$$, '42501', NULL, 'the author may not publish under the two-person rule');
+SET LOCAL nurture.pooled_logins = on;
 SELECT lives_ok($$SELECT nurture_publish('model', 't_model', 2, 'seen', actor => 'bert')$$, 'another person may');
 SET LOCAL nurture.two_person_rule = off;
 

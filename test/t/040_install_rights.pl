@@ -168,5 +168,20 @@ is( join("\n", sort split(/\n/, $node->safe_psql('dirty', "$clock $hostile $dirt
 	join("\n", sort split(/\n/, $node->safe_psql('clean', "$clock $clean_probe"))),
 	'look-alike operators, functions and tables change no result');
 
+# two persons are two logins with two names, whatever a session says
+$node->safe_psql('owned', <<'SQL');
+CREATE ROLE mate LOGIN IN ROLE boss;
+ALTER DATABASE owned SET nurture.two_person_rule = on;
+SQL
+my @boss = (params => [ '-U', 'boss' ]);
+my @mate = (params => [ '-U', 'mate' ]);
+$node->safe_psql('owned', q{SELECT nurture_draft('selection', 'default', 1)}, extra_params => [ '-U', 'boss' ]);
+my $publish = q{SELECT nurture_publish('selection', 'default', 2, 'test')};
+is(sqlstate($node, 'owned', $publish, @boss), '42501', 'the author does not publish');
+is(sqlstate($node, 'owned', "SET nurture.app_user = 'mate'; $publish", @boss), '42501', 'under no other name');
+is(sqlstate($node, 'owned', "SET nurture.pooled_logins = on; $publish", @boss), '42501', 'and cannot say that the login is shared');
+is(sqlstate($node, 'owned', "SET ROLE boss; $publish", @mate), '42501', 'another login in the name of the author is not two persons');
+is($node->safe_psql('owned', $publish, extra_params => [ '-U', 'mate' ]), 'selection default: version 2 published, 23 weights', 'another login with its own name is');
+
 $node->stop;
 done_testing();
