@@ -31,6 +31,14 @@ typedef struct PassReceiver
 	void	   *arg;
 } PassReceiver;
 
+/* Sets an option until the nest level of options ends. */
+static void
+set_option(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
 static bool
 receive_lead(TupleTableSlot *slot, DestReceiver *dest)
 {
@@ -92,9 +100,14 @@ nurture_score_pass(uint64 mask, const char *condition, PassVisit visit,
 
 	/* the join costs enough to be compiled, and would run shorter than that */
 	level = NewGUCNestLevel();
-	(void) set_config_option("jit", "off",
-							 PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	set_option("jit", "off");
+
+	/*
+	 * Every page of both tables is read, by key most of them once: that costs
+	 * no more than in any other order, and sorting a million leads does.
+	 */
+	set_option("random_page_cost",
+			   GetConfigOption("seq_page_cost", false, false));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	result = SPI_execute_extended(query, &options);
