@@ -12,6 +12,7 @@
 #include "facts/subject.h"
 #include "facts/subject_private.h"
 #include "lib/stringinfo.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -274,16 +275,13 @@ nurture_subject_fill(Subject *subject, const Datum *values, const bool *nulls,
 		nurture_tally_datum(values[QUERY_TOPICS - 1]);
 	subject->last_event_at = nulls[QUERY_LAST_EVENT_AT - 1] ? DT_NOBEGIN :
 		DatumGetTimestampTz(values[QUERY_LAST_EVENT_AT - 1]);
-	for (int i = 0; i < SUBJECT_COLUMNS; i++)
+	memset(subject->nulls, true, sizeof(subject->nulls));
+	for (; mask != 0; mask &= mask - 1, place++)
 	{
-		if (mask & (UINT64CONST(1) << i))
-		{
-			subject->values[i] = values[place];
-			subject->nulls[i] = nulls[place];
-			place++;
-		}
-		else
-			subject->nulls[i] = true;
+		int			i = pg_rightmost_one_pos64(mask);
+
+		subject->values[i] = values[place];
+		subject->nulls[i] = nulls[place];
 	}
 	subject->standing_read = false;
 	subject->marks_read = false;

@@ -13,6 +13,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "port/pg_bitutils.h"
 #include "scoring/model_private.h"
 #include "scoring/moment.h"
 #include "scoring/pass.h"
@@ -432,8 +433,11 @@ nurture_score_row(PG_FUNCTION_ARGS)
 	bool		nulls[6] = {false};
 	Datum		row[6 + SUBJECT_COLUMNS];
 	bool		row_nulls[6 + SUBJECT_COLUMNS];
+	uint64		mask;
+	uint64		generation;
 	char	   *model;
 	HeapTuple	tuple;
+	int			place = 6;
 
 	if (cache == NULL)
 		fcinfo->flinfo->fn_extra = cache = make_row_cache(fcinfo);
@@ -446,14 +450,17 @@ nurture_score_row(PG_FUNCTION_ARGS)
 	row_nulls[3] = PG_ARGISNULL(1);
 	row[4] = PG_GETARG_DATUM(2);
 	row_nulls[4] = PG_ARGISNULL(2);
-	for (int i = 0; i < SUBJECT_COLUMNS; i++)
+	model = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	mask = model ? SUBJECT_ALL_COLUMNS : nurture_models_mask(&generation);
+	for (uint64 rest = mask; rest != 0; rest &= rest - 1, place++)
 	{
-		row[6 + i] = PG_GETARG_DATUM(ROW_FIRST_FACT + i);
-		row_nulls[6 + i] = PG_ARGISNULL(ROW_FIRST_FACT + i);
+		int			i = ROW_FIRST_FACT + pg_rightmost_one_pos64(rest);
+
+		row[place] = PG_GETARG_DATUM(i);
+		row_nulls[place] = PG_ARGISNULL(i);
 	}
 	nurture_subject_begin(&subject, nurture_now_statement(), CurrentMemoryContext);
-	nurture_subject_fill(&subject, row, row_nulls, SUBJECT_ALL_COLUMNS);
-	model = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	nurture_subject_fill(&subject, row, row_nulls, mask);
 	if (!nurture_score_subject(&subject, model, &summary))
 		PG_RETURN_NULL();
 
