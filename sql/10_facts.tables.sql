@@ -82,6 +82,7 @@ CREATE TABLE nurture.lead (
 ) WITH (fillfactor = 90);
 CREATE INDEX lead_external_ref ON nurture.lead (external_ref) WHERE external_ref IS NOT NULL;
 CREATE INDEX lead_account ON nurture.lead (account_id) WHERE account_id IS NOT NULL;
+CREATE INDEX lead_merged ON nurture.lead (merged_into) WHERE merged_into IS NOT NULL;
 COMMENT ON TABLE nurture.lead IS 'Persons before conversion. A NULL fact is unknown.';
 COMMENT ON COLUMN nurture.lead.lead_id IS 'Given by the CRM, or by identity; never changed.';
 COMMENT ON COLUMN nurture.lead.account_id IS 'Organisation of the lead.';

@@ -39,6 +39,7 @@ CREATE TABLE nurture.lead_history (
     phone_known boolean,
     PRIMARY KEY (lead_id, history_no)
 );
+CREATE INDEX lead_history_merged ON nurture.lead_history (merged_into) WHERE merged_into IS NOT NULL;
 COMMENT ON TABLE nurture.lead_history IS 'Versions of leads that were replaced, oldest first by history_no. Kept by a trigger of nurture.lead; gone when the lead is erased or deleted.';
 COMMENT ON COLUMN nurture.lead_history.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.lead_history.history_no IS 'Order of writing.';

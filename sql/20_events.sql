@@ -25,3 +25,8 @@ CREATE FUNCTION nurture_rebuild(lead_id bigint DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_rebuild';
 COMMENT ON FUNCTION nurture_rebuild(bigint) IS 'Counts the kept events of one lead, or of all leads, again; returns how many leads have activity. The result is what the triggers would have left, byte by byte.';
+
+CREATE FUNCTION nurture_activity_merged() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_activity_merged';
+COMMENT ON FUNCTION nurture_activity_merged() IS 'Trigger: what a merged lead did counts for its survivor, and for itself again when the merge is undone.';

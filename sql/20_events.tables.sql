@@ -140,7 +140,8 @@ CREATE TABLE nurture.activity (
     last_event_at timestamptz,
     base_topics @extschema@.nurture_tally NOT NULL DEFAULT '{}',
     base_last_event_at timestamptz,
-    lead_seen boolean NOT NULL DEFAULT false
+    lead_seen boolean NOT NULL DEFAULT false,
+    merged_into bigint
 ) WITH (fillfactor = 70, toast_tuple_target = 4080,
         autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE nurture.activity
@@ -156,6 +157,7 @@ COMMENT ON COLUMN nurture.activity.base IS 'What dropped partitions gave to sign
 COMMENT ON COLUMN nurture.activity.last_event_at IS 'Latest occurrence.';
 COMMENT ON COLUMN nurture.activity.base_topics IS 'What dropped partitions gave to topics.';
 COMMENT ON COLUMN nurture.activity.base_last_event_at IS 'Latest occurrence in dropped partitions.';
+COMMENT ON COLUMN nurture.activity.merged_into IS 'The lead this one was merged into: what it did counts there, here nothing but the base stays.';
 COMMENT ON COLUMN nurture.activity.lead_seen IS 'The lead was there when this was set and has neither gone nor been merged since: an event need not look for it.';
 
 -- before the lead's own row is locked: activity comes first in the lock order
@@ -168,6 +170,10 @@ ALTER TABLE nurture.lead
     ENABLE ALWAYS TRIGGER nurture_lead_unseen,
     ENABLE ALWAYS TRIGGER nurture_lead_unseen_update;
 
+CREATE TRIGGER nurture_activity_merged_insert AFTER INSERT ON nurture.lead
+    FOR EACH ROW WHEN (NEW.merged_into IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_activity_merged();
+CREATE TRIGGER nurture_activity_merged_update AFTER UPDATE OF merged_into ON nurture.lead
+    FOR EACH ROW WHEN (OLD.merged_into IS DISTINCT FROM NEW.merged_into) EXECUTE FUNCTION @extschema@.nurture_activity_merged();
 CREATE TRIGGER nurture_annotate BEFORE INSERT ON nurture.event
     FOR EACH ROW WHEN (NEW.asset_id IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_event_annotate();
 CREATE TRIGGER nurture_count_insert AFTER INSERT ON nurture.event

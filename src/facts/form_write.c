@@ -300,8 +300,8 @@ lock_gates(FormRun *run)
 	}
 	for (int i = 0; i < run->nfor_gate; i++)
 	{
-		if (run->for_gate[i].event->lead_id != run->for_gate[i].lead_id)
-			ids[n++] = run->for_gate[i].event->lead_id;
+		if (run->for_gate[i].event->came_for != run->for_gate[i].lead_id)
+			ids[n++] = run->for_gate[i].event->came_for;
 	}
 	qsort(ids, n, sizeof(int64), compare_gates);
 	for (int i = 0; i < n; i++)

@@ -67,6 +67,28 @@ static VersionSource lead_versions = {
 	.has = of_lead
 };
 
+static bool
+of_nothing(int column)
+{
+	return false;
+}
+
+/* of a lead nothing but what it was merged into */
+static VersionSource merge_versions = {
+	.head = "l.merged_into, l.recorded_at, l.created_at",
+	.replaced = "nurture.lead_history l JOIN nurture.lead p ON p.lead_id = l.lead_id WHERE p.erased_at IS NULL"
+	" AND l.lead_id = $1 AND l.history_no" REPLACED_BEFORE("nurture.lead_history", "lead_id", "b.held_until")
+	" ORDER BY l.history_no LIMIT 1",
+	.present = "nurture.lead l WHERE l.lead_id = $1 AND l.erased_at IS NULL",
+	.has = of_nothing
+};
+
+/* whoever is or was merged into a lead */
+static KeptPlan find_merged =
+KEPT_PLAN("SELECT lead_id FROM nurture.lead WHERE merged_into = $1"
+		  " UNION SELECT lead_id FROM nurture.lead_history WHERE merged_into = $1"
+		  " ORDER BY lead_id", INT8OID);
+
 static VersionSource account_versions = {
 	.head = "NULL::bigint, c.recorded_at, c.recorded_at",
 	.replaced = "nurture.account_history c WHERE c.account_id = $1"
@@ -190,6 +212,53 @@ nurture_subject_hide_account(Subject *subject)
 		subject->nulls[i] = true;
 }
 
+/* Finds the leads that the subject stood for then; connected, as the owner. */
+static void
+find_members(SubjectPast *past)
+{
+	int			room = 8;
+
+	past->members = palloc(room * sizeof(int64));
+	past->into = palloc(room * sizeof(int));
+	past->members[0] = past->subject->lead_id;
+	past->into[0] = -1;
+	past->nmembers = 1;
+	for (int place = 0; place < past->nmembers; place++)
+	{
+		Datum		survivor = Int64GetDatum(past->members[place]);
+		int64	   *found;
+		int			n;
+
+		nurture_execute(&find_merged, &survivor, NULL, true);
+		n = (int) SPI_processed;
+		if (n == 0)
+			continue;
+		found = palloc(n * sizeof(int64));
+		for (int i = 0; i < n; i++)
+		{
+			bool		isnull;
+
+			found[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
+		}
+		for (int i = 0; i < n; i++)
+		{
+			int64		merged_into;
+
+			if (!read_version(&merge_versions, found[i], past->subject, &merged_into) ||
+				merged_into != past->members[place])
+				continue;
+			if (past->nmembers == room)
+			{
+				room *= 2;
+				past->members = repalloc(past->members, room * sizeof(int64));
+				past->into = repalloc(past->into, room * sizeof(int));
+			}
+			past->members[past->nmembers] = found[i];
+			past->into[past->nmembers++] = place;
+		}
+	}
+}
+
 /* Reads a lead as it was, following the merges of then. */
 SubjectPast *
 nurture_subject_past(int64 lead_id, TimestampTz at, TimestampTz known_at)
@@ -229,6 +298,7 @@ nurture_subject_past(int64 lead_id, TimestampTz at, TimestampTz known_at)
 				if (read_version(&account_versions, account_id, subject, &none))
 					(void) read_version(&figure_versions, account_id, subject, &none);
 			}
+			find_members(past);
 			break;
 		}
 		lead_id = merged_into;

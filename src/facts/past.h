@@ -20,6 +20,10 @@ typedef struct SubjectPast
 	Subject    *subject;		/* NULL = there was none; without activity */
 	int			nchain;			/* the lead asked for and its survivors then */
 	int64		chain[SUBJECT_MAX_MERGE_CHAIN];
+	int			nmembers;		/* the subject and all leads it stood for */
+	int64	   *members;
+	int		   *into;			/* place of the one each was merged into, -1
+								 * for the subject, which is the first */
 } SubjectPast;
 
 /*

@@ -57,7 +57,9 @@ typedef enum SubjectColumn
 /* The event that a reaction is about. */
 typedef struct SubjectEvent
 {
-	int64		lead_id;
+	int64		lead_id;		/* whom it concerns: the survivor when the
+								 * lead it came for was merged */
+	int64		came_for;		/* the lead it is stored under */
 	int64		event_id;
 	const char *event_type;
 	TimestampTz occurred_at;

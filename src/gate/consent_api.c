@@ -310,8 +310,8 @@ react_consent(const SubjectEvent *const *events, int nevents)
 	for (int i = 0; i < nevents; i++)
 	{
 		if (event_says(events[i]->event_type) != NULL &&
-			(i == 0 || events[i]->lead_id != events[i - 1]->lead_id))
-			nurture_gate_lock(events[i]->lead_id);
+			(i == 0 || events[i]->came_for != events[i - 1]->came_for))
+			nurture_gate_lock(events[i]->came_for);
 	}
 	for (int i = 0; i < nevents; i++)
 	{
@@ -328,7 +328,8 @@ react_consent(const SubjectEvent *const *events, int nevents)
 			channel = event->channel ? event->channel : "email";
 		memset(nulls, 'n', sizeof(nulls));
 		evidence = psprintf("{\"event_id\": " INT64_FORMAT "}", event->event_id);
-		values[0] = Int64GetDatum(event->lead_id);
+		/* said by a merged lead, and handed on to its survivor */
+		values[0] = Int64GetDatum(event->came_for);
 		values[1] = CStringGetTextDatum(kind);
 		values[2] = CStringGetTextDatum(channel);
 		values[5] = CStringGetTextDatum("event");

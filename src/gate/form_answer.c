@@ -253,7 +253,7 @@ take_consents(FactForGate *answers, int n)
 		notice = property_text(about->event, "notice_id");
 		version = property_text(about->event, "notice_version");
 		/* a no said by a merged lead is handed on to its survivor */
-		columns[0][ntaken] = Int64GetDatum(yes ? about->lead_id : about->event->lead_id);
+		columns[0][ntaken] = Int64GetDatum(yes ? about->lead_id : about->event->came_for);
 		columns[1][ntaken] = CStringGetTextDatum(yes ? "given" : "withdrawn");
 		columns[2][ntaken] = CStringGetTextDatum(about->rule->target.channel);
 		columns[3][ntaken] = CStringGetTextDatum(about->rule->target.purpose);

@@ -32,23 +32,28 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+uint64		nurture_merged_counted = 0;
+
 /*
  * The look at nurture.lead is a sub-select so that it stays one probe per
  * row in the order of the arrays, which is the order of locking.  A row that
  * is made says that the lead was seen: whoever deletes the lead waits for it.
  * One that is there keeps what it says, since the lead may have gone between
- * our snapshot and our lock.
+ * our snapshot and our lock.  Rows of merged leads are left alone, and best
+ * not locked: what they get counts for their survivors, whose rows may come
+ * before them.
  */
 static KeptPlan upsert_many = KEPT_PLAN(
 										"INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at, lead_seen)"
 										" SELECT u.* FROM (SELECT lead_id, signals, topics, last_event_at,"
 										" (SELECT l.merged_into IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id) AS lead_seen"
 										" FROM unnest($1, $2, $3, $4) AS u(lead_id, signals, topics, last_event_at) OFFSET 0) AS u"
-										" WHERE u.lead_seen IS NOT NULL"
+										" WHERE u.lead_seen"
 										" ON CONFLICT (lead_id) DO UPDATE SET"
 										" signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
 										" topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
 										" last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
+										" WHERE a.merged_into IS NULL"
 										" RETURNING a.lead_id, greatest("
 										"@extschema@.nurture_tally_rolled(a.signals),"
 										" @extschema@.nurture_tally_rolled(a.topics)), a.lead_seen",
@@ -60,12 +65,13 @@ static KeptPlan upsert_many = KEPT_PLAN(
  */
 static KeptPlan upsert_one = KEPT_PLAN(
 									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at, lead_seen)"
-									   " SELECT $1, $2, $3, $4, l.merged_into IS NULL"
-									   " FROM nurture.lead l WHERE l.lead_id = $1"
+									   " SELECT $1, $2, $3, $4, true"
+									   " FROM nurture.lead l WHERE l.lead_id = $1 AND l.merged_into IS NULL"
 									   " ON CONFLICT (lead_id) DO UPDATE SET"
 									   " signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
 									   " topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
 									   " last_event_at = greatest(a.last_event_at, EXCLUDED.last_event_at)"
+									   " WHERE a.merged_into IS NULL"
 									   " RETURNING a.lead_seen",
 									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
 
@@ -79,7 +85,7 @@ static KeptPlan find_gone = KEPT_PLAN(
 									  " LIMIT 1", INT8ARRAYOID);
 static KeptPlan lock_rows = KEPT_PLAN(
 									  "SELECT lead_id, signals, topics, last_event_at"
-									  " FROM nurture.activity WHERE lead_id = ANY ($1)"
+									  " FROM nurture.activity WHERE lead_id = ANY ($1) AND merged_into IS NULL"
 									  " ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
 static KeptPlan last_events = KEPT_PLAN(
 										"SELECT a.lead_id, greatest(a.base_last_event_at,"
@@ -279,7 +285,7 @@ see_lead(int64 lead_id, Snapshot snapshot, bool *unmerged)
 
 /*
  * Adds to the row of one lead without a query; false when there is no row, no
- * lead, or the tables are not plain.
+ * lead, when it was merged, or the tables are not plain.
  *
  * A row that says that the lead was seen spares the look at nurture.lead:
  * nurture_lead_unseen takes that back, holding the row until the lead is
@@ -312,9 +318,9 @@ add_to_row(const DeltaLead *lead)
 		{
 			bool		unmerged;
 
-			if (!see_lead(lead->lead_id, snapshot, &unmerged))
+			if (!see_lead(lead->lead_id, snapshot, &unmerged) || !unmerged)
 				break;
-			values[ACTIVITY_SEEN] = BoolGetDatum(unmerged);
+			values[ACTIVITY_SEEN] = BoolGetDatum(true);
 		}
 		values[ACTIVITY_SIGNALS] = nurture_tally_gather(values[ACTIVITY_SIGNALS],
 														lead->signals);
@@ -351,6 +357,21 @@ all_there(const int64 *leads, int n, int64 *unknown_lead)
 	return false;
 }
 
+/*
+ * Leads whose rows took nothing: they were merged, and are listed so that
+ * their survivors are counted again; false names one that is not there.
+ */
+static bool
+not_added(const int64 *leads, int n, LeadList *late, int64 *unknown_lead)
+{
+	if (!all_there(leads, n, unknown_lead))
+		return false;
+	nurture_merged_counted++;
+	for (int i = 0; i < n; i++)
+		nurture_list_lead(late, leads[i]);
+	return true;
+}
+
 /* Adds one lead; false when it does not exist. */
 static bool
 add_one(DeltaLead *lead, LeadList *late, int64 *unknown_lead)
@@ -365,9 +386,8 @@ add_one(DeltaLead *lead, LeadList *late, int64 *unknown_lead)
 	parameters[3] = TimestampTzGetDatum(lead->last_event_at);
 	set_tally_types(&upsert_one, false);
 	(void) nurture_execute_latest(&upsert_one, parameters, NULL, true);
-	*unknown_lead = lead->lead_id;
-	if (SPI_processed == 0)
-		return false;
+	if (unlikely(SPI_processed == 0))
+		return not_added(&lead->lead_id, 1, late, unknown_lead);
 	if (unlikely(nurture_tally_late != late_before))
 		nurture_list_lead(late, lead->lead_id);
 	return DatumGetBool(nurture_cell(0, 1, &isnull)) ||
@@ -384,6 +404,9 @@ add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
 	ActivityRows *rows;
 	int64	   *unseen;
 	int			nunseen = 0;
+	int64	   *absent = NULL;
+	int			nabsent = 0;
+	uint64		row = 0;
 	bool		isnull;
 
 	if (n == 1)
@@ -396,19 +419,23 @@ add_chunk(DeltaLead **leads, int n, LeadList *late, int64 *unknown_lead)
 	unseen = palloc(n * sizeof(int64));
 	for (int i = 0; i < n; i++)
 	{
-		if (i >= SPI_processed ||
-			DatumGetInt64(nurture_cell(i, 1, &isnull)) != leads[i]->lead_id)
+		if (unlikely(row >= SPI_processed ||
+					 DatumGetInt64(nurture_cell(row, 1, &isnull)) != leads[i]->lead_id))
 		{
-			*unknown_lead = leads[i]->lead_id;
-			return false;
+			if (absent == NULL)
+				absent = palloc(n * sizeof(int64));
+			absent[nabsent++] = leads[i]->lead_id;
+			continue;
 		}
-		if (unlikely(leads[i]->first_day < returned_roll_day(i)))
+		if (unlikely(leads[i]->first_day < returned_roll_day(row)))
 			nurture_list_lead(late, leads[i]->lead_id);
-		if (!DatumGetBool(nurture_cell(i, 3, &isnull)))
+		if (!DatumGetBool(nurture_cell(row, 3, &isnull)))
 			unseen[nunseen++] = leads[i]->lead_id;
+		row++;
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return nunseen == 0 || all_there(unseen, nunseen, unknown_lead);
+	return (nabsent == 0 || not_added(absent, nabsent, late, unknown_lead)) &&
+		(nunseen == 0 || all_there(unseen, nunseen, unknown_lead));
 }
 
 static bool

@@ -8,6 +8,7 @@
 
 #include "base/compat.h"
 #include "datatype/timestamp.h"
+#include "facts/subject.h"
 #include "scoring/signal_match.h"
 
 /*
@@ -52,6 +53,7 @@ extern DeltaLead **nurture_delta_settle(ActivityDelta *delta, uint32 *nleads);
  * Returns false with the first lead that does not exist.  The caller runs
  * as the owner.
  */
+extern uint64 nurture_merged_counted;	/* grows whenever a survivor counts */
 extern bool nurture_activity_add(ActivityDelta *plus, int64 *unknown_lead);
 
 /*
@@ -62,10 +64,17 @@ extern void nurture_activity_change(ActivityDelta *plus, ActivityDelta *minus);
 
 /*
  * Counts all kept events of these leads again, ascending and without
- * repeats; returns how many of them have activity.  The rows keep their roll
- * days and their base.
+ * repeats; returns how many rows that are.  The rows keep their roll days and
+ * their base.  Merged leads count for their survivors, whose rows are counted
+ * instead.
  */
 extern int64 nurture_activity_rebuild(const int64 *leads, int nleads);
+
+/* Lets events that came for merged leads concern their survivors. */
+extern void nurture_merged_events(SubjectEvent **events, int nevents);
+
+/* Makes and locks the rows of leads, ascending, before gate and lead rows. */
+extern void nurture_activity_lock(const int64 *leads, int n);
 
 extern void nurture_roll_init(void);
 

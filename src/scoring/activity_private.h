@@ -48,6 +48,40 @@ extern void nurture_activity_strip_bases(const int32 *signals, int nsignals,
 										 LeadList *again);
 extern int64 nurture_activity_add_base(ActivityDelta *delta, LeadList *again);
 
+/* Leads that were merged, each with the survivor that counts for it. */
+typedef struct MergedLeads
+{
+	int			n;
+	int64	   *leads;			/* ascending */
+	int64	   *survivors;
+} MergedLeads;
+
+/* A lead that was merged, as far as its survivor's row follows from it. */
+typedef struct GroupMember
+{
+	int64		survivor;
+	int64		lead_id;
+	bool		no_row;			/* of activity; then what follows is unset */
+	Datum		base[2];		/* of signals and of topics */
+	TimestampTz base_last_event_at; /* DT_NOBEGIN = none */
+	int32		roll_day[2];	/* of signals and of topics, 0 = never rolled */
+} GroupMember;
+
+/* Ascending by survivor, then by lead. */
+typedef struct ActivityGroups
+{
+	int			n;
+	GroupMember *members;
+} ActivityGroups;
+
+extern void nurture_merged_find(const int64 *leads, int n, MergedLeads *merged);
+extern int	nurture_merged_survivors(int64 *leads, int n);
+extern ActivityGroups *nurture_groups_read(const int64 *leads, int n);
+extern void nurture_groups_add(const ActivityGroups *groups, DeltaLead **leads,
+							   uint32 nleads);
+extern const GroupMember *nurture_groups_of(const ActivityGroups *groups,
+											int64 survivor, int *n);
+
 /*
  * Counts events as the executor returns them; the queries return lead_id,
  * event_type, occurred_at, tags and properties.

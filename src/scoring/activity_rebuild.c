@@ -31,7 +31,7 @@ NURTURE_FUNCTION(nurture_rebuild);
 #define ROW_PARTS \
 	"lead_id, base, base_topics, base_last_event_at," \
 	" @extschema@.nurture_tally_rolled(signals)," \
-	" @extschema@.nurture_tally_rolled(topics)"
+	" @extschema@.nurture_tally_rolled(topics), merged_into IS NOT NULL"
 
 static KeptPlan make_rows = KEPT_PLAN(
 									  "INSERT INTO nurture.activity (lead_id)"
@@ -40,7 +40,7 @@ static KeptPlan make_rows = KEPT_PLAN(
 									  " ON CONFLICT (lead_id) DO NOTHING", INT8ARRAYOID);
 static KeptPlan lock_rows = KEPT_PLAN(
 									  "SELECT " ROW_PARTS
-									  " FROM nurture.activity WHERE lead_id = ANY ($1)"
+									  " FROM nurture.activity WHERE lead_id = ANY ($1) AND merged_into IS NULL"
 									  " ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
 static KeptPlan events_of_leads = KEPT_PLAN(
 											"SELECT lead_id, event_type, occurred_at, tags, properties"
@@ -73,45 +73,109 @@ static KeptPlan replace_rows = KEPT_PLAN(
 										 " OR a.last_event_at IS DISTINCT FROM EXCLUDED.last_event_at",
 										 INT8ARRAYOID, InvalidOid, InvalidOid, TIMESTAMPTZARRAYOID);
 
-/* Returns what a lead's events and its base make, folded to a roll day. */
-static Datum
-whole_tally(Datum events, Datum base, Datum roll_day, bool never_rolled)
+/* A base on its way into a tally. */
+typedef struct AddedBase
 {
-	Datum		whole = nurture_tally_plus(events, base);
+	Datum		tally;
+	uint16		roll_day;
+} AddedBase;
 
-	if (never_rolled)
-		return whole;
-	return nurture_tally_fold(whole, (uint16) (DatumGetDateADT(roll_day) +
-											   NURTURE_EPOCH_OFFSET_DAYS));
+static int
+compare_bases(const void *a, const void *b)
+{
+	return (int) ((const AddedBase *) a)->roll_day -
+		(int) ((const AddedBase *) b)->roll_day;
 }
 
 /*
- * Puts a lead's row together; row is that of lock_rows or all_special.  What
- * is folded is folded last: only then is a day that events and base share
- * one distinct day.
+ * Returns what the events of a group and its bases make, folded to a roll
+ * day.  Days are folded as late as can be: a day that two of them share is
+ * one distinct day as long as both still know it.
  */
-static void
-put_row(ActivityRows *rows, const DeltaLead *lead, int64 row)
+static Datum
+whole_tally(Datum events, const Datum *base, const GroupMember *members,
+			int nmembers, int kind, int32 roll_day)
 {
-	Datum		signals = lead->signals;
-	Datum		topics = lead->topics;
-	TimestampTz last_event_at = lead->last_event_at;
+	AddedBase  *bases = palloc((nmembers + 1) * sizeof(AddedBase));
+	int			n = 0;
 
-	if (row >= 0)
+	if (base != NULL)
+		bases[n++].tally = *base;
+	for (int i = 0; i < nmembers; i++)
 	{
-		Datum		cells[6];
-		bool		nulls[6];
-
-		for (int i = 0; i < 6; i++)
-			cells[i] = nurture_cell(row, i + 2, &nulls[i]);
-		signals = whole_tally(signals, cells[0], cells[3], nulls[3]);
-		topics = whole_tally(topics, cells[1], cells[4], nulls[4]);
-		if (!nulls[2])
-			last_event_at = Max(last_event_at, DatumGetTimestampTz(cells[2]));
+		if (members[i].no_row)
+			continue;
+		bases[n++].tally = members[i].base[kind];
+		roll_day = Max(roll_day, members[i].roll_day[kind]);
 	}
-	nurture_activity_put(rows, lead->lead_id, signals, topics, last_event_at);
+	for (int i = 0; i < n; i++)
+		bases[i].roll_day = nurture_tally_of(bases[i].tally, NULL).roll_day;
+	if (n > 1)
+		qsort(bases, n, sizeof(AddedBase), compare_bases);
+	for (int i = 0; i < n; i++)
+		events = nurture_tally_plus(events, bases[i].tally);
+	return roll_day > 0 ? nurture_tally_fold(events, (uint16) roll_day) : events;
 }
 
+/*
+ * Puts a lead's row together; row is that of lock_rows or all_special, -1
+ * when there is nothing that the events do not tell.  What is folded is folded
+ * last: only then is a day that events and base share one distinct day.  The
+ * row of a merged lead counts nothing, its base least of all.
+ */
+static void
+put_row(ActivityRows *rows, const DeltaLead *lead, int64 row,
+		const ActivityGroups *groups)
+{
+	Datum		tallies[2];
+	Datum		bases[2];
+	int32		roll_days[2] = {0, 0};
+	bool		merged = false;
+	TimestampTz last_event_at = lead->last_event_at;
+	int			nmembers;
+	const GroupMember *members = nurture_groups_of(groups, lead->lead_id, &nmembers);
+	bool		isnull;
+
+	tallies[0] = lead->signals;
+	tallies[1] = lead->topics;
+	if (row >= 0)
+	{
+		Datum		last;
+
+		merged = DatumGetBool(nurture_cell(row, 7, &isnull));
+		for (int kind = 0; kind < 2; kind++)
+		{
+			Datum		day;
+
+			bases[kind] = nurture_cell(row, 2 + kind, &isnull);
+			day = nurture_cell(row, 5 + kind, &isnull);
+			if (!isnull)
+				roll_days[kind] = DatumGetDateADT(day) + NURTURE_EPOCH_OFFSET_DAYS;
+		}
+		last = nurture_cell(row, 4, &isnull);
+		if (!isnull && !merged)
+			last_event_at = Max(last_event_at, DatumGetTimestampTz(last));
+	}
+	for (int i = 0; i < nmembers; i++)
+	{
+		if (!members[i].no_row)
+			last_event_at = Max(last_event_at, members[i].base_last_event_at);
+	}
+	if (row >= 0 || nmembers > 0)
+	{
+		for (int kind = 0; kind < 2; kind++)
+			tallies[kind] = whole_tally(tallies[kind],
+										row >= 0 && !merged ? &bases[kind] : NULL,
+										members, nmembers, kind, roll_days[kind]);
+	}
+	nurture_activity_put(rows, lead->lead_id, tallies[0], tallies[1],
+						 last_event_at);
+}
+
+/*
+ * Counts again the rows of some leads that stand for themselves; rows of
+ * others are left alone.
+ */
 static int64
 rebuild_chunk(const int64 *leads, int n)
 {
@@ -119,7 +183,9 @@ rebuild_chunk(const int64 *leads, int n)
 	ActivityRows *rows = nurture_activity_rows(n);
 	Datum		parameter = nurture_lead_array(leads, n);
 	SPITupleTable *locked;
+	ActivityGroups *groups;
 	int64		nlocked;
+	int64	   *counting;
 	uint32		ncounted;
 	DeltaLead **counted;
 	bool		isnull;
@@ -128,13 +194,23 @@ rebuild_chunk(const int64 *leads, int n)
 	(void) nurture_execute_latest(&lock_rows, &parameter, NULL, true);
 	locked = SPI_tuptable;
 	nlocked = SPI_processed;
-
-	/* leads without events are part of the delta too */
+	counting = palloc(Max(nlocked, 1) * sizeof(int64));
 	for (int64 row = 0; row < nlocked; row++)
-		nurture_delta_lead(counter->delta,
-						   DatumGetInt64(nurture_cell(row, 1, &isnull)));
+		counting[row] = DatumGetInt64(nurture_cell(row, 1, &isnull));
+
+	/* whose rows are ours cannot come or go; leads without events count too */
+	groups = nurture_groups_read(counting, (int) nlocked);
+	if (groups->n > 0)
+		counting = repalloc_huge(counting, (nlocked + groups->n) * sizeof(int64));
+	for (int i = 0; i < groups->n; i++)
+		counting[nlocked + i] = groups->members[i].lead_id;
+	for (int64 i = 0; i < nlocked + groups->n; i++)
+		nurture_delta_lead(counter->delta, counting[i]);
+	if (groups->n > 0 || nlocked < n)
+		parameter = nurture_lead_array(counting, (int) (nlocked + groups->n));
 	nurture_count_events(counter, &events_of_leads, &parameter);
 	counted = nurture_delta_settle(counter->delta, &ncounted);
+	nurture_groups_add(groups, counted, ncounted);
 	SPI_tuptable = locked;
 	for (int64 row = 0, i = 0; row < nlocked; row++)
 	{
@@ -142,16 +218,15 @@ rebuild_chunk(const int64 *leads, int n)
 
 		while (counted[i]->lead_id < lead_id)
 			i++;
-		put_row(rows, counted[i], row);
+		put_row(rows, counted[i], row, groups);
 	}
 	nurture_activity_write(rows);
 	SPI_freetuptable(locked);
 	return nlocked;
 }
 
-/* Counts the events of some leads again. */
-int64
-nurture_activity_rebuild(const int64 *leads, int nleads)
+static int64
+rebuild_survivors(const int64 *leads, int nleads)
 {
 	int64		rebuilt = 0;
 	MemoryContext context;
@@ -172,6 +247,38 @@ nurture_activity_rebuild(const int64 *leads, int nleads)
 }
 
 /*
+ * Counts the events of some leads again.  Whoever counts for them is asked
+ * again once the rows are locked: only then can it no longer change.
+ */
+int64
+nurture_activity_rebuild(const int64 *leads, int nleads)
+{
+	size_t		size = Max(nleads, 1) * sizeof(int64);
+	int64	   *survivors = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	int64	   *now = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	int64		rebuilt;
+	int			n;
+
+	memcpy(survivors, leads, nleads * sizeof(int64));
+	n = nurture_merged_survivors(survivors, nleads);
+	for (;;)
+	{
+		int			m;
+
+		rebuilt = rebuild_survivors(survivors, n);
+		memcpy(now, leads, nleads * sizeof(int64));
+		m = nurture_merged_survivors(now, nleads);
+		if (m == n && memcmp(now, survivors, n * sizeof(int64)) == 0)
+			break;
+		n = m;
+		memcpy(survivors, now, n * sizeof(int64));
+	}
+	pfree(survivors);
+	pfree(now);
+	return rebuilt;
+}
+
+/*
  * Counts all events again.  Writers of activity wait until the transaction
  * ends, those too that have only locked a row so far: they would wait for us
  * with a lock we wait for.  Readers do not.  Rows that are right stay
@@ -182,6 +289,7 @@ rebuild_all(void)
 {
 	EventCounter *counter = nurture_event_counter();
 	SPITupleTable *special;
+	ActivityGroups *groups;
 	int64		nspecial;
 	int64		row = 0;
 	uint32		nleads;
@@ -195,6 +303,8 @@ rebuild_all(void)
 	nurture_count_leads(counter, &all_rows);
 	nurture_count_events(counter, &all_events, NULL);
 	leads = nurture_delta_settle(counter->delta, &nleads);
+	groups = nurture_groups_read(NULL, 0);
+	nurture_groups_add(groups, leads, nleads);
 	(void) nurture_execute_latest(&all_special, NULL, NULL, false);
 	special = SPI_tuptable;
 	nspecial = SPI_processed;
@@ -214,7 +324,7 @@ rebuild_all(void)
 			bool		is_special = row < nspecial &&
 			DatumGetInt64(nurture_cell(row, 1, &isnull)) == leads[j]->lead_id;
 
-			put_row(rows, leads[j], is_special ? row : -1);
+			put_row(rows, leads[j], is_special ? row : -1, groups);
 			if (is_special)
 				row++;
 		}

@@ -9,7 +9,8 @@
  *
  * The base is folded too, but never behind the first kept event: while a day
  * of the base and a day of the events can be the same day, both have to be
- * there to be seen as one.
+ * there to be seen as one.  Bases of merged leads and of their survivors stay
+ * as they are, because the others of the group have such days too.
  */
 #include "base/compat.h"
 
@@ -47,9 +48,12 @@ static KeptPlan write_pass = KEPT_PLAN(
 									   " finished_at = CASE WHEN $6 THEN $5 END WHERE roll_day = $1",
 									   DATEOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, BOOLOID);
 static KeptPlan lock_next = KEPT_PLAN(
-									  "SELECT lead_id, signals, topics, base, base_topics"
-									  " FROM nurture.activity WHERE lead_id >= $1"
-									  " ORDER BY lead_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED", INT8OID, INT4OID);
+									  "SELECT a.lead_id, a.signals, a.topics, a.base, a.base_topics,"
+									  " CASE WHEN a.base_last_event_at IS NOT NULL THEN a.merged_into IS NOT NULL"
+									  " OR EXISTS (SELECT FROM nurture.lead m WHERE m.merged_into = a.lead_id)"
+									  " ELSE false END"
+									  " FROM nurture.activity a WHERE a.lead_id >= $1"
+									  " ORDER BY a.lead_id LIMIT $2 FOR NO KEY UPDATE OF a SKIP LOCKED", INT8OID, INT4OID);
 static KeptPlan first_events = KEPT_PLAN(
 										 "SELECT (SELECT min(e.occurred_at) FROM nurture.event e WHERE e.lead_id = u.lead_id)"
 										 " FROM unnest($1) WITH ORDINALITY AS u(lead_id, i) ORDER BY u.i", INT8ARRAYOID);
@@ -191,7 +195,8 @@ roll_chunk(RollPass *pass, int room)
 		changed |= fold_before(&tallies[1], pass->day);
 		if (changed)
 			pairs_put(&rows, lead_id, tallies[0], tallies[1]);
-		if (holds_before(tallies[2], pass->day) || holds_before(tallies[3], pass->day))
+		if (!DatumGetBool(nurture_cell(i, 6, &isnull)) &&
+			(holds_before(tallies[2], pass->day) || holds_before(tallies[3], pass->day)))
 		{
 			pairs_put(&bases, lead_id, tallies[2], tallies[3]);
 			pairs_put(&of_bases, lead_id, tallies[0], tallies[1]);

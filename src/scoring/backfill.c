@@ -64,9 +64,10 @@ static KeptPlan write_progress = KEPT_PLAN(
 										   " finished_at = CASE WHEN $6 THEN $5 END WHERE signal = $1",
 										   TEXTOID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, BOOLOID);
 static KeptPlan lock_next = KEPT_PLAN(
-									  "SELECT lead_id, signals, topics, base, base_topics, last_event_at"
-									  " FROM nurture.activity WHERE lead_id >= $1"
-									  " ORDER BY lead_id LIMIT $2 FOR NO KEY UPDATE", INT8OID, INT4OID);
+									  "SELECT a.lead_id, a.signals, a.topics, a.base, a.base_topics, a.last_event_at,"
+									  " a.merged_into IS NOT NULL, EXISTS (SELECT FROM nurture.lead m WHERE m.merged_into = a.lead_id)"
+									  " FROM nurture.activity a WHERE a.lead_id >= $1"
+									  " ORDER BY a.lead_id LIMIT $2 FOR NO KEY UPDATE OF a", INT8OID, INT4OID);
 static KeptPlan events_of_type = KEPT_PLAN(
 										   "SELECT lead_id, event_type, occurred_at, tags, properties"
 										   " FROM nurture.event WHERE lead_id = ANY ($1) AND event_type = $2",
@@ -101,7 +102,9 @@ enum
 	COL_TOPICS,
 	COL_BASE,
 	COL_BASE_TOPICS,
-	COL_LAST_EVENT_AT
+	COL_LAST_EVENT_AT,
+	COL_MERGED,
+	COL_ABSORBED
 };
 
 /* Finds what is to be filled; raises when it is not known. */
@@ -213,6 +216,7 @@ fill_chunk(Backfill *fill, int room)
 	Datum		values[6];
 	DeltaLead **leads;
 	uint32		ncounted;
+	LeadList	groups = {CurrentMemoryContext, NULL, 0, 0};
 	int			n;
 	int64		filled = 0;
 	bool		isnull;
@@ -249,10 +253,19 @@ fill_chunk(Backfill *fill, int room)
 			Datum		topics = nurture_cell(i, COL_TOPICS, &isnull);
 			Datum		base = nurture_cell(i, fill->topic ? COL_BASE_TOPICS : COL_BASE, &isnull);
 			Datum	   *target = fill->topic ? &topics : &signals;
-			Datum		last = nurture_cell(i, COL_LAST_EVENT_AT, &isnull);
+			Datum		last;
 			Datum		old = *target;
 			bool		counted;
 
+			/* of a merged lead its survivor counts everything */
+			if (DatumGetBool(nurture_cell(i, COL_MERGED, &isnull)))
+				continue;
+			if (DatumGetBool(nurture_cell(i, COL_ABSORBED, &isnull)))
+			{
+				nurture_list_lead(&groups, leads[i]->lead_id);
+				continue;
+			}
+			last = nurture_cell(i, COL_LAST_EVENT_AT, &isnull);
 			*target = replaced_tally(fill, old, base,
 									 fill->topic ? leads[i]->topics : leads[i]->signals,
 									 &counted);
@@ -263,6 +276,7 @@ fill_chunk(Backfill *fill, int room)
 		}
 		nurture_activity_write(rows);
 		SPI_freetuptable(locked);
+		nurture_rebuild_listed(&groups);
 		fill->position = ids[n - 1];
 		fill->started = true;
 	}

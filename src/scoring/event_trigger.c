@@ -337,6 +337,7 @@ remember_row(EventRun *run, const MatchType *type)
 	MemoryContextSwitchTo(run->context);
 	event = palloc0(sizeof(SubjectEvent));
 	event->lead_id = DatumGetInt64(value_of(run, EVENT_LEAD_ID, &isnull));
+	event->came_for = event->lead_id;
 	event->event_id = DatumGetInt64(value_of(run, EVENT_EVENT_ID, &isnull));
 	event->event_type = text_or_null(run, EVENT_EVENT_TYPE);
 	event->occurred_at = occurred_at;
@@ -397,6 +398,7 @@ count_inserted(EventRun *run, Tuplestorestate *rows)
 	EventKeys	keys;
 	OwnerSwitch save;
 	int64		unknown_lead = 0;
+	uint64		merged_before = nurture_merged_counted;
 	bool		isnull;
 
 	rewind_rows(run, rows);
@@ -433,6 +435,9 @@ count_inserted(EventRun *run, Tuplestorestate *rows)
 	ExecClearTuple(run->slot);
 	if (!nurture_activity_add(plus, &unknown_lead))
 		raise_unknown_lead(run, rows, unknown_lead);
+	MemoryContextSwitchTo(run->context);
+	if (unlikely(nurture_merged_counted != merged_before) && run->nevents > 0)
+		nurture_merged_events(run->events, run->nevents);
 	nurture_owner_leave(&save);
 	MemoryContextSwitchTo(run->context);
 	if (run->nevents > 0)

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "facts/past.h"
 #include "scoring/activity.h"
+#include "scoring/activity_private.h"
 #include "scoring/model_private.h"
 #include "scoring/moment.h"
 #include "scoring/sensitive.h"
@@ -31,12 +32,12 @@
  * counts, as it did then: the clocks of senders differ by minutes.
  */
 static KeptPlan read_events =
-KEPT_PLAN("SELECT event_type, occurred_at, tags, properties FROM nurture.event"
-		  " WHERE lead_id = $1 AND recorded_at <= $3 AND (occurred_at <= $2 OR recorded_at <= $2)",
-		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+KEPT_PLAN("SELECT event_type, occurred_at, tags, properties, lead_id FROM nurture.event"
+		  " WHERE lead_id = ANY ($1) AND recorded_at <= $3 AND (occurred_at <= $2 OR recorded_at <= $2)",
+		  INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static KeptPlan read_base =
-KEPT_PLAN("SELECT base, base_topics, base_last_event_at FROM nurture.activity WHERE lead_id = $1", INT8OID);
+KEPT_PLAN("SELECT base, base_topics, base_last_event_at FROM nurture.activity WHERE lead_id = ANY ($1)", INT8ARRAYOID);
 
 /* as in sensitive.c, over the state at the moment */
 static KeptPlan has_granted =
@@ -141,18 +142,42 @@ add_tally(Datum *sum, Datum tally)
 }
 
 /*
- * Counts the events of a lead that are kept into its subject, on top of what
- * dropped events left in its base.
+ * Tells whether sensitive events of a lead counted: it and all that it was
+ * merged into had granted that.
+ */
+static bool
+granted(const SubjectPast *past, int64 lead_id, Datum *values)
+{
+	int			place = 0;
+
+	while (past->members[place] != lead_id)
+		place++;
+	for (; place >= 0; place = past->into[place])
+	{
+		values[0] = Int64GetDatum(past->members[place]);
+		nurture_execute(&has_granted, values, NULL, true);
+		if (SPI_processed == 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Counts the events that are kept of a lead, and of those merged into it,
+ * into its subject, on top of what dropped events left in their bases.
  */
 static void
-count_events(Subject *subject)
+count_events(const SubjectPast *past)
 {
+	Subject    *subject = past->subject;
 	const MatchRules *rules = nurture_match_rules();
 	EventMatch *match = nurture_match_create(rules);
 	ActivityDelta *delta = nurture_delta_create();
 	ActivityDelta *guarded;
 	MemoryContext context = CurrentMemoryContext;
+	Datum		members = nurture_lead_array(past->members, past->nmembers);
 	Datum		values[3];
+	DeltaLead **leads;
 	DeltaLead  *counted;
 	OwnerSwitch owner;
 	uint32		n;
@@ -160,7 +185,7 @@ count_events(Subject *subject)
 	int			level;
 
 	nurture_delta_lead(delta, subject->lead_id);
-	values[0] = Int64GetDatum(subject->lead_id);
+	values[0] = members;
 	values[1] = TimestampTzGetDatum(subject->now);
 	values[2] = TimestampTzGetDatum(subject->known_at);
 	nurture_owner_enter(&owner);
@@ -180,30 +205,45 @@ count_events(Subject *subject)
 			continue;
 		nurture_match_event(rules, type, tags, tags_null, properties, properties_null,
 							occurred_at, match);
-		nurture_delta_count(delta, subject->lead_id, occurred_at, match);
+		nurture_delta_count(delta, DatumGetInt64(nurture_cell(row, 5, &isnull)),
+							occurred_at, match);
 	}
-	counted = nurture_delta_finish(delta, &n)[0];
+	leads = nurture_delta_finish(delta, &n);
+	counted = leads[0];
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (leads[i]->lead_id == subject->lead_id)
+			counted = leads[i];
+	}
 	MemoryContextSwitchTo(context);
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (leads[i] == counted)
+			continue;
+		add_tally(&counted->signals, leads[i]->signals);
+		add_tally(&counted->topics, leads[i]->topics);
+		counted->last_event_at = Max(counted->last_event_at, leads[i]->last_event_at);
+	}
 	guarded = nurture_delta_guarded(delta);
 	if (guarded != NULL)
 	{
-		nurture_execute(&has_granted, values, NULL, true);
-		if (SPI_processed > 0)
+		leads = nurture_delta_finish(guarded, &n);
+		for (uint32 i = 0; i < n; i++)
 		{
-			DeltaLead  *more = nurture_delta_finish(guarded, &n)[0];
-
-			add_tally(&counted->signals, more->signals);
-			add_tally(&counted->topics, more->topics);
+			if (!granted(past, leads[i]->lead_id, values))
+				continue;
+			add_tally(&counted->signals, leads[i]->signals);
+			add_tally(&counted->topics, leads[i]->topics);
 		}
 	}
-	nurture_execute(&read_base, values, NULL, true);
-	if (SPI_processed > 0)
+	nurture_execute(&read_base, &members, NULL, true);
+	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		Datum		last;
 
-		add_tally(&counted->signals, nurture_cell(0, 1, &isnull));
-		add_tally(&counted->topics, nurture_cell(0, 2, &isnull));
-		last = nurture_cell(0, 3, &isnull);
+		add_tally(&counted->signals, nurture_cell(row, 1, &isnull));
+		add_tally(&counted->topics, nurture_cell(row, 2, &isnull));
+		last = nurture_cell(row, 3, &isnull);
 		if (!isnull)
 			counted->last_event_at = Max(counted->last_event_at, DatumGetTimestampTz(last));
 	}
@@ -247,6 +287,6 @@ nurture_moment_load(int64 lead_id, TimestampTz at, TimestampTz known_at,
 		!may_see(past, out->model->mask | UINT64CONST(1) << SUBJECT_AUDIENCE_TYPE))
 		return false;
 	hide_account(out->subject, out->model->mask);
-	count_events(out->subject);
+	count_events(past);
 	return true;
 }

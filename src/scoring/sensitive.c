@@ -30,6 +30,25 @@ static KeptPlan find_granted = KEPT_PLAN(
 										 " AND c.purpose IN (" PURPOSE ", '*')))"
 										 " ORDER BY u.lead_id",
 										 INT8ARRAYOID, TIMESTAMPTZOID);
+
+/* What one survivor did not grant is not counted for those merged into it. */
+static KeptPlan find_refused = KEPT_PLAN(
+										 "WITH RECURSIVE up AS (SELECT l.lead_id, l.merged_into, 1 AS depth"
+										 " FROM unnest($1) AS u(lead_id) JOIN nurture.lead l ON l.lead_id = u.lead_id"
+										 " WHERE l.merged_into IS NOT NULL UNION ALL"
+										 " SELECT up.lead_id, l.merged_into, up.depth + 1 FROM up"
+										 " JOIN nurture.lead l ON l.lead_id = up.merged_into"
+										 " WHERE l.merged_into IS NOT NULL AND up.depth < 64)"
+										 " SELECT DISTINCT lead_id FROM up"
+										 " WHERE NOT EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = up.merged_into"
+										 " AND c.purpose = " PURPOSE " AND c.topic = '*' AND c.product = '*'"
+										 " AND c.state IN " PERMITS
+										 " AND (c.expires_at IS NULL OR c.expires_at > $2))"
+										 " OR EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = up.merged_into"
+										 " AND (c.state = 'objected' OR c.state IN " FORBIDS
+										 " AND c.purpose IN (" PURPOSE ", '*')))"
+										 " ORDER BY lead_id",
+										 INT8ARRAYOID, TIMESTAMPTZOID);
 static KeptPlan find_concerned = KEPT_PLAN(
 										   "SELECT u.lead_id FROM unnest($1) AS u(lead_id)"
 										   " WHERE EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = u.lead_id"
@@ -95,7 +114,20 @@ nurture_inference_granted(const int64 *leads, int64 n, TimestampTz at,
 		values[0] = nurture_lead_array(leads + i, chunk);
 		values[1] = TimestampTzGetDatum(at);
 		(void) nurture_execute_latest(&find_granted, values, NULL, false);
+		if (SPI_processed == 0)
+			continue;
 		mark_found(leads + i, chunk, granted + i);
+		(void) nurture_execute_latest(&find_refused, values, NULL, false);
+		for (uint64 row = 0, j = i; row < SPI_processed; row++)
+		{
+			bool		isnull;
+			int64		lead_id = DatumGetInt64(nurture_cell(row, 1, &isnull));
+
+			while (leads[j] != lead_id)
+				j++;
+			granted[j] = false;
+		}
+		SPI_freetuptable(SPI_tuptable);
 	}
 }
 
@@ -123,8 +155,10 @@ nurture_inference_lock(const int64 *leads, int n, const bool *named)
 
 	/*
 	 * A row that another transaction is inserting is waited for here: its
-	 * events are to be seen when they are counted.
+	 * events are to be seen when they are counted.  Of merged leads it is the
+	 * survivor's.
 	 */
+	nrows = nurture_merged_survivors(rows, nrows);
 	value = nurture_lead_array(rows, nrows);
 	(void) nurture_execute_latest(&make_rows, &value, NULL, true);
 	(void) nurture_execute_latest(&lock_rows, &value, NULL, true);

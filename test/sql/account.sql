@@ -84,7 +84,7 @@ UPDATE nurture.lead SET erased_at = '2026-06-01' WHERE lead_id = 910003;
 UPDATE nurture.lead SET is_test = true WHERE lead_id = 910004;
 UPDATE nurture.lead SET account_id = NULL WHERE lead_id = 910005;
 SELECT is((SELECT label FROM nurture_account_explain(910001, 'k_model') WHERE rule = 'active_leads'), '3 of 3 leads active within 90 days', 'merged, erased and test leads are left out');
-SELECT is((SELECT occurrences FROM nurture_account_explain(910001, 'k_model') WHERE rule = 'pages'), 4::bigint, 'with all they did');
+SELECT is((SELECT occurrences FROM nurture_account_explain(910001, 'k_model') WHERE rule = 'pages'), 6::bigint, 'with all they did; what a merged lead did counts for its survivor');
 SELECT is((SELECT recent FROM nurture_account_spike(910001)), 3::bigint, 'also of spikes');
 ROLLBACK TO s;
 INSERT INTO nurture.account_activity (account_id, signals, topics) VALUES (910001, '{32101@2026-06-29:2}', '{60003@2026-06-29:1}');

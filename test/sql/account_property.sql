@@ -39,11 +39,11 @@ SELECT nurture_publish('model', 'q_model', 1, 'test') <> '' AS published;
 
 -- what counts: events of leads that count, and of the organisation itself
 CREATE TEMP TABLE counted AS
-    SELECT e.lead_id, l.account_id, e.event_type, e.occurred_at, e.tags, e.properties,
+    SELECT l.lead_id, l.account_id, e.event_type, e.occurred_at, e.tags, e.properties,
            (e.event_type IN ('q_page', 'q_demo') OR e.event_type = 'q_timed' AND (e.properties ->> 'seconds')::int >= 60) AS activity,
            (e.occurred_at AT TIME ZONE 'UTC')::date AS day
-    FROM nurture.event e JOIN nurture.lead l USING (lead_id)
-    WHERE l.lead_id > 9300000 AND NOT l.is_test AND l.merged_into IS NULL AND l.erased_at IS NULL
+    FROM nurture.event e JOIN nurture.lead c USING (lead_id) JOIN nurture.lead l ON l.lead_id = coalesce(c.merged_into, c.lead_id)
+    WHERE l.lead_id > 9300000 AND NOT l.is_test AND l.erased_at IS NULL
     UNION ALL
     SELECT NULL, account_id, event_type, occurred_at, tags, NULL, true, (occurred_at AT TIME ZONE 'UTC')::date FROM nurture.account_event WHERE account_id > 930000;
 CREATE INDEX ON counted (account_id);

@@ -86,6 +86,7 @@ SET LOCAL nurture.clock = '2026-05-18T00:00:00Z';
 SELECT is((SELECT u::text FROM nurture_score_until(932101) u), '(,)', 'then none is left');
 SET LOCAL nurture.clock = '2026-05-01T10:00:00Z';
 SELECT is((SELECT u::text FROM nurture_score_until(932102) u), '(,)', 'a model without bands has no grade to change');
+DELETE FROM nurture.event WHERE lead_id = 932102;
 UPDATE nurture.lead SET merged_into = 932101 WHERE lead_id = 932102;
 SELECT is((SELECT u::text FROM nurture_score_until(932102) u), '(2026-05-08,D2)', 'a merged lead has its survivor''s');
 SELECT is((SELECT u::text FROM nurture_score_until(932999) u), '(,)', 'an unknown lead none');

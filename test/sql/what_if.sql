@@ -9,9 +9,9 @@ INSERT INTO nurture.event_type (event_type, class) VALUES ('w_click', 'engagemen
 INSERT INTO nurture.signal (signal, signal_id, event_type) VALUES ('w_click', 31501, 'w_click');
 INSERT INTO nurture.lead (lead_id, audience_type, role, country, is_test) SELECT 930000 + i, (ARRAY['w_aud', 'w_other'])[1 + i % 2],
     CASE WHEN i % 3 > 0 THEN 'physician' END, (ARRAY['DE', 'FR'])[1 + i / 20], i = 40 FROM generate_series(1, 40) i;
-INSERT INTO nurture.activity (lead_id, signals) SELECT 930000 + i, ('{31501@2026-06-30:' || i || '}')::nurture_tally FROM generate_series(1, 40) i WHERE i % 5 > 0
-    ON CONFLICT (lead_id) DO UPDATE SET signals = EXCLUDED.signals;
 UPDATE nurture.lead SET merged_into = 930001 WHERE lead_id = 930004;
+INSERT INTO nurture.activity (lead_id, signals) SELECT 930000 + i, ('{31501@2026-06-30:' || i || '}')::nurture_tally FROM generate_series(1, 40) i WHERE i % 5 > 0 AND i <> 4
+    ON CONFLICT (lead_id) DO UPDATE SET signals = EXCLUDED.signals;
 UPDATE nurture.lead SET erased_at = '2026-06-30' WHERE lead_id = 930006;
 
 INSERT INTO nurture.model (model, title) VALUES ('w_model', 'what if');
