@@ -2,47 +2,12 @@
  * window.c
  *	  Working time on calendars with weekly hours, holidays and a wall clock.
  *
- * Time is walked in pieces: stretches of one wall day with one offset.  Within
- * a piece wall time and real time run alike, so each period is one interval of
- * instants, and gaps and overlaps of daylight saving need no case of their own.
+ * Time is walked in the pieces of wall.h, in each of which a period is one
+ * interval of instants.
  */
 #include "window.h"
 
 #include <stddef.h>
-
-/* A stretch of instants on one wall day, with one offset. */
-typedef struct Piece
-{
-	int64_t		from;			/* first instant */
-	int64_t		to;				/* end, not included */
-	int64_t		midnight;		/* instant at which the wall showed 00:00, as
-								 * this offset has it */
-	int64_t		day;			/* wall day since 1970-01-01 */
-} Piece;
-
-static int64_t
-floor_div(int64_t a, int64_t b)
-{
-	int64_t		q = a / b;
-
-	return a % b < 0 ? q - 1 : q;
-}
-
-static Piece
-piece_at(const WindowCalendar *calendar, int64_t instant)
-{
-	Piece		piece;
-	int64_t		until = NURTURE_WINDOW_FOREVER;
-	int32_t		offset = calendar->offset(calendar->ctx, instant, &until);
-
-	piece.from = instant;
-	piece.day = floor_div(instant + offset, NURTURE_WINDOW_DAY);
-	piece.midnight = piece.day * NURTURE_WINDOW_DAY - offset;
-	piece.to = piece.midnight + NURTURE_WINDOW_DAY;
-	if (until > instant && until < piece.to)
-		piece.to = until;
-	return piece;
-}
 
 static bool
 is_holiday(const WindowCalendar *calendar, int64_t day)
@@ -62,26 +27,19 @@ is_holiday(const WindowCalendar *calendar, int64_t day)
 	return low < calendar->nholidays && calendar->holidays[low] == day;
 }
 
-/* 1 Monday to 7 Sunday; 1970-01-01 was a Thursday. */
-static int
-weekday_of(int64_t day)
-{
-	return (int) (day + 3 - floor_div(day + 3, 7) * 7) + 1;
-}
-
 /*
  * Finds the next working stretch of a piece from *at on; false when there is
  * none.  *at becomes its begin.
  */
 static bool
-next_stretch(const WindowCalendar *calendar, const Piece *piece, int64_t *at,
+next_stretch(const WindowCalendar *calendar, const WallPiece *piece, int64_t *at,
 			 int64_t *end)
 {
 	int			weekday;
 
 	if (is_holiday(calendar, piece->day))
 		return false;
-	weekday = weekday_of(piece->day);
+	weekday = nurture_wall_weekday(piece->day);
 	for (int i = 0; i < calendar->nperiods; i++)
 	{
 		const WindowPeriod *period = &calendar->periods[i];
@@ -149,7 +107,7 @@ nurture_window_normalize(WindowPeriod *periods, int n)
 bool
 nurture_window_works(const WindowCalendar *calendar, int64_t instant)
 {
-	Piece		piece = piece_at(calendar, instant);
+	WallPiece	piece = nurture_wall_piece(&calendar->clock, instant);
 	int64_t		at = instant;
 	int64_t		end;
 
@@ -168,7 +126,7 @@ nurture_window_add(const WindowCalendar *calendar, int64_t start,
 {
 	int64_t		instant = start;
 	int64_t		limit = start +
-	(int64_t) NURTURE_WINDOW_MAX_DAYS * NURTURE_WINDOW_DAY;
+	(int64_t) NURTURE_WINDOW_MAX_DAYS * NURTURE_WALL_DAY;
 
 	if (amount <= 0)
 	{
@@ -177,7 +135,7 @@ nurture_window_add(const WindowCalendar *calendar, int64_t start,
 	}
 	while (instant < limit)
 	{
-		Piece		piece = piece_at(calendar, instant);
+		WallPiece	piece = nurture_wall_piece(&calendar->clock, instant);
 		int64_t		end;
 
 		while (next_stretch(calendar, &piece, &instant, &end))
@@ -210,7 +168,7 @@ nurture_window_between(const WindowCalendar *calendar, int64_t from,
 		return -nurture_window_between(calendar, to, from);
 	while (instant < to)
 	{
-		Piece		piece = piece_at(calendar, instant);
+		WallPiece	piece = nurture_wall_piece(&calendar->clock, instant);
 		int64_t		end;
 
 		if (piece.to > to)

@@ -9,8 +9,7 @@
  * loses an hour to daylight saving is an hour shorter, one that gains it is an
  * hour longer, and a piece of wall time that comes twice works twice.
  *
- * The wall clock is the caller's: for an instant it tells the offset from UTC
- * and until when that stays.
+ * The wall clock is the caller's, see wall.h.
  */
 #ifndef NURTURE_CORE_WINDOW_H
 #define NURTURE_CORE_WINDOW_H
@@ -18,9 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NURTURE_WINDOW_DAY		86400	/* seconds of a wall day */
+#include "wall.h"
+
 #define NURTURE_WINDOW_MAX_DAYS 3660	/* how far a search for time goes */
-#define NURTURE_WINDOW_FOREVER	INT64_MAX	/* an offset that stays for good */
 
 /* A part of a weekday, in seconds of the wall clock since midnight. */
 typedef struct WindowPeriod
@@ -37,9 +36,7 @@ typedef struct WindowCalendar
 									 * overlap or touch */
 	int			nholidays;
 	const int32_t *holidays;	/* days since 1970-01-01, ascending */
-	void	   *ctx;			/* handed to offset */
-	/* seconds east of UTC at an instant, and the first instant with others */
-	int32_t		(*offset) (void *ctx, int64_t instant, int64_t *until);
+	WallClock	clock;
 } WindowCalendar;
 
 extern int	nurture_window_normalize(WindowPeriod *periods, int n);

@@ -12,9 +12,9 @@
 #include "base/errors.h"
 #include "base/plans.h"
 #include "base/rulecache.h"
+#include "base/zone.h"
 #include "core/window.h"
 #include "fmgr.h"
-#include "pgtime.h"
 #include "routing/routing_private.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -27,7 +27,7 @@ NURTURE_FUNCTION(nurture_working_time);
 typedef struct TeamCalendar
 {
 	const char *calendar;
-	pg_tz	   *zone;
+	Zone	   *zone;
 	WindowPeriod *periods;
 	int			nperiods;
 	int32	   *holidays;
@@ -91,7 +91,8 @@ load_calendars(Snapshot snapshot)
 		TeamCalendar *item = &result->items[i];
 
 		item->calendar = MemoryContextStrdup(context, nurture_cell_text(i, 1));
-		item->zone = pg_tzset(nurture_cell_text(i, 2));
+		item->zone = MemoryContextAlloc(context, sizeof(Zone));
+		nurture_zone_set(item->zone, pg_tzset(nurture_cell_text(i, 2)));
 		item->nperiods = (int) cell_bigint(i, 3);
 		item->nholidays = (int) cell_bigint(i, 4);
 		item->periods = MemoryContextAlloc(context, sizeof(WindowPeriod) * Max(item->nperiods, 1));
@@ -146,26 +147,6 @@ find_calendar(const char *calendar)
 	return NULL;				/* not reached */
 }
 
-/* The wall clock of a calendar, as core/window.c asks for it. */
-static int32_t
-zone_offset(void *ctx, int64_t instant, int64_t *until)
-{
-	pg_tz	   *zone = ctx;
-	pg_time_t	asked = (pg_time_t) instant;
-	pg_time_t	boundary;
-	long		before;
-	long		after;
-	int			before_dst;
-	int			after_dst;
-	int			found = -1;
-
-	if (zone != NULL)
-		found = pg_next_dst_boundary(&asked, &before, &before_dst, &boundary,
-									 &after, &after_dst, zone);
-	*until = found > 0 ? (int64_t) boundary : NURTURE_WINDOW_FOREVER;
-	return found >= 0 ? (int32_t) before : 0;
-}
-
 static void
 fill_window(const TeamCalendar *calendar, WindowCalendar *window)
 {
@@ -173,25 +154,7 @@ fill_window(const TeamCalendar *calendar, WindowCalendar *window)
 	window->periods = calendar->periods;
 	window->nholidays = calendar->nholidays;
 	window->holidays = calendar->holidays;
-	window->ctx = calendar->zone;
-	window->offset = zone_offset;
-}
-
-static int64
-unix_seconds(TimestampTz instant)
-{
-	int64		seconds = instant / USECS_PER_SEC;
-
-	if (instant % USECS_PER_SEC < 0)
-		seconds--;
-	return seconds + (int64) NURTURE_EPOCH_OFFSET_DAYS * SECS_PER_DAY;
-}
-
-static TimestampTz
-from_unix(int64 seconds)
-{
-	return (seconds - (int64) NURTURE_EPOCH_OFFSET_DAYS * SECS_PER_DAY) *
-		USECS_PER_SEC;
+	window->clock = nurture_zone_clock(calendar->zone);
 }
 
 /*
@@ -202,7 +165,7 @@ TimestampTz
 nurture_calendar_due(const char *calendar, TimestampTz from, int64 amount)
 {
 	WindowCalendar window;
-	int64		start = unix_seconds(from);
+	int64		start = nurture_unix_seconds(from);
 	int64		due;
 
 	if (calendar == NULL)
@@ -211,7 +174,7 @@ nurture_calendar_due(const char *calendar, TimestampTz from, int64 amount)
 	/* whole seconds: a begun one counts as passed */
 	if (!nurture_window_add(&window, start, (amount + USECS_PER_SEC - 1) / USECS_PER_SEC, &due))
 		return from + amount;
-	return amount <= 0 ? from : from_unix(due);
+	return amount <= 0 ? from : nurture_from_unix(due);
 }
 
 static int64
@@ -285,7 +248,7 @@ nurture_working_time(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 					 errmsg("working time is counted over a hundred years at most")));
-		result->time = nurture_window_between(&window, unix_seconds(from), unix_seconds(to)) *
+		result->time = nurture_window_between(&window, nurture_unix_seconds(from), nurture_unix_seconds(to)) *
 			USECS_PER_SEC;
 	}
 	PG_RETURN_INTERVAL_P(result);

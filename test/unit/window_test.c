@@ -25,7 +25,7 @@ wall_offset(void *ctx, int64_t instant, int64_t *until)
 
 	while (i > 0 && wall->changes[i] > instant)
 		i--;
-	*until = i + 1 < wall->n ? wall->changes[i + 1] : NURTURE_WINDOW_FOREVER;
+	*until = i + 1 < wall->n ? wall->changes[i + 1] : NURTURE_WALL_FOREVER;
 	return wall->offsets[i];
 }
 
@@ -57,8 +57,8 @@ make(const WindowPeriod *periods, int nperiods, Wall *wall)
 
 	calendar.periods = periods;
 	calendar.nperiods = nperiods;
-	calendar.ctx = wall;
-	calendar.offset = wall_offset;
+	calendar.clock.ctx = wall;
+	calendar.clock.offset = wall_offset;
 	return calendar;
 }
 
@@ -201,7 +201,7 @@ oracle_works(const WindowCalendar *calendar, int64_t instant)
 {
 	int64_t		until;
 	int64_t		wall = instant +
-	calendar->offset(calendar->ctx, instant, &until);
+	calendar->clock.offset(calendar->clock.ctx, instant, &until);
 	int64_t		day = 0;
 	int64_t		second;
 	int			weekday = 4;
