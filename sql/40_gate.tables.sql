@@ -216,13 +216,16 @@ CREATE TABLE nurture.frequency_cap (
     track text,
     n integer NOT NULL CHECK (n > 0),
     period interval NOT NULL CHECK (period > '0'),
-    clock text NOT NULL DEFAULT 'rolling' CHECK (clock = 'rolling'),
+    clock text NOT NULL DEFAULT 'rolling' CHECK (clock IN ('rolling', 'lead_day', 'lead_week', 'company_day', 'company_week')),
     same_family boolean NOT NULL DEFAULT false,
     title text,
     owner text,
-    reason text
+    reason text,
+    CHECK (clock NOT IN ('lead_day', 'company_day') OR period = '1 day'),
+    CHECK (clock NOT IN ('lead_week', 'company_week') OR period = '7 days'),
+    CHECK (clock = 'rolling' OR NOT same_family)
 );
-COMMENT ON TABLE nurture.frequency_cap IS 'At most n messages per lead in any period. Queued, taken, sent and delivered ones count, at the time they go out.';
+COMMENT ON TABLE nurture.frequency_cap IS 'At most n messages per lead in a period. Queued, taken, sent and delivered ones count, at the time they go out.';
 COMMENT ON COLUMN nurture.frequency_cap.cap IS 'Code.';
 COMMENT ON COLUMN nurture.frequency_cap.channels IS 'Channels that count together, {*} for all.';
 COMMENT ON COLUMN nurture.frequency_cap.message_classes IS 'Message classes that count together, {*} for all.';
@@ -230,7 +233,7 @@ COMMENT ON COLUMN nurture.frequency_cap.purpose IS 'Counts this purpose only; NU
 COMMENT ON COLUMN nurture.frequency_cap.track IS 'Counts this track only; NULL: any.';
 COMMENT ON COLUMN nurture.frequency_cap.n IS 'How many.';
 COMMENT ON COLUMN nurture.frequency_cap.period IS 'In which time.';
-COMMENT ON COLUMN nurture.frequency_cap.clock IS 'rolling: in any window of this length.';
+COMMENT ON COLUMN nurture.frequency_cap.clock IS 'rolling: in any window of this length. lead_day, lead_week: on a day, in a week from Monday (ISO 8601) by the clock where the lead is; company_day, company_week: by the clock of nurture.contact_policy.company_zone. Their period is 1 day or 7 days.';
 COMMENT ON COLUMN nurture.frequency_cap.same_family IS 'Counts messages of the same asset family; a message beyond it is a duplicate and refused, not deferred. A message with an occurrence_key of its own is not asked.';
 COMMENT ON COLUMN nurture.frequency_cap.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.frequency_cap.owner IS 'Who answers for the row.';

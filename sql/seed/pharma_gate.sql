@@ -1,4 +1,4 @@
--- Preset pharma: consent, contact policy and stop rules. Each row can be read
+-- Preset pharma: consent and stop rules. Each row can be read
 -- and changed by who answers for it; nurture supports the law, it certifies
 -- nothing.
 
@@ -16,14 +16,6 @@ INSERT INTO nurture.consent_policy (country, audience_type, channel, message_cla
     ('US', 'caregiver', 'email', 'promotional', 'opt_in', 'refuse', false, 'CAN-SPAM Act with consent as company policy', 'United States: caregivers'),
     ('US', '*', 'phone', 'promotional', 'opt_in', 'refuse', false, 'TCPA, 47 U.S.C. s. 227', 'United States: phone'),
     ('US', '*', 'sms', 'promotional', 'opt_in', 'refuse', false, 'TCPA, 47 U.S.C. s. 227', 'United States: SMS')
-ON CONFLICT DO NOTHING;
-
-INSERT INTO nurture.frequency_cap (cap, channels, message_classes, n, period, same_family, title, reason) VALUES
-    ('promotional_gap', '{*}', '{promotional}', 1, '48 hours', false, 'minimum gap', 'two messages within two days read as pressure'),
-    ('email_week', '{email}', '{promotional}', 2, '7 days', false, 'e-mail in a week', 'default'),
-    ('email_month', '{email}', '{promotional}', 6, '30 days', false, 'e-mail in a month', 'default'),
-    ('promotional_week', '{*}', '{promotional}', 3, '7 days', false, 'any channel in a week', 'default'),
-    ('no_repeat', '{*}', '{promotional,disease_awareness,medical_information,patient_support}', 1, '180 days', true, 'no repeat of a family', 'the same content twice in half a year is noise')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO nurture.stop_rule (rule, condition, effect, duration, scope, lifted_by, title, reason) VALUES

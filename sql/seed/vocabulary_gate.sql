@@ -28,7 +28,12 @@ INSERT INTO nurture.reason (reason, class, text, remedy) VALUES
     ('no_contact_point', 'suppression', 'There is no address for this channel.', 'Ask the lead, or choose another channel.'),
     ('stopped', 'stop', 'A stop rule ended nurturing.', 'See nurture.stop_effect for what lifts it.'),
     ('paused', 'stop', 'The lead is paused.', 'See nurture_resume.'),
-    ('preference', 'policy', 'More messages than the lead wants.', 'It is sent when the lead''s own limit allows; only the lead can change nurture.preference.'),
+    ('preference', 'policy', 'More messages than the lead wants, or not what the lead wants.', 'It is sent when the lead''s own limit allows; only the lead can change nurture.preference.'),
+    ('quiet_hours', 'policy', 'It is night, or another quiet time, where the lead is.', 'It is sent when the quiet hours end; see nurture.quiet_hours.'),
+    ('zone_unknown', 'policy', 'Nothing tells what time it is where the lead is.', 'Set the time zone or the country of the lead.'),
+    ('blackout', 'policy', 'Nothing is sent in this market and channel for some time.', 'It is sent when the blackout ends; see nurture.blackout.'),
+    ('rest_period', 'policy', 'The lead did something after which it is left in peace for some time.', 'It is sent when the rest is over; see nurture.rest_period.'),
+    ('holdout', 'policy', 'The lead is held out, to measure what messages do.', 'None; see nurture.holdout.'),
     ('frequency_cap', 'policy', 'More messages than the contact policy allows.', 'It is sent when the policy allows, or choose to send less.'),
     ('duplicate', 'uniqueness', 'The lead had this, or an asset of the same family, already.', 'Choose an asset of another family.')
 ON CONFLICT DO NOTHING;

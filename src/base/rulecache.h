@@ -9,7 +9,7 @@
 #include "utils/palloc.h"
 #include "utils/snapshot.h"
 
-#define RULECACHE_MAX_TABLES 12
+#define RULECACHE_MAX_TABLES 16
 
 typedef struct RuleCache
 {

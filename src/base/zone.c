@@ -15,7 +15,7 @@
  * pg_tzset also takes rules such as "UTC+2", which POSIX reads as two hours
  * west: a name that is no file of the database is nothing anybody meant.
  */
-pg_tz *
+pg_tz	   *
 nurture_zone_named(const char *name)
 {
 	if (name == NULL || strlen(name) > MAX_ZONE_NAME ||

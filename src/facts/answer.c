@@ -8,11 +8,11 @@
  */
 #include "base/compat.h"
 
+#include "base/zone.h"
 #include "catalog/pg_type.h"
 #include "core/day.h"
 #include "facts/fact_map.h"
 #include "facts/vocabulary.h"
-#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -30,6 +30,14 @@ static const char countries[] =
 "MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW "
 "SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG "
 "UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
+
+/* Tells whether a code is a country of ISO 3166-1 alpha-2. */
+bool
+nurture_country_known(const char *country)
+{
+	return strlen(country) == 2 && strchr(country, ' ') == NULL &&
+		strstr(countries, country) != NULL;
+}
 
 /* ISO 639-1. */
 static const char languages[] =
@@ -223,10 +231,7 @@ phone_problem(const char *text)
 static const char *
 zone_problem(const char *text)
 {
-	/* of the files of zones only names: pg_tzset also takes "XYZ5" */
-	if (strchr(text, '/') == NULL && strcmp(text, "UTC") != 0)
-		return "it is not an IANA time zone such as Europe/Paris";
-	return strlen(text) > 64 || strstr(text, "..") != NULL || pg_tzset(text) == NULL ?
+	return nurture_zone_named(text) == NULL ?
 		"it is not an IANA time zone such as Europe/Paris" : NULL;
 }
 
@@ -283,8 +288,7 @@ form_problem(FactForm form, char *text)
 			return tag_problem("format", text);
 		case FACT_COUNTRY:
 			fold(text, true);
-			return strlen(text) == 2 && strchr(text, ' ') == NULL && strstr(countries, text) != NULL ?
-				NULL : "it is no country code of ISO 3166-1 alpha-2";
+			return nurture_country_known(text) ? NULL : "it is no country code of ISO 3166-1 alpha-2";
 		case FACT_REGION:
 			fold(text, true);
 			dash = strchr(text, '-');

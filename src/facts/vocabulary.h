@@ -22,6 +22,7 @@ extern bool nurture_tag_under(int tag_id, int ancestor_id); /* itself or below *
 extern bool nurture_tag_sensitive(int tag_id);
 extern int	nurture_list_id(const char *list, size_t len);	/* of a list of leads */
 extern const char *nurture_event_class(const char *event_type, size_t len);
+extern bool nurture_country_known(const char *country); /* ISO 3166-1 alpha-2 */
 extern int	nurture_stage_no(const char *audience_type, const char *stage);
 
 /* Raises NU003, naming the three nearest known codes. */

@@ -197,7 +197,8 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 		if (!ask->no_asset)
 			decide_fit(lead, asset, ask, decision);
 		decide_stage(rules, lead, class, decision);
-		at = nurture_gate_decide_caps(rules, lead, asset, ask, class, start, decision);
+		at = nurture_gate_decide_when(rules, lead, asset, ask, class, start, decision);
+		nurture_gate_decide_holdout(rules, lead, class, at, decision);
 		nurture_gate_decide_consent(rules, lead, asset, ask, class, at, decision);
 		nurture_gate_decide_occurrence(lead, asset, ask, decision);
 	}

@@ -26,13 +26,19 @@ extern void nurture_gate_decide_consent(const GateRules *rules,
 										TimestampTz at,
 										GateDecision *decision);
 
-/* decide_caps.c */
-extern TimestampTz nurture_gate_decide_caps(const GateRules *rules,
+/* decide_when.c */
+extern TimestampTz nurture_gate_decide_when(const GateRules *rules,
 											const GateLead *lead,
 											const GateAsset *asset,
 											const GateAsk *ask, int class,
 											TimestampTz start,
 											GateDecision *decision);
+extern void nurture_gate_decide_holdout(const GateRules *rules,
+										const GateLead *lead, int class,
+										TimestampTz at,
+										GateDecision *decision);
+
+/* decide_caps.c */
 extern void nurture_gate_decide_occurrence(const GateLead *lead,
 										   const GateAsset *asset,
 										   const GateAsk *ask,

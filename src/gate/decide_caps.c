@@ -5,10 +5,8 @@
  */
 #include "base/compat.h"
 
-#include "gate/decide.h"
-#include "utils/array.h"
+#include "gate/decide_when.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 static bool
 same_text(const char *a, const char *b)
@@ -34,149 +32,127 @@ cap_asks(const GateCap *cap, const char *channel, int class,
 static int
 compare_times(const void *a, const void *b)
 {
-	TimestampTz x = *(const TimestampTz *) a;
-	TimestampTz y = *(const TimestampTz *) b;
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
 
 	return x < y ? -1 : x > y;
 }
 
-/* The times that a cap counts, ascending. */
-typedef struct CapTimes
+/* Fills the rule of a cap with the messages that it counts. */
+static void
+cap_rule(const GateCap *cap, const When *when, int32 pace, ContactRule *rule)
 {
-	const GateCap *cap;
-	int			n;
-	TimestampTz *times;
-} CapTimes;
+	const GateLead *lead = when->lead;
+	int64	   *times = palloc(sizeof(int64) * Max(lead->nlive, 1));
 
-/*
- * Returns the first instant from t on at which one more message keeps every
- * window of the cap at n: n messages in a row that lie within one period
- * forbid what is less than a period from the first and from the last of them.
- */
-static TimestampTz
-cap_next(const CapTimes *times, TimestampTz t)
-{
-	const GateCap *cap = times->cap;
-
-	for (int i = 0; i + cap->n <= times->n; i++)
+	memset(rule, 0, sizeof(*rule));
+	rule->n = cap->n;
+	rule->times = times;
+	for (int i = 0; i < lead->nlive; i++)
 	{
-		TimestampTz first = times->times[i];
-		TimestampTz last = times->times[i + cap->n - 1];
+		const GateLive *live = &lead->live[i];
 
-		if (last - first < cap->length &&
-			t > last - cap->length && t < first + cap->length)
-			t = first + cap->length;
+		if (cap_asks(cap, live->channel, live->class, live->purpose,
+					 live->track) &&
+			(cap->same_family ? same_text(live->family, when->asset->family) :
+			 live->counts))
+			times[rule->ntimes++] = contact_instant(live->at);
 	}
-	return t;
+	qsort(times, rule->ntimes, sizeof(int64), compare_times);
+	if (cap->days > 0)
+	{
+		rule->kind = CONTACT_CALENDAR;
+		rule->days = cap->days;
+		rule->n = Max(cap->n * NORMAL_PACE / pace, 1);
+		return;
+	}
+	rule->kind = CONTACT_ROLLING;
+	rule->length = cap->length / NORMAL_PACE * pace +
+		cap->length % NORMAL_PACE * pace / NORMAL_PACE;
 }
 
-/* Returns how many messages a cap counts in the period that ends at t. */
-static int
-cap_used(const CapTimes *times, TimestampTz t)
+/* Asks whether the lead had the asset's family already. */
+static void
+ask_family(const GateCap *cap, const When *when, GateDecision *decision)
 {
-	int			used = 0;
-
-	for (int i = 0; i < times->n; i++)
-	{
-		if (times->times[i] > t - times->cap->length)
-			used++;
-	}
-	return used;
-}
-
-/*
- * Asks the frequency caps from start on; returns the first instant at which
- * all of them allow one more.  It is put off by at most the longest of their
- * periods, what would have to wait longer is refused.
- */
-TimestampTz
-nurture_gate_decide_caps(const GateRules *rules, const GateLead *lead,
-						 const GateAsset *asset, const GateAsk *ask, int class,
-						 TimestampTz start, GateDecision *decision)
-{
-	int			ncaps = rules->ncaps + lead->npreferences;
-	CapTimes   *asked = palloc(sizeof(CapTimes) * Max(ncaps, 1));
-	int			nasked = 0;
-	int64		longest = 0;
-	TimestampTz t = start;
-	bool		moved = true;
+	ContactRule rule;
+	int64		next;
 	GateFinding *finding;
 
-	for (int i = 0; i < ncaps; i++)
+	cap_rule(cap, when, NORMAL_PACE, &rule);
+	next = nurture_contact_rule_next(&rule, when->start,
+									 NURTURE_CONTACT_NEVER - 1);
+	finding = nurture_gate_found(decision, cap->rule, next == when->start,
+								 GATE_REFUSE, "duplicate",
+								 psprintf("%d of %d in %s",
+										  nurture_contact_used(&rule, when->start),
+										  cap->n, cap->period_text));
+	if (next == when->start)
+		return;
+	finding->passes_from = contact_timestamp(next);
+	if (when->ask->remedies)
+		finding->remedy = "Choose an asset of another family.";
+}
+
+/*
+ * Adds the caps that a message has to keep.  What a lead wants none of and
+ * what repeats a family is refused here: neither is put off.  Slowing a lead
+ * down stretches rolling periods and takes from calendar counts, those of the
+ * company: what the lead said stays as said.
+ */
+void
+nurture_gate_ask_caps(When *when, GateDecision *decision)
+{
+	const GateRules *rules = when->rules;
+	const GateLead *lead = when->lead;
+	const GateAsk *ask = when->ask;
+
+	for (int i = 0; i < rules->ncaps + lead->npreferences; i++)
 	{
 		const GateCap *cap = i < rules->ncaps ? &rules->caps[i] :
 		&lead->preferences[i - rules->ncaps];
-		CapTimes   *times = &asked[nasked];
+		ContactRule *rule = &when->asked[when->n];
+		WhenRule   *told = &when->told[when->n];
 
-		if (!cap_asks(cap, ask->channel, class, decision->purpose, ask->track))
+		if (!cap_asks(cap, ask->channel, when->class, decision->purpose, ask->track))
 			continue;
-		if (cap->same_family && (ask->no_asset || ask->occurrence_key != NULL))
+		if (cap->same_family)
+		{
+			if (!ask->no_asset && ask->occurrence_key == NULL)
+				ask_family(cap, when, decision);
 			continue;
+		}
 		if (cap->n == 0)
 		{
-			finding = nurture_gate_found(decision, cap->rule, false, GATE_REFUSE, "preference",
-										 "the lead wants none");
+			GateFinding *finding = nurture_gate_found(decision, cap->rule, false,
+													  GATE_REFUSE, "preference",
+													  "the lead wants none");
+
 			if (ask->remedies)
 				finding->remedy = "Only the lead can change it, in nurture.preference.";
 			continue;
 		}
-		times->cap = cap;
-		times->n = 0;
-		times->times = palloc(sizeof(TimestampTz) * Max(lead->nlive, 1));
-		for (int j = 0; j < lead->nlive; j++)
+		cap_rule(cap, when,
+				 cap->preference ? NORMAL_PACE : Max(lead->slowest, NORMAL_PACE),
+				 rule);
+		if (cap->days > 0)
 		{
-			const GateLive *live = &lead->live[j];
-
-			if (cap_asks(cap, live->channel, live->class, live->purpose,
-						 live->track) &&
-				(cap->same_family ? same_text(live->family, asset->family) :
-				 live->counts))
-				times->times[times->n++] = live->at;
-		}
-		qsort(times->times, times->n, sizeof(TimestampTz), compare_times);
-		nasked++;
-		if (!cap->same_family)
-			longest = Max(longest, cap->length);
-	}
-
-	/* caps push each other on until none does */
-	while (moved && t <= start + longest)
-	{
-		moved = false;
-		for (int i = 0; i < nasked; i++)
-		{
-			TimestampTz next;
-
-			if (asked[i].cap->same_family)
-				continue;
-			next = cap_next(&asked[i], t);
-			if (next != t)
+			rule->nclocks = 1;
+			rule->clocks = &rules->contact->company_clock;
+			if (!cap->company)
 			{
-				t = next;
-				moved = true;
+				rule->nclocks = nurture_when_where(when)->n;
+				rule->clocks = when->where.clocks;
 			}
+			if (rule->nclocks == 0)
+				continue;
 		}
+		told->rule = cap->rule;
+		told->reason = cap->preference ? "preference" : "frequency_cap";
+		told->cap = cap;
+		told->fact = NULL;
+		when->n++;
 	}
-	for (int i = 0; i < nasked; i++)
-	{
-		const GateCap *cap = asked[i].cap;
-		TimestampTz next = cap_next(&asked[i], start);
-		bool		late = t > start + longest;
-
-		finding = nurture_gate_found(decision, cap->rule, next == start,
-									 cap->same_family || late ? GATE_REFUSE : GATE_DEFER,
-									 cap->same_family ? "duplicate" :
-									 cap->preference ? "preference" : "frequency_cap",
-									 psprintf("%d of %d in %s", cap_used(&asked[i], start),
-											  cap->n, cap->period_text));
-		if (next != start)
-			finding->passes_from = cap->same_family ? next : t;
-		if (ask->remedies && next != start)
-			finding->remedy = cap->same_family ?
-				"Choose an asset of another family." :
-				psprintf("Allowed from %s on.", nurture_gate_when(t));
-	}
-	return t;
 }
 
 /* Asks whether the occasion was used. */

@@ -66,10 +66,14 @@ typedef struct GateCap
 	int64		length;			/* of the period in microseconds; a day has 24
 								 * hours, a month 30 days */
 	const char *period_text;
+	const char *clock;			/* NULL = rolling */
+	int			days;			/* of the wall: 1 or 7; 0 = rolling */
+	bool		company;		/* by the company's clock, else the lead's */
 	bool		same_family;
 	bool		preference;		/* the lead's own */
 } GateCap;
 
+#define NORMAL_PACE	100			/* hundredths */
 #define PREFERENCE_PERIOD	(30 * USECS_PER_DAY)	/* of max_per_month */
 
 typedef struct GateStage
@@ -101,6 +105,8 @@ typedef struct GateReason
 	const char *remedy;			/* NULL = none */
 } GateReason;
 
+typedef struct ContactPolicy ContactPolicy;
+
 /* The rules of the gate, compiled. */
 typedef struct GateRules
 {
@@ -109,10 +115,12 @@ typedef struct GateRules
 	int			ncaps;
 	GateCap    *caps;
 	int64		longest;		/* of all caps */
+	int64		longest_paced;	/* of those that slowing down stretches */
 	int			nstages;
 	GateStage  *stages;
 	int			nreasons;
 	GateReason *reasons;
+	ContactPolicy *contact;		/* see contact_policy.h */
 	const uint8 *pepper;
 	int			pepper_len;
 } GateRules;
@@ -144,6 +152,13 @@ typedef struct GateConsent
 	TimestampTz expires_at;		/* DT_NOEND = never */
 	const char *legal_basis;	/* NULL = consent */
 } GateConsent;
+
+/* What a lead did that it is left in peace after. */
+typedef struct GateRest
+{
+	int			row;			/* of the rows of nurture.rest_period */
+	TimestampTz at;				/* when it did so last */
+} GateRest;
 
 /* A message that is there and may count. */
 typedef struct GateLive
@@ -195,6 +210,7 @@ typedef struct GateLead
 	const char *country;
 	const char *audience_type;
 	const char *language;
+	const char *time_zone;
 	const char *stage;			/* "new" when it has no row */
 	TimestampTz verified_at;	/* DT_NOBEGIN = not */
 	bool		ours;			/* its row was written by this transaction */
@@ -206,6 +222,10 @@ typedef struct GateLead
 	GateStop   *stops;
 	int			npreferences;
 	GateCap    *preferences;
+	int32		slowest;		/* hundredths; what slows the lead down most,
+								 * 100 = nothing */
+	int			nrests;
+	GateRest   *rests;
 	int			nlive;
 	int			maxlive;
 	GateLive   *live;

@@ -9,7 +9,7 @@
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "facts/vocabulary.h"
-#include "gate/gate_private.h"
+#include "gate/contact_policy.h"
 #include "storage/fd.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -37,7 +37,7 @@ KEPT_PLAN_SCAN("SELECT country, audience_type, channel, message_class, rule,"
 
 static KeptPlan read_caps =
 KEPT_PLAN_SCAN("SELECT cap, channels, message_classes, purpose, track, n,"
-			   " period, same_family, period::text FROM nurture.frequency_cap"
+			   " period, same_family, period::text, clock FROM nurture.frequency_cap"
 			   " ORDER BY cap COLLATE \"C\"", 0);
 
 static KeptPlan read_stages =
@@ -66,7 +66,9 @@ static void *load_stop_rules(Snapshot snapshot);
 
 static RuleCache gate_cache = {
 	.name = "gate",
-	.tables = {"consent_policy", "frequency_cap", "stage", "reason"},
+	.tables = {"consent_policy", "frequency_cap", "stage", "reason",
+		"contact_policy", "quiet_hours", "blackout", "rest_period", "holdout",
+	"country_zone"},
 	.load = load_rules
 };
 
@@ -249,7 +251,16 @@ load_caps(GateRules *rules, Snapshot snapshot)
 			(period->day + period->month * INT64CONST(30)) * USECS_PER_DAY;
 		cap->same_family = DatumGetBool(nurture_cell(row, 8, &null));
 		cap->period_text = pstrdup(nurture_cell_text(row, 9));
+		word = nurture_cell_text(row, 10);
+		if (strcmp(word, "rolling") != 0)
+		{
+			cap->clock = pstrdup(word);
+			cap->days = strstr(word, "week") != NULL ? 7 : 1;
+			cap->company = strncmp(word, "company", strlen("company")) == 0;
+		}
 		rules->longest = Max(rules->longest, cap->length);
+		if (!cap->same_family)
+			rules->longest_paced = Max(rules->longest_paced, cap->length);
 	}
 }
 
@@ -329,6 +340,7 @@ load_rules(Snapshot snapshot)
 		rules->reasons[row].text = pstrdup(nurture_cell_text(row, 2));
 		rules->reasons[row].remedy = remedy ? pstrdup(remedy) : NULL;
 	}
+	rules->contact = nurture_contact_policy_load(snapshot);
 	load_pepper(rules, snapshot);
 	return rules;
 }

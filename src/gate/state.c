@@ -11,7 +11,7 @@
 #include "base/read.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "gate/gate_private.h"
+#include "gate/contact_policy.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
@@ -44,7 +44,8 @@ static KeptRead read_gate = {
 enum
 {
 	LEAD_EMAIL, LEAD_PHONE, LEAD_COUNTRY, LEAD_AUDIENCE_TYPE, LEAD_LANGUAGE,
-	LEAD_VERIFIED_AT, LEAD_ACCOUNT_ID, LEAD_ERASED_AT, LEAD_XMIN
+	LEAD_VERIFIED_AT, LEAD_ACCOUNT_ID, LEAD_ERASED_AT, LEAD_XMIN,
+	LEAD_TIME_ZONE
 };
 
 static KeptRead read_lead = {
@@ -57,7 +58,8 @@ static KeptRead read_lead = {
 		[LEAD_VERIFIED_AT] = {"audience_verified_at", TIMESTAMPTZOID},
 		[LEAD_ACCOUNT_ID] = {"account_id", INT8OID},
 		[LEAD_ERASED_AT] = {"erased_at", TIMESTAMPTZOID},
-		[LEAD_XMIN] = {"xmin", XIDOID}
+		[LEAD_XMIN] = {"xmin", XIDOID},
+		[LEAD_TIME_ZONE] = {"time_zone", TEXTOID}
 	}
 };
 
@@ -238,6 +240,7 @@ read_facts(GateLead *lead, Snapshot snapshot)
 		lead->country = nurture_read_text(&read, LEAD_COUNTRY);
 		lead->audience_type = nurture_read_text(&read, LEAD_AUDIENCE_TYPE);
 		lead->language = nurture_read_text(&read, LEAD_LANGUAGE);
+		lead->time_zone = nurture_read_text(&read, LEAD_TIME_ZONE);
 		lead->verified_at = read_time(&read, LEAD_VERIFIED_AT, DT_NOBEGIN);
 		value = nurture_read_cell(&read, LEAD_ACCOUNT_ID, &null);
 		lead->has_account = !null;
@@ -418,6 +421,8 @@ live_since(const GateLead *lead, const GateRules *rules, TimestampTz now)
 	int64		longest = Max(rules->longest,
 							  lead->npreferences > 0 ? PREFERENCE_PERIOD : 0);
 
+	if (lead->slowest > NORMAL_PACE)
+		longest = Max(longest, rules->longest_paced / NORMAL_PACE * lead->slowest);
 	return now - longest - USECS_PER_DAY;
 }
 
@@ -487,6 +492,9 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->verified_at = DT_NOBEGIN;
 	lead->email = lead->phone = lead->country = NULL;
 	lead->audience_type = lead->language = lead->stage = NULL;
+	lead->time_zone = NULL;
+	lead->slowest = NORMAL_PACE;
+	lead->nrests = 0;
 	lead->ours = lead->has_account = false;
 	lead->prefers = false;
 	lead->nconsents = lead->nstops = lead->npreferences = lead->nlive = 0;
@@ -525,6 +533,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 			read_stop_effects(lead, context, now);
 		if (lead->prefers)
 			nurture_preference_read(lead);
+		if (rules->contact->nrests > 0)
+			nurture_rest_read(lead, rules->contact, now, snapshot);
 		read_live_messages(lead, live_since(lead, rules, now), now, snapshot);
 	}
 	PopActiveSnapshot();

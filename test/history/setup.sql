@@ -15,6 +15,8 @@ SELECT set_config('search_path', 'public', true);
 SET LOCAL row_security = on;
 SET LOCAL check_function_bodies = on;
 DELETE FROM nurture.frequency_cap;
+DELETE FROM nurture.quiet_hours;
+UPDATE nurture.contact_policy SET horizon = '1 hour';
 INSERT INTO nurture.frequency_cap (cap, n, period) VALUES ('history', 4, '1 hour');
 INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language)
     SELECT i, 'lead' || i || '@example.com', '+33 1 00 00 00 ' || 10 + i, 'FR', 'hcp', 'en' FROM generate_series(1, 24) AS i;

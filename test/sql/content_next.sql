@@ -84,7 +84,7 @@ SELECT is((SELECT failed FROM nurture_candidates(2, 20) WHERE asset_id = 'overvi
 SELECT is((SELECT asset_id FROM nurture_next_asset(2, at => '2026-09-15 10:00+00')), 'later', 'outside the window it competes again');
 SELECT is((SELECT failed FROM nurture_candidates(2, 20, at => '2026-09-15 10:00+00') WHERE asset_id = 'overview'), '{}'::text[], 'as eligible');
 SELECT is(nurture_set_asset_status('moa_3', 1, 'withdrawn', 'safety update'), 1::bigint, 'a withdrawal says what it cancelled');
-SELECT results_eq($$SELECT status, reasons FROM nurture.message WHERE asset_id = 'moa_3'$$, $$VALUES ('cancelled'::text, '{asset_withdrawn}'::text[])$$, 'and it is cancelled');
+SELECT results_eq($$SELECT status, reasons FROM nurture.message WHERE asset_id = 'moa_3'$$, $$VALUES ('cancelled'::text, '{rest_period,asset_withdrawn}'::text[])$$, 'and it is cancelled');
 SELECT results_ne($$SELECT asset_id FROM nurture_next_asset(1)$$, $$VALUES ('moa_3'::text)$$, 'it is chosen no more');
 SELECT is((SELECT status FROM nurture.message WHERE asset_id = 'overview'), 'queued', 'others stay');
 

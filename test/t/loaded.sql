@@ -144,6 +144,12 @@ SELECT nurture_accept(lead_id, handoff_id, 'test data') FROM nurture.handoff WHE
 SELECT nurture_enroll(i, 'education', 'test data') FROM generate_series(70, 75) i;
 SELECT * FROM nurture_tick(200, '1 min');
 
+-- contact policy beside the preset's
+INSERT INTO nurture.blackout (blackout, market, during, reason) VALUES ('year_end', 'FR', '[2026-12-24,2027-01-02)', 'test data');
+INSERT INTO nurture.holdout (holdout, per_mille, salt, valid_during, reason) VALUES ('global', 50, 'loaded-salt', '[2020-01-01,2021-01-01)', 'test data');
+INSERT INTO nurture.frequency_cap (cap, n, period, clock, reason) VALUES ('loaded_week', 9, '7 days', 'company_week', 'test data');
+UPDATE nurture.contact_policy SET company_zone = 'Europe/Berlin';
+
 -- part of the trail is sealed, part is not
 SELECT nurture_audit_seal();
 UPDATE nurture.frequency_cap SET n = n WHERE cap = 'none';

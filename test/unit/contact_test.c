@@ -255,6 +255,7 @@ test_model(void)
 /* Berlin 2026: summer time from March 29 to October 25, each at 01:00 UTC */
 static Wall berlin = {3, {INT64_MIN, 0, 0}, {3600, 7200, 3600}};
 static Wall greenwich = {1, {INT64_MIN}, {0}};
+
 /* St. John's 2009: to and from summer time one minute after midnight */
 static Wall stjohns = {2, {INT64_MIN, 0}, {-9000, -12600}};
 
@@ -289,7 +290,11 @@ test_edges(void)
 	/* the short and the long night */
 	CHECK(quiet_until(&berlin, 20 * 60, 8 * 60, 0x7F, utc(2026, 3, 28, 20, 0)) == utc(2026, 3, 29, 6, 0));
 	CHECK(quiet_until(&berlin, 20 * 60, 8 * 60, 0x7F, utc(2026, 10, 24, 20, 0)) == utc(2026, 10, 25, 7, 0));
-	/* an end within the gap is where the clock goes on; one within the overlap comes twice */
+
+	/*
+	 * an end within the gap is where the clock goes on; one within the
+	 * overlap comes twice
+	 */
 	CHECK(quiet_until(&berlin, 60, 150, 0x7F, utc(2026, 3, 29, 0, 30)) == utc(2026, 3, 29, 1, 0));
 	CHECK(quiet_until(&berlin, 60, 150, 0x7F, utc(2026, 10, 25, 0, 0)) == utc(2026, 10, 25, 0, 30));
 	CHECK(quiet_until(&berlin, 60, 150, 0x7F, utc(2026, 10, 25, 0, 59)) == utc(2026, 10, 25, 0, 59));
