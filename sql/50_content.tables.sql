@@ -4,19 +4,23 @@
 -- for approval does not change any more.
 
 CREATE TABLE nurture.channel (
-    channel text PRIMARY KEY CHECK (channel ~ '^[a-z][a-z0-9_]*$'),
+    channel text PRIMARY KEY CHECK (channel ~ '^[a-z][a-z0-9_]*$' AND channel <> 'test'),
     kind text NOT NULL CHECK (kind IN ('message', 'audience', 'human')),
     contact_point text NOT NULL CHECK (contact_point IN ('email', 'phone', 'postal', 'none')),
     consent_channel text NOT NULL,
+    delivery text NOT NULL DEFAULT 'at_most_once' CHECK (delivery IN ('at_most_once', 'at_least_once')),
+    lease interval NOT NULL DEFAULT '15 minutes' CHECK (lease > '0' AND lease <= '30 days'),
     title text,
     owner text,
     reason text
 );
 COMMENT ON TABLE nurture.channel IS 'Ways to reach a lead.';
-COMMENT ON COLUMN nurture.channel.channel IS 'Code.';
+COMMENT ON COLUMN nurture.channel.channel IS 'Code; test is the queue of test leads and no channel.';
 COMMENT ON COLUMN nurture.channel.kind IS 'message: one to one; audience: an advertising audience; human: a person calls or visits.';
 COMMENT ON COLUMN nurture.channel.contact_point IS 'What it needs to know of the lead: email, phone, postal or none.';
 COMMENT ON COLUMN nurture.channel.consent_channel IS 'Channel under which consent is kept.';
+COMMENT ON COLUMN nurture.channel.delivery IS 'What happens when a worker took a message and told nothing until its lease ended: at_most_once, it failed; at_least_once, it is taken once more.';
+COMMENT ON COLUMN nurture.channel.lease IS 'How long a worker has a message that it took.';
 COMMENT ON COLUMN nurture.channel.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.channel.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.channel.reason IS 'Why it is as it is.';

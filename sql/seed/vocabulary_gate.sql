@@ -35,5 +35,8 @@ INSERT INTO nurture.reason (reason, class, text, remedy) VALUES
     ('rest_period', 'policy', 'The lead did something after which it is left in peace for some time.', 'It is sent when the rest is over; see nurture.rest_period.'),
     ('holdout', 'policy', 'The lead is held out, to measure what messages do.', 'None; see nurture.holdout.'),
     ('frequency_cap', 'policy', 'More messages than the contact policy allows.', 'It is sent when the policy allows, or choose to send less.'),
+    ('lease_expired', 'change', 'A worker took the message and told nothing until its lease ended; nobody knows whether it was sent.', 'See nurture.channel.delivery for whether it is tried again.'),
+    ('sent_after_opt_out', 'change', 'The message was sent although the lead had opted out in between.', 'Have workers ask nurture_still_allowed right before they send.'),
+    ('sent_after_cancel', 'change', 'The message was sent although it was to be cancelled, or its lease had ended.', 'Have workers ask nurture_still_allowed right before they send.'),
     ('duplicate', 'uniqueness', 'The lead had this, or an asset of the same family, already.', 'Choose an asset of another family.')
 ON CONFLICT DO NOTHING;

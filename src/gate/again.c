@@ -234,7 +234,10 @@ record_decision(const GateAgain *again, const GateLease *lease,
 	initStringInfo(&trigger);
 	appendStringInfoString(&trigger, "{\"asset\":");
 	escape_json(&trigger, again->asset_id);
-	appendStringInfo(&trigger, ",\"version\":%d}", again->asset.version);
+	appendStringInfo(&trigger, ",\"version\":%d", again->asset.version);
+	if (again->blocks != NULL)
+		appendStringInfo(&trigger, ",\"blocks\":%s", again->blocks);
+	appendStringInfoChar(&trigger, '}');
 	entry.versions_json = trigger.data;
 	entry.inputs = json;
 	entry.reason = reason;

@@ -21,6 +21,8 @@ typedef struct GateAgain
 	int			takes;			/* how often it was taken */
 	const char *taken_by;		/* NULL = nobody */
 	TimestampTz lease_until;	/* DT_NOBEGIN = no lease */
+	const char *blocks;			/* JSON of the blocks it goes out with, set by
+								 * the caller; NULL = not told */
 
 	/* what was read, and what follows */
 	GateLead	lead;

@@ -71,6 +71,13 @@ extern const char *nurture_gate_again(int64 lead_id, int64 message_id,
 									  int32 version, const char *cause,
 									  const char *reason);
 
+/*
+ * Ends up to max leases that are over and that nobody may take up again: their
+ * messages become failed.  Locks messages that nobody else has, and nothing
+ * after them.  Returns how many; connected to SPI, as the owner.
+ */
+extern int64 nurture_delivery_expire(TimestampTz now, int max);
+
 /* Contact points as they are compared; NULL when it is none. */
 extern char *nurture_gate_normal_email(const char *email);
 extern char *nurture_gate_normal_phone(const char *phone);

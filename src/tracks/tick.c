@@ -345,6 +345,16 @@ run_accounts(TimestampTz now, int max_leads, TimestampTz deadline,
 	MemoryContextDelete(context);
 }
 
+/* Ends leases of messages whose workers told nothing. */
+static void
+run_leases(TimestampTz now, int max_leads, TimestampTz deadline,
+		   int64 *done, int64 *left, TimestampTz *oldest)
+{
+	*done = nurture_delivery_expire(now, max_leads);
+	*left = *done == max_leads ? 1 : 0;
+}
+
+static TickWork lease_work = {"lease", run_leases, NULL};
 static TickWork standing_work = {"standing", run_standings, NULL};
 static TickWork grade_work = {"grade", run_grades, NULL};
 static TickWork handoff_work = {"handoff", run_handoffs, NULL};
@@ -354,6 +364,7 @@ static TickWork account_work = {"account", run_accounts, NULL};
 void
 nurture_tick_init(void)
 {
+	nurture_tick_register(&lease_work);
 	nurture_tick_register(&standing_work);
 	nurture_tick_register(&grade_work);
 	nurture_tick_register(&handoff_work);
