@@ -13,6 +13,7 @@
 #include "audit/guard.h"
 #include "audit/incarnation.h"
 #include "audit/leaf.h"
+#include "audit/store.h"
 #include "base/author.h"
 #include "base/clock.h"
 #include "base/owner.h"
@@ -253,14 +254,6 @@ set_text(AuditColumn column, const char *value, Datum *values, bool *nulls)
 }
 
 static void
-set_json(AuditColumn column, const char *value, Datum *values, bool *nulls)
-{
-	nulls[column] = value == NULL;
-	if (value != NULL)
-		values[column] = DirectFunctionCall1(jsonb_in, CStringGetDatum(value));
-}
-
-static void
 set_reasons(const AuditEntry *entry, Datum *values, bool *nulls)
 {
 	Datum	   *items;
@@ -276,9 +269,42 @@ set_reasons(const AuditEntry *entry, Datum *values, bool *nulls)
 										false, TYPALIGN_INT));
 }
 
-/* Fills the rows of a batch, hashes each, and gathers them. */
+/*
+ * A JSON text of the batch as jsonb: those of a statement's entries are alike,
+ * and one that is the same as the last is not read again.
+ */
+typedef struct LastJson
+{
+	const char *text;			/* NULL = none yet */
+	Datum		json;
+} LastJson;
+
 static void
-fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
+set_json(AuditColumn column, const char *value, LastJson *last,
+		 MemoryContext context, Datum *values, bool *nulls)
+{
+	MemoryContext old;
+
+	nulls[column] = value == NULL;
+	if (value == NULL)
+		return;
+	if (last->text == NULL || strcmp(last->text, value) != 0)
+	{
+		old = MemoryContextSwitchTo(context);
+		last->text = value;
+		last->json = DirectFunctionCall1(jsonb_in, CStringGetDatum(value));
+		MemoryContextSwitchTo(old);
+	}
+	values[column] = last->json;
+}
+
+/*
+ * Fills the rows of a batch, hashes each, and stores them: where that is
+ * possible without a query, else they are gathered for one.
+ */
+static void
+fill_batch(AuditStore *store, Tuplestorestate *batch,
+		   const AuditEntry *entries, int n, TimestampTz at,
 		   const char *effective_role)
 {
 	int			nleads;
@@ -292,10 +318,12 @@ fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
 	bool		simulated = nurture_now_simulated();
 	Datum		values[AUDIT_COLUMNS] = {0};
 	bool		nulls[AUDIT_COLUMNS] = {0};
+	LastJson	triggers = {0};
+	LastJson	versions = {0};
 	AuditHasher hasher;
 
 	nurture_hasher_open(&hasher);
-	values[AUDIT_AT] = TimestampTzGetDatum(nurture_now_wall());
+	values[AUDIT_AT] = TimestampTzGetDatum(at);
 	values[AUDIT_INCARNATION] = Int32GetDatum(nurture_incarnation(false));
 	values[AUDIT_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	values[AUDIT_SIMULATED] = BoolGetDatum(simulated);
@@ -323,8 +351,10 @@ fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
 		set_object(entry, values, nulls);
 		set_text(AUDIT_OUTCOME, entry->outcome, values, nulls);
 		set_reasons(entry, values, nulls);
-		set_json(AUDIT_TRIGGER, entry->trigger_json, values, nulls);
-		set_json(AUDIT_VERSIONS, entry->versions_json, values, nulls);
+		set_json(AUDIT_TRIGGER, entry->trigger_json, &triggers, old, values,
+				 nulls);
+		set_json(AUDIT_VERSIONS, entry->versions_json, &versions, old, values,
+				 nulls);
 		set_text(AUDIT_INPUTS, entry->inputs, values, nulls);
 		set_text(AUDIT_APP_USER,
 				 entry->actor ? entry->actor : nurture_app_user,
@@ -333,7 +363,12 @@ fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
 		nurture_audit_leaf(&hasher, values, nulls, &leaf);
 		values[AUDIT_LEAF] = PointerGetDatum(make_bytea(leaf.byte,
 														NURTURE_HASH_LEN));
-		tuplestore_putvalues(batch, batch_shape(), values, nulls);
+		if (batch != NULL)
+			tuplestore_putvalues(batch, batch_shape(), values, nulls);
+		else if (!nurture_store_put(store, values, nulls) && i < n - 1)
+			continue;			/* what it points to is kept */
+		if (batch == NULL && i == n - 1)
+			nurture_store_flush(store);
 		MemoryContextReset(row_context);
 	}
 	MemoryContextSwitchTo(old);
@@ -341,30 +376,16 @@ fill_batch(Tuplestorestate *batch, const AuditEntry *entries, int n,
 	nurture_hasher_close(&hasher);
 }
 
-/*
- * Appends entries, in their order, as the owner.  The effective role recorded
- * is the caller's, from before any switch of ours.
- */
-void
-nurture_audit_append(const AuditEntry *entries, int n)
+/* Appends entries by a query. */
+static void
+append_by_query(const AuditEntry *entries, int n, TimestampTz at,
+				const char *effective_role)
 {
 	EphemeralNamedRelationData relation = {0};
-	const char *effective_role;
-	Tuplestorestate *batch;
-	OwnerSwitch owner;
+	Tuplestorestate *batch = tuplestore_begin_heap(false, false, work_mem);
 	bool		guarded;
 
-	if (n <= 0)
-		return;
-	effective_role = GetUserNameFromId(nurture_caller_role(), true);
-	nurture_owner_enter(&owner);
-	/* every name in the queries is qualified: no need to pin search_path */
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-
-	batch = tuplestore_begin_heap(false, false, work_mem);
-	fill_batch(batch, entries, n, effective_role);
-
+	fill_batch(NULL, batch, entries, n, at, effective_role);
 	relation.md.name = pstrdup("nurture_audit_batch");
 	relation.md.reliddesc = InvalidOid;
 	relation.md.tupdesc = batch_shape();
@@ -387,8 +408,35 @@ nurture_audit_append(const AuditEntry *entries, int n)
 	if (SPI_processed != n)
 		elog(ERROR, "appended " UINT64_FORMAT " audit entries instead of %d",
 			 SPI_processed, n);
-
 	tuplestore_end(batch);
+}
+
+/*
+ * Appends entries, in their order, as the owner.  The effective role recorded
+ * is the caller's, from before any switch of ours.
+ */
+void
+nurture_audit_append(const AuditEntry *entries, int n)
+{
+	TimestampTz at = nurture_now_wall();
+	const char *effective_role;
+	AuditStore	store;
+	OwnerSwitch owner;
+
+	if (n <= 0)
+		return;
+	effective_role = GetUserNameFromId(nurture_caller_role(), true);
+	nurture_owner_enter(&owner);
+	/* every name in the queries is qualified: no need to pin search_path */
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	if (nurture_store_open(&store, at))
+	{
+		fill_batch(&store, NULL, entries, n, at, effective_role);
+		nurture_store_close(&store);
+	}
+	else
+		append_by_query(entries, n, at, effective_role);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "could not disconnect from SPI");
 	nurture_owner_leave(&owner);

@@ -21,18 +21,9 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/*
- * Tells whether the rows of a table lie in it and nowhere else, for all that
- * its owner asks.  Triggers of others than nurture say that it is something
- * more: a distributed table has one, too.
- */
 bool
-nurture_row_is_table(Relation rel)
+nurture_row_triggers_ours(Relation rel)
 {
-	if (rel->rd_rel->relkind != RELKIND_RELATION ||
-		rel->rd_rel->relhassubclass || rel->rd_rel->relforcerowsecurity ||
-		rel->rd_rules != NULL)
-		return false;
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
 		const char *name = rel->trigdesc->triggers[i].tgname;
@@ -42,6 +33,19 @@ nurture_row_is_table(Relation rel)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * Tells whether the rows of a table lie in it and nowhere else, for all that
+ * its owner asks.  Triggers of others than nurture say that it is something
+ * more: a distributed table has one, too.
+ */
+bool
+nurture_row_is_table(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_RELATION &&
+		!rel->rd_rel->relhassubclass && !rel->rd_rel->relforcerowsecurity &&
+		rel->rd_rules == NULL && nurture_row_triggers_ours(rel);
 }
 
 /* Tells whether a trigger fires when a row is written. */
@@ -78,14 +82,15 @@ is_plain(Relation rel, RowUse use, const char *const *columns, int ncolumns)
 			return false;
 		if (i >= ncolumns)
 		{
-			if (!attribute->attisdropped && use == ROW_INSERT)
+			if (!attribute->attisdropped && use != ROW_UPDATE)
 				return false;
 		}
 		else if (attribute->attisdropped ||
 				 strcmp(NameStr(attribute->attname), columns[i]) != 0)
 			return false;
 	}
-	return desc->constr == NULL || desc->constr->num_check == 0;
+	return desc->constr == NULL || desc->constr->num_check == 0 ||
+		use == ROW_APPEND;
 }
 
 bool
@@ -105,6 +110,7 @@ nurture_row_open(RowTable *table, Oid oid, RowUse use,
 	if (write)
 		PreventCommandIfReadOnly(use == ROW_UPDATE ? "UPDATE" : "INSERT");
 	memset(table, 0, sizeof(*table));
+	table->context = CurrentMemoryContext;
 	table->rel = rel;
 	table->found = table_slot_create(rel, NULL);
 	table->row = write ? table_slot_create(rel, NULL) : NULL;
@@ -165,8 +171,9 @@ prepare_indexes(RowTable *table)
 
 	if (table->estate != NULL)
 		return;
+	old = MemoryContextSwitchTo(table->context);
 	table->estate = CreateExecutorState();
-	old = MemoryContextSwitchTo(table->estate->es_query_cxt);
+	MemoryContextSwitchTo(table->estate->es_query_cxt);
 	table->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(table->info, table->rel, 0, NULL, 0);
 	ExecOpenIndices(table->info, false);
@@ -256,4 +263,35 @@ nurture_row_insert(RowTable *table)
 		if (first)
 			prepare_to_look(table);
 	}
+}
+
+void
+nurture_row_append(RowTable *table, TupleTableSlot **rows, int nrows)
+{
+	MemoryContext old;
+	ExprContext *context;
+
+	prepare_indexes(table);
+	context = GetPerTupleExprContext(table->estate);
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(table->estate));
+	for (int i = 0; i < nrows; i++)
+	{
+		rows[i]->tts_tableOid = RelationGetRelid(table->rel);
+		if (RelationGetDescr(table->rel)->constr != NULL)
+			ExecConstraints(table->info, rows[i], table->estate);
+	}
+	if (nrows == 1)
+		table_tuple_insert(table->rel, rows[0], GetCurrentCommandId(true), 0,
+						   NULL);
+	else
+		table_multi_insert(table->rel, rows, nrows, GetCurrentCommandId(true),
+						   0, NULL);
+	for (int i = 0; i < nrows; i++)
+	{
+		ResetExprContext(context);
+		list_free(nurture_insert_index_tuples(table->info, rows[i],
+											  table->estate, 0, false, NULL));
+	}
+	ResetExprContext(context);
+	MemoryContextSwitchTo(old);
 }

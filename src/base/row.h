@@ -24,6 +24,7 @@
 
 typedef struct RowTable
 {
+	MemoryContext context;		/* in which it was opened, and is kept */
 	Relation	rel;
 	Relation	index;			/* of the primary key; NULL until needed */
 	TupleTableSlot *found;		/* the row that find has found */
@@ -37,8 +38,12 @@ typedef enum RowUse
 {
 	ROW_READ,
 	ROW_UPDATE,					/* further columns are kept as they are */
-	ROW_INSERT					/* there are no further columns */
+	ROW_INSERT,					/* there are no further columns */
+	ROW_APPEND					/* likewise; many rows, their keys are new */
 } RowUse;
+
+/* Tells whether all triggers of a table are nurture's. */
+extern bool nurture_row_triggers_ours(Relation rel);
 
 /* Tells whether the owner finds a table's rows in it and nowhere else. */
 extern bool nurture_row_is_table(Relation rel);
@@ -59,6 +64,10 @@ extern bool nurture_row_find(RowTable *table, int64 key, Snapshot snapshot);
  * one of them has changed or deleted that version: then find again.
  */
 extern bool nurture_row_update(RowTable *table, Snapshot snapshot);
+
+/* Stores rows of slots of the table, all of whose keys are new. */
+extern void nurture_row_append(RowTable *table, TupleTableSlot **rows,
+							   int nrows);
 
 /* Stores table->row, as ON CONFLICT DO NOTHING does; false when not. */
 extern bool nurture_row_insert(RowTable *table);
