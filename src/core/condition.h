@@ -11,6 +11,7 @@
  *	{"tag": t, "present": bool} or {"tag": t, "interest_at_least": share}
  *	{"interest": {"dimension": d, "value": v, "at_least": share}}
  *	{"stage": [...]}  {"grade": [...]}  {"campaign": [...]}	one may stand bare
+ *	{"campaign": {"latest": [...]}}
  *	{"tier": {"at_least": n, "at_most": n}}  {"tier": n}
  *	{"score": {"dimension": d, "at_least": x, "at_most": x}}
  *	{"consent": {"channel": c, "purpose": p, "is": state or [...]}}
@@ -242,6 +243,8 @@ typedef struct CondTerm
 	int32_t		from_day;		/* what CondOperator says */
 	int32_t		to_day;
 	uint32_t	fields;			/* of a program: bits by field */
+	bool		latest;			/* of a campaign: the latest, not the first or
+								 * that of the event at hand */
 } CondTerm;
 
 typedef struct Condition Condition;

@@ -301,14 +301,20 @@ compile_handoff(CondCompiler *c, const CoreJson *object,
 		nurture_cond_words(c, state, COND_NAME_HANDOFF_STATE, term);
 }
 
-/* Compiles {"campaign": ...}. */
+/* Compiles {"campaign": ...} and {"campaign": {"latest": ...}}. */
 static bool
 compile_campaign(CondCompiler *c, const CoreJson *object,
 				 const CoreJson *value, CondTerm *term)
 {
+	static const char *const keys[] = {"latest", NULL};
+
 	term->kind = COND_TERM_CAMPAIGN;
-	return stands_alone(c, object) &&
-		nurture_cond_words(c, value, COND_NAME_CAMPAIGN, term);
+	term->latest = value->kind == CORE_JSON_OBJECT;
+	if (!stands_alone(c, object) ||
+		(term->latest && (!nurture_cond_keys(c, value, keys) ||
+						  (value = nurture_cond_need(c, value, "latest")) == NULL)))
+		return false;
+	return nurture_cond_words(c, value, COND_NAME_CAMPAIGN, term);
 }
 
 /* Compiles {"list": l}. */

@@ -124,9 +124,11 @@ kind_of(const Search *s, const CondTerm *term)
 			return VARIABLE_RANGE;
 		case COND_TERM_STAGE:
 		case COND_TERM_GRADE:
-		case COND_TERM_CAMPAIGN:
 		case COND_TERM_CONSENT:
 			return VARIABLE_WORD;
+		case COND_TERM_CAMPAIGN:
+			/* the lead has one, the event at hand another */
+			return term->latest ? VARIABLE_WORD : VARIABLE_FREE;
 		default:
 			return VARIABLE_FREE;
 	}
@@ -157,8 +159,9 @@ shares(const CondTerm *a, const CondTerm *b)
 		case COND_TERM_TIER:
 		case COND_TERM_STAGE:
 		case COND_TERM_GRADE:
-		case COND_TERM_CAMPAIGN:
 			return true;
+		case COND_TERM_CAMPAIGN:
+			return a->latest && b->latest;
 		default:
 			return false;
 	}

@@ -423,7 +423,7 @@ put_term(Printer *p, const CondTerm *term, bool negated)
 			put_is_words(p, term, negated);
 			break;
 		case COND_TERM_CAMPAIGN:
-			core_text_str(&p->out, "campaign");
+			core_text_str(&p->out, term->latest ? "latest campaign" : "campaign");
 			put_is_words(p, term, negated);
 			break;
 		case COND_TERM_LIST:

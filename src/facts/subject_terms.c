@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "core/curve.h"
 #include "core/score.h"
+#include "facts/campaign.h"
 #include "facts/mark.h"
 #include "facts/past.h"
 #include "facts/program.h"
@@ -302,6 +303,8 @@ nurture_subject_other(void *ctx, const CondTerm *term)
 		case COND_TERM_HANDOFF:
 			return handoff_is(subject, term);
 		case COND_TERM_CAMPAIGN:
+			if (term->latest)
+				return any_word(term, nurture_campaign_latest(subject));
 			text = nurture_subject_text(subject, SUBJECT_CAMPAIGN);
 
 			if (any_word(term, text) == NURTURE_TRUE)

@@ -1,6 +1,6 @@
 -- Labels, lists and campaigns: what is said about a lead, and rules that read it.
 BEGIN;
-SELECT plan(55);
+SELECT plan(62);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.app_user = 'clara';
@@ -55,6 +55,19 @@ SELECT is(pg_temp.who('{"label": "lb_nobody"}'), NULL, 'a label that nobody has 
 SELECT is(pg_temp.who('{"list": "lb_congress"}'), '3', 'who is on a list');
 SELECT is(pg_temp.who('{"any": [{"list": "lb_partner"}, {"list": "lb_congress"}]}'), '2,3', 'on one of two');
 SELECT is(pg_temp.who('{"campaign": "spring"}'), '1', 'who came by a campaign');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at, campaign) VALUES
+    (9401, 'page_viewed', nurture_now() - interval '3 days', 'autumn'), (9401, 'page_viewed', nurture_now() - interval '5 days', 'winter'), (9401, 'page_viewed', nurture_now(), NULL),
+    (9402, 'page_viewed', nurture_now() - interval '1 day', 'spring');
+SELECT is(pg_temp.who('{"campaign": {"latest": "spring"}}'), '2', 'whom it brought last');
+SELECT is(pg_temp.who('{"campaign": {"latest": ["autumn", "winter"]}}'), '1', 'by when it occurred, whichever way events came');
+SELECT is(pg_temp.who('{"all": [{"campaign": "spring"}, {"campaign": {"latest": "autumn"}}]}'), '1', 'the first campaign stays');
+SELECT is((SELECT array_agg(nurture_latest_campaign(i)) FROM unnest(ARRAY[9401, 9402, 9403, 9999, NULL]) i), '{autumn,spring,NULL,NULL,NULL}', 'to ask for');
+UPDATE nurture.lead SET campaign = 'congress' WHERE lead_id = 9403;
+SELECT is(nurture_latest_campaign(9403), 'congress', 'the only one is the latest too');
+UPDATE nurture.lead SET merged_into = 9401 WHERE lead_id = 9402;
+SELECT is(nurture_latest_campaign(9402), 'autumn', 'a merged lead has that of its survivor');
+UPDATE nurture.lead SET merged_into = NULL, campaign = NULL WHERE lead_id IN (9402, 9403);
+SELECT throws_ok($$SELECT pg_temp.who('{"campaign": {"last": "a"}}')$$, 'NU005', 'condition of pattern "asked": term "campaign" does not know "last"', 'what is asked of a campaign');
 SELECT throws_ok($$SELECT pg_temp.who('{"list": "lb_congres"}')$$, 'NU005', 'condition of pattern "asked": unknown list "lb_congres"', 'an unknown list is named');
 SELECT throws_ok($$SELECT pg_temp.who('{"label": "No Code"}')$$, 'NU005', 'condition of pattern "asked": unknown label "No Code"', 'what is no code is no label');
 SELECT throws_ok($$SELECT pg_temp.who('{"label": ["a"]}')$$, 'NU005', NULL, 'one label at a time');

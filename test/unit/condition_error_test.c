@@ -118,6 +118,8 @@ static const char *const errors[][4] = {
 	{"{\"label\":[\"high_intent\"]}", "/label", "expected a text in double quotes", ""},
 	{"{\"handoff\":{}}", "/handoff", "term \"handoff\" needs \"state\"", ""},
 	{"{\"handoff\":{\"state\":\"opened\"}}", "/handoff/state", "unknown hand-off state \"opened\"", "The nearest known are \"open\", \"offered\" and \"expired\"."},
+	{"{\"campaign\":{\"last\":\"a\"}}", "/campaign/last", "term \"campaign\" does not know \"last\"", "The nearest known is \"latest\"."},
+	{"{\"campaign\":{}}", "/campaign", "term \"campaign\" needs \"latest\"", ""},
 	{"{\"campaign\":true}", "/campaign", "expected a text in double quotes or a list of them", ""},
 	{"{\"list\":\"congress\"}", "/list", "unknown list \"congress\"", "The nearest known is \"congress_2026\"."},
 	{"{\"program\":{\"kind\":\"trial\",\"on\":\"phase\"}}", "/program/kind", "unknown kind of program \"trial\"", "The nearest known are \"study\", \"product\" and \"partnership\"."},

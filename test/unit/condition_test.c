@@ -236,6 +236,7 @@ static const char *const sentences[][2] = {
 	{"{\"not\":{\"list\":\"congress_2026\"}}", "not on list congress 2026"},
 	{"{\"handoff\":{\"state\":\"open\"}}", "hand-off is open"},
 	{"{\"campaign\":[\"a\",\"b\"]}", "campaign is a or b"},
+	{"{\"not\":{\"campaign\":{\"latest\":\"a\"}}}", "latest campaign is not a"},
 	{"{\"program\":{\"kind\":\"study\",\"on\":[\"therapeutic_area\",\"country\",\"phase\"]}}",
 	"an open study matches on therapeutic area, country and phase"},
 	{"{\"not\":{\"program\":{\"kind\":\"study\",\"on\":\"phase\"}}}", "no open study matches on phase"},
@@ -436,7 +437,9 @@ test_terms(void)
 	CHECK(t->subject.id == 4 && t->other.id == 3 && t->within_days == 7);
 	CHECK(t->low == NURTURE_COND_OPEN_LOW && t->high == 2);
 	t = term_of("{\"campaign\":[\"Spring\"]}");
-	CHECK(t->words[0].name.len == 6 && memcmp(t->words[0].name.ptr, "Spring", 6) == 0);
+	CHECK(!t->latest && t->words[0].name.len == 6 && memcmp(t->words[0].name.ptr, "Spring", 6) == 0);
+	t = term_of("{\"campaign\":{\"latest\":[\"Spring\",\"Autumn\"]}}");
+	CHECK(t->kind == COND_TERM_CAMPAIGN && t->latest && t->nwords == 2);
 	t = term_of("{\"fact\":\"role\",\"op\":\"in\",\"value\":[9,8,7,6,5,4,3,2,1]}");
 	CHECK(t->nvalues == 9 && t->values[0].number == 18000000 && t->sorted[0].number == 2000000);
 	t = term_of("{\"fact\":\"role\",\"op\":\"=\",\"value\":\"1970-01-02\"}");
