@@ -14,7 +14,7 @@ COMMENT ON FUNCTION nurture_gate_record() IS 'Trigger: checks that inserted mess
 CREATE FUNCTION nurture_message_guard() RETURNS trigger
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_message_guard';
-COMMENT ON FUNCTION nurture_message_guard() IS 'Trigger: messages and consent events are changed by functions of nurture only.';
+COMMENT ON FUNCTION nurture_message_guard() IS 'Trigger: messages, consent events and the state of consent are changed by functions of nurture only.';
 
 CREATE FUNCTION nurture_gate_lead() RETURNS trigger
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
@@ -65,7 +65,7 @@ CREATE FUNCTION nurture_consent_at(lead_id bigint, at timestamptz, known_at time
                                    OUT since timestamptz, OUT expires_at timestamptz, OUT consent_event_id bigint) RETURNS SETOF record
     LANGUAGE c STABLE PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'nurture_consent_at';
-COMMENT ON FUNCTION nurture_consent_at(bigint, timestamptz, timestamptz) IS 'State of consent at an instant, from what was known then or at known_at.';
+COMMENT ON FUNCTION nurture_consent_at(bigint, timestamptz, timestamptz) IS 'State of consent at an instant, from all that is known, or from what was known at known_at. What was entered in error is left out, however late we learned that.';
 
 CREATE FUNCTION nurture_pause(lead_id bigint, until timestamptz, reason text) RETURNS bigint
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

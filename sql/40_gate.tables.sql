@@ -54,7 +54,7 @@ COMMENT ON COLUMN nurture.consent_event.kind IS 'requested, given, confirmed, re
 COMMENT ON COLUMN nurture.consent_event.occurred_at IS 'When the lead said it.';
 COMMENT ON COLUMN nurture.consent_event.recorded_at IS 'When we learned it.';
 COMMENT ON COLUMN nurture.consent_event.source IS 'Where it came from.';
-COMMENT ON COLUMN nurture.consent_event.legal_basis IS 'Such as consent, soft_opt_in or implied; NULL is consent.';
+COMMENT ON COLUMN nurture.consent_event.legal_basis IS 'What a grant rests on: soft_opt_in, implied, implied_inquiry; legitimate_interest, contract, legal_obligation, vital_interest, public_interest (no consent); NULL and every other word is consent.';
 COMMENT ON COLUMN nurture.consent_event.notice_id IS 'Notice that was shown.';
 COMMENT ON COLUMN nurture.consent_event.notice_version IS 'Its version.';
 COMMENT ON COLUMN nurture.consent_event.notice_hash IS 'Hash of its text.';
@@ -99,6 +99,8 @@ CREATE TABLE nurture.consent_policy (
     rule text NOT NULL CHECK (rule IN ('opt_in', 'double_opt_in', 'soft_opt_in', 'implied', 'opt_out', 'prohibited')),
     unclear text NOT NULL DEFAULT 'review' CHECK (unclear IN ('review', 'refuse')),
     implied_months integer CHECK (implied_months > 0),
+    inquiry_months integer CHECK (inquiry_months > 0),
+    valid_months integer CHECK (valid_months > 0),
     verified_audience boolean NOT NULL DEFAULT false,
     legal_source text NOT NULL,
     title text,
@@ -114,7 +116,9 @@ COMMENT ON COLUMN nurture.consent_policy.channel IS 'Channel, or *.';
 COMMENT ON COLUMN nurture.consent_policy.message_class IS 'Message class, or *.';
 COMMENT ON COLUMN nurture.consent_policy.rule IS 'opt_in, double_opt_in, soft_opt_in, implied, opt_out or prohibited.';
 COMMENT ON COLUMN nurture.consent_policy.unclear IS 'Where the consent that is needed is missing: review holds the message, refuse refuses it.';
-COMMENT ON COLUMN nurture.consent_policy.implied_months IS 'How long implied consent lasts.';
+COMMENT ON COLUMN nurture.consent_policy.implied_months IS 'How many calendar months consent lasts that rests on a relation with the lead (legal_basis implied or soft_opt_in).';
+COMMENT ON COLUMN nurture.consent_policy.inquiry_months IS 'How many it lasts when it rests on an inquiry (legal_basis implied_inquiry); NULL: as implied_months.';
+COMMENT ON COLUMN nurture.consent_policy.valid_months IS 'How many calendar months any consent lasts without being renewed; NULL: until it is withdrawn or its own expires_at.';
 COMMENT ON COLUMN nurture.consent_policy.verified_audience IS 'The professional role must have been verified.';
 COMMENT ON COLUMN nurture.consent_policy.legal_source IS 'Law or guidance it follows.';
 COMMENT ON COLUMN nurture.consent_policy.title IS 'Words for people.';
@@ -414,6 +418,13 @@ CREATE TRIGGER nurture_guard_all BEFORE TRUNCATE ON nurture.consent_event
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_message_guard();
 ALTER TABLE nurture.consent_event
     ENABLE ALWAYS TRIGGER nurture_consent_changed,
+    ENABLE ALWAYS TRIGGER nurture_guard,
+    ENABLE ALWAYS TRIGGER nurture_guard_all;
+CREATE TRIGGER nurture_guard BEFORE INSERT OR UPDATE OR DELETE ON nurture.consent
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_message_guard();
+CREATE TRIGGER nurture_guard_all BEFORE TRUNCATE ON nurture.consent
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_message_guard();
+ALTER TABLE nurture.consent
     ENABLE ALWAYS TRIGGER nurture_guard,
     ENABLE ALWAYS TRIGGER nurture_guard_all;
 

@@ -93,6 +93,22 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
 		  " ('{refused,withdrawn,objected}'::pg_catalog.text[])",
 		  INT8OID, INT8OID);
 
+static KeptPlan find_wrong =
+KEPT_PLAN("SELECT 1 FROM nurture.consent_event AS e JOIN nurture.consent_event AS w"
+		  " ON w.lead_id OPERATOR(pg_catalog.=) e.lead_id"
+		  " AND w.consent_event_id OPERATOR(pg_catalog.<) e.consent_event_id"
+		  " AND w.consent_event_id OPERATOR(pg_catalog.=)"
+		  " (e.evidence OPERATOR(pg_catalog.->>) 'consent_event_id'::pg_catalog.text)::pg_catalog.int8"
+		  " WHERE e.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND e.consent_event_id OPERATOR(pg_catalog.=) $2", INT8OID, INT8OID);
+
+/* the newest of the stops that an explicit grant lifts */
+static KeptPlan newest_stop =
+KEPT_PLAN("SELECT e.since FROM nurture.stop_effect AS e"
+		  " WHERE e.lead_id OPERATOR(pg_catalog.=) $1 AND e.lifted_at IS NULL"
+		  " AND 'explicit_grant'::pg_catalog.text OPERATOR(pg_catalog.=) ANY (e.lifted_by)"
+		  " ORDER BY e.since DESC LIMIT 1", INT8OID);
+
 /* An event of the statement. */
 typedef struct NewEvent
 {
@@ -105,6 +121,8 @@ typedef struct NewEvent
 	char	   *product;
 	char	   *source;			/* NULL = not told */
 	char	   *actor;			/* likewise */
+	char	   *legal_basis;	/* likewise: consent */
+	TimestampTz since;			/* when it happened, or was recorded */
 } NewEvent;
 
 static int
@@ -133,6 +151,7 @@ collect_events(TriggerData *data, int *count)
 {
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	TimestampTz now = nurture_now_wall();
 	NewEvent   *events = NULL;
 	int			n = 0;
 	int			max = 0;
@@ -141,6 +160,7 @@ collect_events(TriggerData *data, int *count)
 	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
 	{
 		NewEvent   *event;
+		TimestampTz recorded;
 		bool		null;
 
 		if (n == max)
@@ -160,6 +180,15 @@ collect_events(TriggerData *data, int *count)
 		event->product = slot_text(slot, desc, "product");
 		event->source = slot_text(slot, desc, "source");
 		event->actor = slot_text(slot, desc, "actor");
+		event->legal_basis = slot_text(slot, desc, "legal_basis");
+		recorded = DatumGetTimestampTz(slot_getattr(slot, SPI_fnumber(desc, "recorded_at"), &null));
+		event->since = Min(recorded, DatumGetTimestampTz(slot_getattr(slot, SPI_fnumber(desc, "occurred_at"), &null)));
+		/* it would win over every opt-out until then */
+		if (recorded > now)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("a consent event cannot have been recorded in the future"),
+					 errhint("Leave recorded_at out: it is the time at which the row is written.")));
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	if (n > 1)
@@ -189,6 +218,23 @@ denied_bits(const ConsentScope *scope)
 		return bit | (bit << DENIED_OTHER_PURPOSE);
 	return strcmp(scope->purpose, "marketing") == 0 ? bit :
 		bit << DENIED_OTHER_PURPOSE;
+}
+
+/* Raises unless a correction names an earlier event of its lead. */
+static void
+check_correction(const NewEvent *event)
+{
+	Datum		values[2];
+
+	values[0] = Int64GetDatum(event->lead_id);
+	values[1] = Int64GetDatum(event->id);
+	(void) nurture_execute(&find_wrong, values, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_STATE),
+				 errmsg("lead " INT64_FORMAT " has no earlier consent event of this number",
+						event->lead_id),
+				 errhint("Give the consent_event_id that was entered in error in evidence, such as {\"consent_event_id\": 7}.")));
 }
 
 /* Writes the state of each scope of a lead; returns the scopes. */
@@ -235,6 +281,28 @@ write_states(int64 lead_id, int *nscopes)
 	return scopes;
 }
 
+/* Writes the states of all leads of a statement, past their guard. */
+static pg_noinline void
+write_all_states(const NewEvent *events, const int *begin, int nleads,
+				 ConsentScope **scopes, int *nscopes)
+{
+	int			guarded = nurture_message_open();
+
+	PG_TRY();
+	{
+		for (int i = 0; i < nleads; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			scopes[i] = write_states(events[begin[i]].lead_id, &nscopes[i]);
+		}
+	}
+	PG_FINALLY();
+	{
+		nurture_message_close(guarded);
+	}
+	PG_END_TRY();
+}
+
 static const ConsentScope *
 scope_of(const NewEvent *event, const ConsentScope *scopes, int nscopes)
 {
@@ -272,30 +340,42 @@ cancel_denied(int64 lead_id, const ConsentScope *scope)
 }
 
 /*
- * Tells whether an explicit grant for marketing was among the events, and no
- * denial of all channels is left.
+ * Tells whether an explicit grant for marketing that holds was among the
+ * events, no denial of all channels is left, and no stop that it would lift
+ * is newer than the grant: what was said before it does not end it.
  */
 static bool
 lifts_stops(const NewEvent *events, int nevents, const ConsentScope *scopes,
 			int nscopes)
 {
-	bool		granted = false;
+	TimestampTz granted = DT_NOBEGIN;
+	Datum		value;
+	bool		null;
 
 	for (int i = 0; i < nevents; i++)
 	{
+		const ConsentScope *scope = scope_of(&events[i], scopes, nscopes);
+
 		if (nurture_consent_permits(events[i].kind) &&
+			nurture_consent_basis(events[i].legal_basis) == BASIS_CONSENT &&
+			scope != NULL && nurture_consent_permits(scope->state) &&
 			(strcmp(events[i].purpose, "marketing") == 0 ||
 			 strcmp(events[i].purpose, "*") == 0))
-			granted = true;
+			granted = Max(granted, events[i].since);
 	}
-	for (int i = 0; granted && i < nscopes; i++)
+	if (TIMESTAMP_IS_NOBEGIN(granted))
+		return false;
+	for (int i = 0; i < nscopes; i++)
 	{
 		if (nurture_consent_forbids(scopes[i].state) &&
 			(scopes[i].state == CONSENT_OBJECTED ||
 			 strcmp(scopes[i].channel, "*") == 0))
-			granted = false;
+			return false;
 	}
-	return granted;
+	value = Int64GetDatum(events[0].lead_id);
+	(void) nurture_execute(&newest_stop, &value, NULL, false);
+	return SPI_processed == 0 ||
+		DatumGetTimestampTz(nurture_cell(0, 1, &null)) <= granted;
 }
 
 /* Denies to the survivor of a merge what is denied to the merged lead. */
@@ -444,11 +524,12 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 		nurture_inference_granted(inference.leads, inference.n, DT_NOBEGIN,
 								  inference.before);
 	}
-	for (int i = 0; i < nleads; i++)
+	for (int i = 0; i < n; i++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		scopes[i] = write_states(events[begin[i]].lead_id, &nscopes[i]);
+		if (events[i].kind == CONSENT_ENTERED_IN_ERROR)
+			check_correction(&events[i]);
 	}
+	write_all_states(events, begin, nleads, scopes, nscopes);
 	if (inference.n > 0)
 		(void) nurture_inference_settle(inference.leads, inference.n, inference.before);
 	for (int i = 0; i < nleads; i++)

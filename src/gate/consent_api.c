@@ -50,7 +50,8 @@ KEPT_PLAN("SELECT string_agg('\"' || channel || '\"', ', ' ORDER BY channel) FRO
 
 static KeptPlan events_at =
 KEPT_PLAN(CONSENT_FOLD_COLUMNS " FROM nurture.consent_event AS e"
-		  " WHERE e.lead_id = $1 AND LEAST(e.occurred_at, e.recorded_at) <= $2"
+		  " WHERE e.lead_id = $1 AND (e.kind = 'entered_in_error'"
+		  " OR LEAST(e.occurred_at, e.recorded_at) <= $2)"
 		  " AND e.recorded_at <= $3" CONSENT_FOLD_ORDER,
 		  INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 

@@ -7,30 +7,90 @@
 #include "gate/consent_fold.h"
 #include "utils/timestamp.h"
 
-/* Tells whether an event was entered in error, by one that says so. */
-static bool
-in_error(int64 id, uint64 nevents)
+/* An event that says of another one that it was entered in error. */
+typedef struct Correction
 {
-	for (uint64 row = 0; row < nevents; row++)
-	{
-		bool		null;
-		int64		named = DatumGetInt64(nurture_cell(row, 10, &null));
+	int64		id;
+	int64		wrong;
+} Correction;
 
-		if (!null && named == id)
+static int
+compare_corrections(const void *a, const void *b)
+{
+	int64		x = ((const Correction *) a)->id;
+	int64		y = ((const Correction *) b)->id;
+
+	return x > y ? -1 : x < y;
+}
+
+static bool
+is_wrong(const Correction *corrections, int n, int64 id)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (corrections[i].wrong == id)
 			return true;
 	}
 	return false;
 }
 
 /*
+ * Collects the corrections that hold.  A correction can be entered in error
+ * like any event; it names an earlier one, so that the newest always holds.
+ */
+static Correction *
+read_corrections(uint64 nevents, int *n)
+{
+	Correction *all = palloc(sizeof(Correction) * Max(nevents, 1));
+	int			nall = 0;
+
+	*n = 0;
+	for (uint64 row = 0; row < nevents; row++)
+	{
+		bool		null;
+		int64		wrong = DatumGetInt64(nurture_cell(row, 10, &null));
+		int64		id;
+
+		if (null)
+			continue;
+		id = DatumGetInt64(nurture_cell(row, 9, &null));
+		if (wrong >= id)
+			continue;
+		all[nall].id = id;
+		all[nall++].wrong = wrong;
+	}
+	if (nall > 1)
+		qsort(all, nall, sizeof(Correction), compare_corrections);
+	for (int i = 0; i < nall; i++)
+	{
+		if (!is_wrong(all, *n, all[i].id))
+			all[(*n)++] = all[i];
+	}
+	return all;
+}
+
+/* Tells whether an explicit grant is in force at an instant. */
+static bool
+explicit_stands(const ConsentScope *scope, TimestampTz at)
+{
+	return nurture_consent_permits(scope->state) && scope->expires_at > at &&
+		nurture_consent_basis(scope->legal_basis) == BASIS_CONSENT;
+}
+
+/*
  * Applies one event to the state before it.  A request asks and settles
- * nothing.  A grant after a confirmed one keeps the confirmation.
+ * nothing.  An objection is not made smaller by a refusal that follows.  A
+ * grant that rests on anything but consent lifts no denial and takes no
+ * explicit grant's place; one after a confirmed one keeps the confirmation
+ * while that has not run out.
  */
 static void
 apply_event(ConsentScope *scope, ConsentState kind, uint64 row)
 {
 	bool		null;
 	Datum		value;
+	TimestampTz at = DatumGetTimestampTz(nurture_cell(row, 6, &null));
+	char	   *legal_basis = nurture_cell_text(row, 8);
 
 	switch (kind)
 	{
@@ -46,19 +106,29 @@ apply_event(ConsentScope *scope, ConsentState kind, uint64 row)
 			if (nurture_consent_forbids(scope->state))
 				return;
 			break;
+		case CONSENT_REFUSED:
+		case CONSENT_WITHDRAWN:
+			if (scope->state == CONSENT_OBJECTED)
+				return;
+			break;
 		case CONSENT_GIVEN:
 		case CONSENT_RENEWED:
-			if (scope->state == CONSENT_CONFIRMED)
+		case CONSENT_CONFIRMED:
+			if (nurture_consent_basis(legal_basis) != BASIS_CONSENT &&
+				(nurture_consent_forbids(scope->state) ||
+				 explicit_stands(scope, at)))
+				return;
+			if (scope->state == CONSENT_CONFIRMED && explicit_stands(scope, at))
 				kind = CONSENT_CONFIRMED;
 			break;
 		default:
 			break;
 	}
 	scope->state = kind;
-	scope->since = DatumGetTimestampTz(nurture_cell(row, 6, &null));
+	scope->since = at;
 	value = nurture_cell(row, 7, &null);
 	scope->expires_at = null ? DT_NOEND : DatumGetTimestampTz(value);
-	scope->legal_basis = nurture_cell_text(row, 8);
+	scope->legal_basis = legal_basis;
 	scope->consent_event_id = DatumGetInt64(nurture_cell(row, 9, &null));
 }
 
@@ -72,6 +142,8 @@ nurture_consent_fold(int *nscopes, TimestampTz at)
 {
 	uint64		nevents = SPI_processed;
 	ConsentScope *scopes = palloc0(sizeof(ConsentScope) * Max(nevents, 1));
+	int			ncorrections;
+	Correction *corrections = read_corrections(nevents, &ncorrections);
 	int			n = 0;
 
 	for (uint64 row = 0; row < nevents; row++)
@@ -94,7 +166,8 @@ nurture_consent_fold(int *nscopes, TimestampTz at)
 			scope->product = words[3];
 			scope->expires_at = DT_NOEND;
 		}
-		if (in_error(DatumGetInt64(nurture_cell(row, 9, &null)), nevents))
+		if (is_wrong(corrections, ncorrections,
+					 DatumGetInt64(nurture_cell(row, 9, &null))))
 			continue;
 		apply_event(scope, nurture_consent_state(nurture_cell_text(row, 5)),
 					row);

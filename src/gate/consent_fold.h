@@ -10,7 +10,8 @@
 
 /* What nurture_consent_fold expects in the last result of SPI. */
 #define CONSENT_FOLD_COLUMNS \
-	"SELECT e.channel, e.purpose, e.topic, e.product, e.kind, e.occurred_at," \
+	"SELECT e.channel, e.purpose, e.topic, e.product, e.kind," \
+	" LEAST(e.occurred_at, e.recorded_at)," \
 	" e.expires_at, e.legal_basis, e.consent_event_id," \
 	" CASE WHEN e.kind OPERATOR(pg_catalog.=) 'entered_in_error'::pg_catalog.text" \
 	" THEN (e.evidence OPERATOR(pg_catalog.->>) 'consent_event_id'::pg_catalog.text)" \
@@ -27,7 +28,7 @@ typedef struct ConsentScope
 	char	   *topic;
 	char	   *product;
 	ConsentState state;			/* CONSENT_NONE: nothing that counts */
-	TimestampTz since;
+	TimestampTz since;			/* never later than it was recorded */
 	TimestampTz expires_at;		/* DT_NOEND = never */
 	char	   *legal_basis;	/* NULL = consent */
 	int64		consent_event_id;

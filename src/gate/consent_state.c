@@ -45,3 +45,33 @@ nurture_consent_forbids(ConsentState state)
 	return state == CONSENT_REFUSED || state == CONSENT_WITHDRAWN ||
 		state == CONSENT_OBJECTED;
 }
+
+/*
+ * Tells what a grant rests on.  A word that is not known says how consent was
+ * documented: that it was given, the kind of the event says.
+ */
+ConsentBasis
+nurture_consent_basis(const char *legal_basis)
+{
+	static const struct
+	{
+		const char *name;
+		ConsentBasis basis;
+	}			names[] = {
+		{"soft_opt_in", BASIS_SOFT},
+		{"implied", BASIS_IMPLIED},
+		{"implied_inquiry", BASIS_INQUIRY},
+		{"legitimate_interest", BASIS_OTHER},
+		{"contract", BASIS_OTHER},
+		{"legal_obligation", BASIS_OTHER},
+		{"vital_interest", BASIS_OTHER},
+		{"public_interest", BASIS_OTHER},
+	};
+
+	for (int i = 0; legal_basis != NULL && i < lengthof(names); i++)
+	{
+		if (strcmp(names[i].name, legal_basis) == 0)
+			return names[i].basis;
+	}
+	return BASIS_CONSENT;
+}

@@ -10,14 +10,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* Tells whether a policy of the lead's country is about this. */
 static bool
 policy_matches(const GatePolicy *policy, const GateLead *lead,
 			   const char *channel, int class)
 {
 	return (policy->classes & class) != 0 &&
-		(policy->country[0] == '*' ||
-		 (lead->country != NULL &&
-		  strcmp(policy->country, lead->country) == 0)) &&
 		(policy->audience_type[0] == '*' ||
 		 strcmp(policy->audience_type, lead->audience_type) == 0) &&
 		(policy->channel[0] == '*' || strcmp(policy->channel, channel) == 0);
@@ -36,13 +34,14 @@ find_policy(const GateRules *rules, const GateLead *lead, const char *channel,
 	static const ConsentRule order[] = {CONSENT_PROHIBITED,
 		CONSENT_DOUBLE_OPT_IN, CONSENT_OPT_IN, CONSENT_SOFT_OPT_IN,
 	CONSENT_IMPLIED, CONSENT_OPT_OUT};
+	const GatePolicies *list = nurture_gate_policies(rules, lead->country);
 	int			strictest = lengthof(order);
 	const GatePolicy *chosen = NULL;
 
 	*verified = false;
-	for (int i = 0; i < rules->npolicies; i++)
+	for (int i = 0; i < list->n; i++)
 	{
-		const GatePolicy *policy = &rules->policies[i];
+		const GatePolicy *policy = list->policies[i];
 		bool		gives_way = false;
 		int			strictness = 0;
 
@@ -50,7 +49,7 @@ find_policy(const GateRules *rules, const GateLead *lead, const char *channel,
 			continue;
 		for (int j = 0; j < i && !gives_way; j++)
 		{
-			const GatePolicy *other = &rules->policies[j];
+			const GatePolicy *other = list->policies[j];
 
 			/* both match: what both name is the same */
 			gives_way = (other->names & policy->names) == policy->names &&
@@ -77,11 +76,18 @@ in_scope(const char *scope, const char *word)
 	return (scope[0] == '*' && scope[1] == '\0') || strcmp(scope, word) == 0;
 }
 
+/*
+ * Tells whether a row of consent is about a message of this channel, purpose,
+ * topics and products.  A channel's consent may be kept under another name.
+ */
 static bool
-scope_covers(const GateConsent *consent, const char *channel,
-			 const char *purpose, ArrayType *topics, ArrayType *products)
+scope_covers(const GateRules *rules, const GateConsent *consent,
+			 const char *channel, const char *purpose, ArrayType *topics,
+			 ArrayType *products)
 {
-	return in_scope(consent->channel, channel) &&
+	return (in_scope(consent->channel, channel) ||
+			strcmp(consent->channel,
+				   nurture_gate_consent_channel(rules, channel)) == 0) &&
 		in_scope(consent->purpose, purpose) &&
 		(strcmp(consent->topic, "*") == 0 ||
 		 nurture_gate_listed(topics, consent->topic)) &&
@@ -94,26 +100,51 @@ scope_covers(const GateConsent *consent, const char *channel,
  * topics and products.  An objection covers every channel, topic and product.
  */
 bool
-nurture_gate_denies(const GateConsent *consent, const char *channel,
-					const char *purpose, ArrayType *topics,
-					ArrayType *products)
+nurture_gate_denies(const GateRules *rules, const GateConsent *consent,
+					const char *channel, const char *purpose,
+					ArrayType *topics, ArrayType *products)
 {
 	if (!nurture_consent_forbids(consent->state))
 		return false;
 	if (consent->state == CONSENT_OBJECTED)
 		return in_scope(consent->purpose, purpose);
-	return scope_covers(consent, channel, purpose, topics, products);
+	return scope_covers(rules, consent, channel, purpose, topics, products);
 }
 
-/* Adds calendar months to an instant. */
-static TimestampTz
-plus_months(TimestampTz at, int months)
+/*
+ * Tells whether so many calendar months from an instant are over at another;
+ * none never are.  The calendar is that of UTC, whatever the session's time
+ * zone: a month from 31 January ends on the last of February.
+ */
+static bool
+months_over(TimestampTz since, int months, TimestampTz at)
 {
 	Interval	span = {.month = months};
 
-	return DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-												   TimestampTzGetDatum(at),
-												   IntervalPGetDatum(&span)));
+	return months > 0 &&
+		DatumGetTimestamp(DirectFunctionCall2(timestamp_pl_interval,
+											  TimestampGetDatum(since),
+											  IntervalPGetDatum(&span))) <= at;
+}
+
+/* Tells whether what a grant rests on is enough for a policy. */
+static bool
+basis_suffices(const GatePolicy *policy, ConsentBasis basis)
+{
+	switch (basis)
+	{
+		case BASIS_CONSENT:
+			return true;
+		case BASIS_SOFT:
+			return policy->rule == CONSENT_SOFT_OPT_IN ||
+				policy->rule == CONSENT_IMPLIED;
+		case BASIS_IMPLIED:
+		case BASIS_INQUIRY:
+			return policy->rule == CONSENT_IMPLIED;
+		case BASIS_OTHER:
+			break;
+	}
+	return false;
 }
 
 /* Tells whether a row of consent gives what the policy asks for at an instant. */
@@ -121,35 +152,22 @@ static bool
 grants(const GatePolicy *policy, const GateConsent *consent, TimestampTz at,
 	   bool *expired)
 {
-	bool		tacit;
+	ConsentBasis basis = nurture_consent_basis(consent->legal_basis);
+	int			months = 0;
 
-	if (!nurture_consent_permits(consent->state))
-	{
-		if (consent->state == CONSENT_EXPIRED)
-			*expired = true;
+	if (consent->state == CONSENT_EXPIRED)
+		*expired = true;
+	if (!nurture_consent_permits(consent->state) ||
+		(policy->rule == CONSENT_DOUBLE_OPT_IN &&
+		 consent->state != CONSENT_CONFIRMED) ||
+		!basis_suffices(policy, basis))
 		return false;
-	}
-	tacit = consent->legal_basis != NULL &&
-		(strcmp(consent->legal_basis, "implied") == 0 ||
-		 strcmp(consent->legal_basis, "soft_opt_in") == 0);
-	if (policy->rule == CONSENT_DOUBLE_OPT_IN &&
-		consent->state != CONSENT_CONFIRMED)
-		return false;
-	if (tacit)
-	{
-		if (policy->rule == CONSENT_OPT_IN ||
-			policy->rule == CONSENT_DOUBLE_OPT_IN ||
-			(policy->rule == CONSENT_SOFT_OPT_IN &&
-			 strcmp(consent->legal_basis, "implied") == 0))
-			return false;
-		if (policy->implied_months > 0 &&
-			plus_months(consent->since, policy->implied_months) <= at)
-		{
-			*expired = true;
-			return false;
-		}
-	}
-	if (consent->expires_at <= at)
+	if (basis == BASIS_INQUIRY && policy->inquiry_months > 0)
+		months = policy->inquiry_months;
+	else if (basis != BASIS_CONSENT)
+		months = policy->implied_months;
+	if (consent->expires_at <= at || months_over(consent->since, months, at) ||
+		months_over(consent->since, policy->valid_months, at))
 	{
 		*expired = true;
 		return false;
@@ -210,11 +228,11 @@ nurture_gate_decide_consent(const GateRules *rules, const GateLead *lead,
 		for (int j = 0; j < npurposes; j++)
 		{
 			if (denied == NULL &&
-				nurture_gate_denies(consent, ask->channel, purposes[j],
+				nurture_gate_denies(rules, consent, ask->channel, purposes[j],
 									asset->topics, asset->products))
 				denied = consent;
 		}
-		if (!scope_covers(consent, ask->channel, purposes[0], asset->topics,
+		if (!scope_covers(rules, consent, ask->channel, purposes[0], asset->topics,
 						  asset->products))
 			continue;
 		if (policy != NULL && grants(policy, consent, at, &expired))
@@ -258,7 +276,7 @@ nurture_gate_decide_consent(const GateRules *rules, const GateLead *lead,
 	if (ask->remedies && finding->reason != NULL && policy != NULL)
 	{
 		if (policy->rule == CONSENT_DOUBLE_OPT_IN)
-			finding->remedy = psprintf("SELECT nurture_consent(" INT64_FORMAT ", 'confirmed', %s, %s)",
+			finding->remedy = psprintf("SELECT nurture_request_consent(" INT64_FORMAT ", %s, %s)",
 									   lead->lead_id,
 									   quote_literal_cstr(ask->channel),
 									   quote_literal_cstr(purposes[0]));

@@ -47,10 +47,22 @@ typedef struct GatePolicy
 	int			names;			/* bits: what the row names and not "*" */
 	ConsentRule rule;
 	bool		unclear_review; /* else refuse */
-	int			implied_months;
+	int			implied_months; /* calendar months that implied consent lasts;
+								 * 0 = no limit */
+	int			inquiry_months; /* likewise where it rests on an inquiry; 0 =
+								 * as implied_months */
+	int			valid_months;	/* likewise of any consent */
 	bool		verified_audience;
 	const char *name;			/* country/audience/channel/class: rule */
 } GatePolicy;
+
+/* The policies that may apply to leads of one country. */
+typedef struct GatePolicies
+{
+	const char *country;		/* "*" = of every country without its own */
+	int			n;
+	const GatePolicy **policies;	/* what names more comes first */
+} GatePolicies;
 
 typedef struct GateCap
 {
@@ -110,8 +122,11 @@ typedef struct ContactPolicy ContactPolicy;
 /* The rules of the gate, compiled. */
 typedef struct GateRules
 {
-	int			npolicies;
-	GatePolicy *policies;		/* what names more comes first */
+	int			ncountries;
+	GatePolicies *countries;	/* by country, "*" first */
+	int			nchannels;
+	const char *(*channels)[2]; /* a channel, and under which its consent is
+								 * kept, where these differ */
 	int			ncaps;
 	GateCap    *caps;
 	int64		longest;		/* of all caps */
@@ -139,6 +154,16 @@ typedef enum ConsentState
 	CONSENT_EXPIRED,
 	CONSENT_ENTERED_IN_ERROR
 } ConsentState;
+
+/* What a grant rests on. */
+typedef enum ConsentBasis
+{
+	BASIS_CONSENT,				/* the lead said yes */
+	BASIS_SOFT,					/* a customer who was told and may refuse */
+	BASIS_IMPLIED,				/* a relation with the lead, for a time */
+	BASIS_INQUIRY,				/* the lead asked something, likewise */
+	BASIS_OTHER					/* none of these: no consent */
+} ConsentBasis;
 
 /* A row of nurture.consent. */
 typedef struct GateConsent
@@ -301,6 +326,10 @@ typedef struct GateDecision
 extern void nurture_require_channel(const char *channel);
 extern void nurture_gate_rules_init(void);
 extern const GateRules *nurture_gate_rules(void);
+extern const GatePolicies *nurture_gate_policies(const GateRules *rules,
+												 const char *country);
+extern const char *nurture_gate_consent_channel(const GateRules *rules,
+												const char *channel);
 extern const GateReason *nurture_gate_reason(const GateRules *rules,
 											 const char *reason);
 extern const GateStopRule *nurture_gate_stop_rules(int *n);
@@ -341,7 +370,8 @@ extern void nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 								GateDecision *decision);
 
 /* decide_consent.c */
-extern bool nurture_gate_denies(const GateConsent *consent,
+extern bool nurture_gate_denies(const GateRules *rules,
+								const GateConsent *consent,
 								const char *channel, const char *purpose,
 								ArrayType *topics, ArrayType *products);
 
@@ -384,6 +414,7 @@ extern ConsentState nurture_consent_state(const char *kind);
 extern const char *nurture_consent_state_name(ConsentState state);
 extern bool nurture_consent_permits(ConsentState state);
 extern bool nurture_consent_forbids(ConsentState state);
+extern ConsentBasis nurture_consent_basis(const char *legal_basis);
 
 /* unsubscribe.c */
 extern char *nurture_gate_unsubscribe_token(int64 lead_id, int64 message_id,

@@ -1,6 +1,7 @@
 /*
  * message_guard.c
- *	  Messages and consent events change through functions of nurture only.
+ *	  Messages, consent events and the state of consent change through
+ *	  functions of nurture only.
  *
  * Outer walls, like every guard: who may disable triggers can pass them, and
  * is found by nurture_audit_verify.
@@ -68,7 +69,7 @@ nurture_message_close(int before)
 /*
  * Trigger of nurture.message and nurture.consent_event: refuses UPDATE,
  * DELETE and TRUNCATE that are not nurture's own, a restore's or of a logical
- * apply worker.
+ * apply worker; of nurture.consent, where it is on INSERT, that as well.
  */
 Datum
 nurture_message_guard(PG_FUNCTION_ARGS)

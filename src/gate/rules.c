@@ -32,8 +32,13 @@ static const struct
 
 static KeptPlan read_policies =
 KEPT_PLAN_SCAN("SELECT country, audience_type, channel, message_class, rule,"
-			   " unclear, COALESCE(implied_months, 0), verified_audience"
+			   " unclear, COALESCE(implied_months, 0), verified_audience,"
+			   " COALESCE(inquiry_months, 0), COALESCE(valid_months, 0)"
 			   " FROM nurture.consent_policy", 0);
+
+static KeptPlan read_channels =
+KEPT_PLAN_SCAN("SELECT channel, consent_channel FROM nurture.channel"
+			   " WHERE channel <> consent_channel", 0);
 
 static KeptPlan read_caps =
 KEPT_PLAN_SCAN("SELECT cap, channels, message_classes, purpose, track, n,"
@@ -66,7 +71,7 @@ static void *load_stop_rules(Snapshot snapshot);
 
 static RuleCache gate_cache = {
 	.name = "gate",
-	.tables = {"consent_policy", "frequency_cap", "stage", "reason",
+	.tables = {"consent_policy", "channel", "frequency_cap", "stage", "reason",
 		"contact_policy", "quiet_hours", "blackout", "rest_period", "holdout",
 	"country_zone"},
 	.load = load_rules
@@ -167,6 +172,13 @@ compare_policies(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
+static int
+compare_countries(const void *a, const void *b)
+{
+	return strcmp(((const GatePolicies *) a)->country,
+				  ((const GatePolicies *) b)->country);
+}
+
 static ConsentRule
 consent_rule(const char *rule)
 {
@@ -181,15 +193,97 @@ consent_rule(const char *rule)
 	return CONSENT_PROHIBITED;
 }
 
+/* Sorts policies into one list per country, those of every country in each. */
+static void
+sort_policies(GateRules *rules, const GatePolicy *policies, int n)
+{
+	rules->countries = palloc0(sizeof(GatePolicies) * (n + 1));
+	rules->countries[rules->ncountries++].country = "*";
+	for (int i = 0; i < n; i++)
+	{
+		bool		known = false;
+
+		for (int j = 0; !known && j < rules->ncountries; j++)
+			known = strcmp(rules->countries[j].country, policies[i].country) == 0;
+		if (!known)
+			rules->countries[rules->ncountries++].country = policies[i].country;
+	}
+	/* "*" is less than any letter */
+	qsort(rules->countries, rules->ncountries, sizeof(GatePolicies),
+		  compare_countries);
+	for (int j = 0; j < rules->ncountries; j++)
+	{
+		GatePolicies *list = &rules->countries[j];
+
+		list->policies = palloc(sizeof(GatePolicy *) * Max(n, 1));
+		for (int i = 0; i < n; i++)
+		{
+			if (policies[i].country[0] == '*' ||
+				strcmp(policies[i].country, list->country) == 0)
+				list->policies[list->n++] = &policies[i];
+		}
+	}
+}
+
+/* Returns the policies that may apply in a country, NULL: unknown. */
+const GatePolicies *
+nurture_gate_policies(const GateRules *rules, const char *country)
+{
+	int			low = 1;
+	int			high = rules->ncountries;
+
+	while (country != NULL && low < high)
+	{
+		int			middle = (low + high) / 2;
+		int			order = strcmp(country, rules->countries[middle].country);
+
+		if (order == 0)
+			return &rules->countries[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return &rules->countries[0];
+}
+
+/* Returns the channel under which consent for a channel is kept. */
+const char *
+nurture_gate_consent_channel(const GateRules *rules, const char *channel)
+{
+	for (int i = 0; i < rules->nchannels; i++)
+	{
+		if (strcmp(rules->channels[i][0], channel) == 0)
+			return rules->channels[i][1];
+	}
+	return channel;
+}
+
+static void
+load_channels(GateRules *rules, Snapshot snapshot)
+{
+	(void) nurture_execute_snapshot(&read_channels, NULL, NULL, snapshot);
+	rules->nchannels = SPI_processed;
+	rules->channels = palloc(sizeof(*rules->channels) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		rules->channels[row][0] = pstrdup(nurture_cell_text(row, 1));
+		rules->channels[row][1] = pstrdup(nurture_cell_text(row, 2));
+	}
+}
+
 static void
 load_policies(GateRules *rules, Snapshot snapshot)
 {
+	GatePolicy *policies;
+	int			n;
+
 	(void) nurture_execute_snapshot(&read_policies, NULL, NULL, snapshot);
-	rules->npolicies = SPI_processed;
-	rules->policies = palloc0(sizeof(GatePolicy) * Max(SPI_processed, 1));
-	for (uint64 row = 0; row < SPI_processed; row++)
+	n = SPI_processed;
+	policies = palloc0(sizeof(GatePolicy) * Max(n, 1));
+	for (uint64 row = 0; row < n; row++)
 	{
-		GatePolicy *policy = &rules->policies[row];
+		GatePolicy *policy = &policies[row];
 		char	   *class = nurture_cell_text(row, 4);
 		char	   *rule = nurture_cell_text(row, 5);
 		bool		null;
@@ -202,6 +296,8 @@ load_policies(GateRules *rules, Snapshot snapshot)
 		policy->unclear_review = strcmp(nurture_cell_text(row, 6), "review") == 0;
 		policy->implied_months = DatumGetInt32(nurture_cell(row, 7, &null));
 		policy->verified_audience = DatumGetBool(nurture_cell(row, 8, &null));
+		policy->inquiry_months = DatumGetInt32(nurture_cell(row, 9, &null));
+		policy->valid_months = DatumGetInt32(nurture_cell(row, 10, &null));
 		policy->names = 8 * (policy->country[0] != '*') +
 			4 * (policy->audience_type[0] != '*') +
 			2 * (policy->channel[0] != '*') + (class[0] != '*');
@@ -209,8 +305,8 @@ load_policies(GateRules *rules, Snapshot snapshot)
 								policy->audience_type, policy->channel, class,
 								rule);
 	}
-	qsort(rules->policies, rules->npolicies, sizeof(GatePolicy),
-		  compare_policies);
+	qsort(policies, n, sizeof(GatePolicy), compare_policies);
+	sort_policies(rules, policies, n);
 }
 
 static void
@@ -317,6 +413,7 @@ load_rules(Snapshot snapshot)
 	bool		null;
 
 	load_policies(rules, snapshot);
+	load_channels(rules, snapshot);
 	load_caps(rules, snapshot);
 
 	(void) nurture_execute_snapshot(&read_stages, NULL, NULL, snapshot);

@@ -54,7 +54,7 @@ SELECT is(pg_temp.may(1, 'email', 'ct_mi'), 'allow', 'but not the answer to a qu
 -- what the law asks for
 SELECT nurture_opt_in(2, 'email') \g /dev/null
 SELECT is(pg_temp.may(2), 'refuse {consent_missing}', 'Germany: given is not enough');
-SELECT is((SELECT remedy FROM nurture_explain_contact(2, 'email', NULL, 'ct_a') WHERE rule = 'consent'), 'SELECT nurture_consent(2, ''confirmed'', ''email'', ''marketing'')', 'the remedy says what is');
+SELECT is((SELECT remedy FROM nurture_explain_contact(2, 'email', NULL, 'ct_a') WHERE rule = 'consent'), 'SELECT nurture_request_consent(2, ''email'', ''marketing'')', 'the remedy says what is');
 SELECT nurture_consent(2, 'confirmed', 'email') \g /dev/null
 SELECT is(pg_temp.may(2), 'allow', 'confirmed is');
 SELECT nurture_consent(2, 'renewed', 'email') \g /dev/null
