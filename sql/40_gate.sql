@@ -31,16 +31,6 @@ CREATE FUNCTION nurture_consent_changed() RETURNS trigger
     AS 'MODULE_PATHNAME', 'nurture_consent_changed';
 COMMENT ON FUNCTION nurture_consent_changed() IS 'Trigger: from consent events to the state of consent, cancelled messages and lifted stops.';
 
-CREATE FUNCTION nurture_normal_email(email text) RETURNS text
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'nurture_normal_email';
-COMMENT ON FUNCTION nurture_normal_email(text) IS 'The address as it is compared: without blanks around it, lower case. NULL when it is none.';
-
-CREATE FUNCTION nurture_normal_phone(phone text) RETURNS text
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-    AS 'MODULE_PATHNAME', 'nurture_normal_phone';
-COMMENT ON FUNCTION nurture_normal_phone(text) IS 'The number as it is compared: digits, behind a + when it has one. NULL when it is none.';
-
 CREATE FUNCTION nurture_consent(lead_id bigint, kind text, channel text, purpose text DEFAULT 'marketing', topic text DEFAULT '*',
                                 source text DEFAULT NULL, evidence jsonb DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
                                 expires_at timestamptz DEFAULT NULL, legal_basis text DEFAULT NULL, notice_id text DEFAULT NULL,
@@ -76,16 +66,6 @@ CREATE FUNCTION nurture_resume(lead_id bigint, reason text) RETURNS integer
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_resume';
 COMMENT ON FUNCTION nurture_resume(bigint, text) IS 'Lifts pauses, and stops whose rule names resume; returns how many. What only the lead can lift stays.';
-
-CREATE FUNCTION nurture_suppress(scope text, value text, reason text, until timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'nurture_suppress';
-COMMENT ON FUNCTION nurture_suppress(text, text, text, timestamptz) IS 'Blocks a contact_point, domain, lead or account; returns how many messages that cancelled.';
-
-CREATE FUNCTION nurture_unsuppress(scope text, value text, reason text) RETURNS boolean
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'nurture_unsuppress';
-COMMENT ON FUNCTION nurture_unsuppress(text, text, text) IS 'Lifts a block; returns whether there was one.';
 
 CREATE FUNCTION nurture_may_contact(lead_id bigint, channel text, purpose text DEFAULT NULL, asset_id text DEFAULT NULL, at timestamptz DEFAULT NULL,
                                     OUT verdict text, OUT reasons text[], OUT not_before timestamptz) RETURNS record

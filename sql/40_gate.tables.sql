@@ -126,33 +126,6 @@ COMMENT ON COLUMN nurture.consent_policy.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.consent_policy.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.consent_policy');
 
-CREATE TABLE nurture.suppression (
-    scope text NOT NULL CHECK (scope IN ('contact_point', 'domain', 'lead', 'account')),
-    key_hash bytea NOT NULL CHECK (octet_length(key_hash) = 32),
-    reason text NOT NULL,
-    until timestamptz NOT NULL DEFAULT 'infinity',
-    source text,
-    since timestamptz NOT NULL DEFAULT @extschema@.nurture_now(),
-    PRIMARY KEY (key_hash, scope)
-);
-COMMENT ON TABLE nurture.suppression IS 'Hard blocks, kept as keyed hashes so that they outlive erasure and re-import.';
-COMMENT ON COLUMN nurture.suppression.scope IS 'contact_point, domain, lead or account.';
-COMMENT ON COLUMN nurture.suppression.key_hash IS 'HMAC-SHA-256 of the normalised value with the pepper.';
-COMMENT ON COLUMN nurture.suppression.reason IS 'Why.';
-COMMENT ON COLUMN nurture.suppression.until IS 'Until when; infinity: for good.';
-COMMENT ON COLUMN nurture.suppression.source IS 'Who asked for it.';
-COMMENT ON COLUMN nurture.suppression.since IS 'Since when.';
-
-CREATE TABLE nurture.secret (
-    name text PRIMARY KEY,
-    key bytea NOT NULL CHECK (octet_length(key) >= 32)
-);
-COMMENT ON TABLE nurture.secret IS 'Keys generated at install, for trials; setting nurture.pepper_file takes the place of pepper. No rights for anybody but the owner.';
-COMMENT ON COLUMN nurture.secret.name IS 'pepper: key of the contact point hashes.';
-COMMENT ON COLUMN nurture.secret.key IS 'Random bytes.';
-INSERT INTO nurture.secret (name, key)
-    SELECT 'pepper', pg_catalog.sha256(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()) || pg_catalog.uuid_send(pg_catalog.gen_random_uuid()));
-
 CREATE TABLE nurture.stop_rule (
     rule text PRIMARY KEY CHECK (rule ~ '^[a-z][a-z0-9_]*$' AND rule <> 'manual'),
     condition jsonb NOT NULL,
@@ -265,7 +238,7 @@ COMMENT ON COLUMN nurture.gate.seq IS 'Order of the decisions and changes of one
 COMMENT ON COLUMN nurture.gate.denied IS 'Which channels are refused for marketing, as bits: 1 all, 2 email, 4 phone, 8 sms, 16 push, 32 post, 64 in_person, 128 another; the same times 65536 for other purposes.';
 COMMENT ON COLUMN nurture.gate.stopped_until IS 'Latest end of the stops in nurture.stop_effect.';
 COMMENT ON COLUMN nurture.gate.paused_until IS 'Latest end of the pauses in nurture.stop_effect.';
-COMMENT ON COLUMN nurture.gate.suppressed IS 'The lead itself is suppressed.';
+COMMENT ON COLUMN nurture.gate.suppressed IS 'There is, or was, a suppression of the lead itself or of an address as far as it is concerned.';
 COMMENT ON COLUMN nurture.gate.merged_into IS 'The survivor, when the lead was merged.';
 COMMENT ON COLUMN nurture.gate.erased IS 'The lead was erased.';
 COMMENT ON COLUMN nurture.gate.recent IS 'Times of recent messages, an upper bound; NULL: not kept.';
@@ -378,9 +351,6 @@ COMMENT ON COLUMN nurture.review.reason IS 'Why.';
 COMMENT ON COLUMN nurture.review.opened_at IS 'When it was opened.';
 COMMENT ON COLUMN nurture.review.closed_at IS 'When it was ruled.';
 COMMENT ON COLUMN nurture.review.closed_by IS 'By whom.';
-
-CREATE INDEX lead_normal_email ON nurture.lead (@extschema@.nurture_normal_email(email)) WHERE email IS NOT NULL;
-CREATE INDEX lead_normal_phone ON nurture.lead (@extschema@.nurture_normal_phone(phone)) WHERE phone IS NOT NULL;
 
 -- Guards fire whatever session_replication_role says; a restore and a logical
 -- apply worker are let through by the functions.

@@ -3,6 +3,7 @@
  *	  Reads phone numbers.
  */
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "phone.h"
@@ -190,9 +191,7 @@ is_e164(const char *digits)
 static bool
 write_number(const char *code, const char *number, char *normal)
 {
-	normal[0] = '+';
-	strcpy(normal + 1, code);
-	strcat(normal, number);
+	snprintf(normal, NURTURE_PHONE_NORMAL, "+%s%s", code, number);
 	return is_e164(normal + 1);
 }
 

@@ -65,20 +65,10 @@ nurture_identity_kind(const char *kind, size_t len)
 static char *
 e164(const char *phone)
 {
-	char	   *digits = nurture_gate_normal_phone(phone);
-	size_t		n;
+	bool		complete;
+	char	   *digits = nurture_gate_normal_phone(phone, NULL, &complete);
 
-	if (digits == NULL)
-		return NULL;
-	if (strncmp(digits, "00", 2) == 0)
-	{
-		digits++;
-		digits[0] = '+';
-	}
-	n = strlen(digits);
-	if (digits[0] != '+' || n < 8 || n > 16 || digits[1] == '0')
-		return NULL;
-	return digits;
+	return complete ? digits : NULL;
 }
 
 /* Returns a number without what people put between its parts, upper case. */

@@ -45,7 +45,8 @@ static KeptPlan next_owners = KEPT_PLAN(
 										"  AND @extschema@.nurture_normal_email(l.email) = u.value"
 										"  AND l.merged_into IS NULL AND l.erased_at IS NULL)"
 										" WHEN 'phone' THEN (SELECT min(l.lead_id) FROM nurture.lead l WHERE l.phone IS NOT NULL"
-										"  AND @extschema@.nurture_normal_phone(l.phone) = ANY (ARRAY[u.value, '00' || substr(u.value, 2)])"
+										"  AND @extschema@.nurture_normal_phone(l.phone, l.country) = u.value"
+										"  AND @extschema@.nurture_normal_phone(l.phone) = u.value"
 										"  AND l.merged_into IS NULL AND l.erased_at IS NULL) END"
 										" FROM unnest($1, $2) AS u(kind, value)",
 										TEXTARRAYOID, TEXTARRAYOID);

@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "facts/lead.h"
 #include "gate/consent_say.h"
+#include "gate/contact_point.h"
 #include "gate/gate_private.h"
 #include "gate/token.h"
 #include "utils/builtins.h"
@@ -53,7 +54,7 @@ KEPT_PLAN("UPDATE nurture.consent_token AS t SET used_at = $3,"
 		  INT8OID, BYTEAOID, TIMESTAMPTZOID, INT8OID);
 
 static KeptPlan read_address =
-KEPT_PLAN("SELECT l.email, l.phone, l.erased_at IS NOT NULL"
+KEPT_PLAN("SELECT l.email, l.phone, l.erased_at IS NOT NULL, l.country"
 		  " FROM nurture.lead AS l WHERE l.lead_id = $1", INT8OID);
 
 /* what the lead said no to since then, of the token's scope or a wider one */
@@ -100,7 +101,7 @@ static bytea *
 address_hash(int64 lead_id, const char *channel, bool *found, bool *erased)
 {
 	Datum		value = Int64GetDatum(lead_id);
-	char	   *address = NULL;
+	ContactPoint point;
 	uint8		hash[GATE_HASH_LEN];
 	bool		null;
 
@@ -110,13 +111,13 @@ address_hash(int64 lead_id, const char *channel, bool *found, bool *erased)
 	if (!*found)
 		return NULL;
 	*erased = DatumGetBool(nurture_cell(0, 3, &null));
-	if (strcmp(channel, "email") == 0)
-		address = nurture_gate_normal_email(nurture_cell_text(0, 1));
-	else if (strcmp(channel, "phone") == 0 || strcmp(channel, "sms") == 0)
-		address = nurture_gate_normal_phone(nurture_cell_text(0, 2));
-	if (address == NULL)
+	nurture_contact_read(nurture_contact_kind(channel),
+						 nurture_cell_text(0, 1), nurture_cell_text(0, 2),
+						 nurture_cell_text(0, 4), &point);
+	if (point.address == NULL)
 		return NULL;
-	nurture_gate_hash(nurture_gate_rules(), "contact_point", address, hash);
+	nurture_gate_hash(nurture_gate_rules(), "contact_point", point.address,
+					  hash);
 	return DatumGetByteaPP(nurture_gate_hash_datum(hash));
 }
 

@@ -5,10 +5,44 @@
  */
 #include "base/compat.h"
 
+#include "gate/contact_point.h"
 #include "gate/decide.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+
+/* Asks whether there is an address that the message may go to. */
+static void
+decide_address(const GateLead *lead, const GateAsk *ask, int class,
+			   GateDecision *decision)
+{
+	GateFinding *finding;
+	bool		sound = ask->contact_known && ask->contact_fault == NULL;
+	const char *kind;
+	GateVerdict verdict;
+
+	finding = nurture_gate_found(decision, "contact_point",
+								 sound || !ask->contact_needed, GATE_REFUSE,
+								 ask->contact_known ? "contact_point_invalid" :
+								 "no_contact_point",
+								 !ask->contact_needed ? "none asked for" :
+								 sound ? "known" :
+								 ask->contact_known ? ask->contact_fault :
+								 "unknown");
+	if (ask->remedies && finding->reason)
+		finding->remedy = psprintf("UPDATE nurture.lead SET %s = '...' WHERE lead_id = " INT64_FORMAT,
+								   ask->contact_email ? "email" : "phone",
+								   lead->lead_id);
+	verdict = nurture_address_verdict(ask->address_kinds, class, &kind);
+	finding = nurture_gate_found(decision, "address_kind",
+								 verdict == GATE_ALLOW, verdict,
+								 kind && strcmp(kind, "role") == 0 ?
+								 "role_address" : "disposable_address",
+								 kind ? kind : "personal");
+	if (ask->remedies && finding->reason)
+		finding->remedy = psprintf("Ask the lead for an address of its own, or change the row %s of nurture.address_policy.",
+								   kind);
+}
 
 /* Asks what blocks the lead or its address. */
 void
@@ -16,21 +50,10 @@ nurture_gate_decide_blocks(const GateLead *lead, const GateAsk *ask, int class,
 						   GateDecision *decision)
 {
 	GateFinding *finding;
-	bool		email = strcmp(ask->channel, "email") == 0;
-	bool		phone = strcmp(ask->channel, "phone") == 0 ||
-	strcmp(ask->channel, "sms") == 0;
 	int			stops = 0;
 	int			pauses = 0;
 
-	finding = nurture_gate_found(decision, "contact_point",
-								 ask->contact_hash != NULL || (!email && !phone),
-								 GATE_REFUSE, "no_contact_point",
-								 ask->contact_hash != NULL ? "known" :
-								 email || phone ? "unknown" : "none asked for");
-	if (ask->remedies && finding->reason)
-		finding->remedy = psprintf("UPDATE nurture.lead SET %s = '...' WHERE lead_id = " INT64_FORMAT,
-								   email ? "email" : "phone", lead->lead_id);
-
+	decide_address(lead, ask, class, decision);
 	for (int i = 0; i < ask->nsuppressions; i++)
 	{
 		const GateSuppression *block = &ask->suppressions[i];
@@ -39,17 +62,25 @@ nurture_gate_decide_blocks(const GateLead *lead, const GateAsk *ask, int class,
 									 "suppressed",
 									 psprintf("%s: %s, until %s", block->scope,
 											  block->reason, nurture_gate_when(block->until)));
+		finding->version = psprintf("%s:%s", block->scope, block->reason);
 		finding->passes_from = block->until;
 		if (ask->remedies)
 			finding->remedy =
+				strcmp(block->scope, "lead_address") == 0 ?
+				psprintf("A new address lifts it: UPDATE nurture.lead SET %s = '...' WHERE lead_id = " INT64_FORMAT,
+						 ask->contact_email ? "email" : "phone",
+						 lead->lead_id) :
 				strcmp(block->scope, "lead") == 0 ?
 				psprintf("SELECT nurture_unsuppress('lead', '" INT64_FORMAT "', '<reason>')",
 						 lead->lead_id) :
 				strcmp(block->scope, "account") == 0 ?
 				psprintf("SELECT nurture_unsuppress('account', '" INT64_FORMAT "', '<reason>')",
 						 lead->account_id) :
-				psprintf("SELECT nurture_unsuppress('%s', (SELECT %s FROM nurture.lead WHERE lead_id = " INT64_FORMAT "), '<reason>')",
-						 block->scope, email ? "email" : "phone",
+				strcmp(block->scope, "domain") == 0 ?
+				"SELECT nurture_unsuppress('domain', '<domain>', '<reason>')" :
+				psprintf("SELECT nurture_unsuppress('contact_point', (SELECT %s FROM nurture.lead WHERE lead_id = " INT64_FORMAT "), '<reason>')",
+						 ask->contact_email ? "email" :
+						 "nurture_normal_phone(phone, country)",
 						 lead->lead_id);
 	}
 	if (ask->nsuppressions == 0)

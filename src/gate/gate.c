@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "gate/contact_point.h"
 #include "gate/gate_private.h"
 
 /* Registers caches and reactors. */
@@ -11,6 +12,7 @@ void
 nurture_gate_init(void)
 {
 	nurture_gate_rules_init();
+	nurture_contact_init();
 	nurture_consent_init();
 	nurture_stop_init();
 	nurture_form_answer_init();

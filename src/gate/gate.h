@@ -78,9 +78,14 @@ extern const char *nurture_gate_again(int64 lead_id, int64 message_id,
  */
 extern int64 nurture_delivery_expire(TimestampTz now, int max);
 
-/* Contact points as they are compared; NULL when it is none. */
+/*
+ * Contact points as they are compared; NULL when it is none.  country says
+ * what a number without country code means, NULL = unknown; *e164 whether the
+ * result has one.
+ */
 extern char *nurture_gate_normal_email(const char *email);
-extern char *nurture_gate_normal_phone(const char *phone);
+extern char *nurture_gate_normal_phone(const char *phone, const char *country,
+									   bool *e164);
 
 /* Updates the gate row: what changed may forbid a message. */
 extern void nurture_gate_bump(int64 lead_id);

@@ -138,6 +138,8 @@ typedef struct GateRules
 	ContactPolicy *contact;		/* see contact_policy.h */
 	const uint8 *pepper;
 	int			pepper_len;
+	const char *pepper_file;	/* that it was read from, "" = generated */
+	bool		pepper_checked; /* is the one that suppressions were made with */
 } GateRules;
 
 /* Kinds of consent events, and the states that follow. */
@@ -238,7 +240,6 @@ typedef struct GateLead
 	const char *time_zone;
 	const char *stage;			/* "new" when it has no row */
 	TimestampTz verified_at;	/* DT_NOBEGIN = not */
-	bool		ours;			/* its row was written by this transaction */
 	bool		has_account;
 	int64		account_id;
 	int			nconsents;
@@ -295,7 +296,12 @@ typedef struct GateAsk
 	TimestampTz now;
 	bool		no_asset;		/* asks about lead and channel alone */
 	bool		remedies;		/* tell those, too */
+	bool		contact_needed; /* the channel goes to an address: */
+	bool		contact_email;	/* of e-mail, else a number */
+	bool		contact_known;	/* the lead has one */
+	const char *contact_fault;	/* why nothing may go there, NULL = it may */
 	const uint8 *contact_hash;	/* of the address, NULL = none */
+	int			address_kinds;	/* bits: it is of a role, disposable */
 	int			nsuppressions;
 	const GateSuppression *suppressions;
 } GateAsk;
@@ -341,7 +347,6 @@ extern bool nurture_gate_listed(ArrayType *list, const char *item);
 extern void nurture_gate_hash(const GateRules *rules, const char *scope,
 							  const char *value, uint8 *hash);
 extern Datum nurture_gate_hash_datum(const uint8 *hash);
-extern void nurture_gate_lock_address(const uint8 *hash, bool suppressing);
 
 /* gate_row.c */
 extern uint64 nurture_gate_epoch;	/* grows with whatever this backend does
@@ -357,6 +362,8 @@ extern void nurture_gate_read_live(GateLead *lead, const GateRules *rules,
 								   TimestampTz now);
 extern uint32 nurture_gate_text_hash(const char *text);
 extern void nurture_gate_add_live(GateLead *lead, const GateLive *live);
+
+/* contact_point.c */
 extern void nurture_gate_suppressions(const GateLead *lead,
 									  const GateRules *rules, GateAsk *ask);
 

@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
+#include "gate/contact_point.h"
 #include "gate/gate_private.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -296,6 +297,29 @@ make_batch(Datum *ids, int n)
 	pfree(DatumGetPointer(values[0]));
 }
 
+/* Shares the locks of what a new lead has. */
+static void
+share_contact(TupleTableSlot *slot, const int *columns)
+{
+	Datum		values[4];
+	bool		nulls[4];
+	char	   *texts[3];
+
+	for (int i = 0; i < 4; i++)
+	{
+		values[i] = slot_getattr(slot, columns[i], &nulls[i]);
+		if (i < 3)
+			texts[i] = nulls[i] ? NULL : TextDatumGetCString(values[i]);
+	}
+	nurture_contact_share(texts[0], texts[1], texts[2], !nulls[3],
+						  nulls[3] ? 0 : DatumGetInt64(values[3]));
+	for (int i = 0; i < 3; i++)
+	{
+		if (texts[i] != NULL)
+			pfree(texts[i]);
+	}
+}
+
 /* Makes the gate rows of new leads. */
 static void
 leads_inserted(TriggerData *data)
@@ -305,9 +329,15 @@ leads_inserted(TriggerData *data)
 	int			id = SPI_fnumber(desc, "lead_id");
 	int			merged = SPI_fnumber(desc, "merged_into");
 	int			erased = SPI_fnumber(desc, "erased_at");
+	int			contact[4] = {SPI_fnumber(desc, "email"),
+		SPI_fnumber(desc, "phone"), SPI_fnumber(desc, "country"),
+	SPI_fnumber(desc, "account_id")};
 	Datum	   *ids = palloc(sizeof(Datum) * GATE_BATCH);
 	int			n = 0;
 
+	tuplestore_rescan(data->tg_newtable);
+	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
+		share_contact(slot, contact);
 	tuplestore_rescan(data->tg_newtable);
 	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
 	{
@@ -364,9 +394,12 @@ typedef struct ChangedLead
 	bool		erased;
 	bool		closed;			/* was merged or erased by this statement */
 	bool		merged;			/* was merged, into another than before */
-	bool		moved;			/* has another address now: */
+	bool		moved;			/* has another address or account now: */
 	char	   *email;
 	char	   *phone;
+	char	   *country;
+	bool		has_account;
+	int64		account_id;
 } ChangedLead;
 
 static int
@@ -382,26 +415,29 @@ compare_changed(const void *a, const void *b)
 static void
 cancel_suppressed(const ChangedLead *changed)
 {
-	static const char *const channels[] = {"email", "phone", "sms"};
 	Datum		value = Int64GetDatum(changed->lead_id);
 	GateLead	lead = {
-		.found = true,.ours = true,.lead_id = changed->lead_id,
-		.email = changed->email,.phone = changed->phone
+		.found = true,.suppressed = true,.lead_id = changed->lead_id,
+		.email = changed->email,
+		.phone = changed->phone,.country = changed->country,
+		.has_account = changed->has_account,.account_id = changed->account_id
 	};
 
 	(void) nurture_execute_latest(&find_waiting, &value, NULL, false);
 	if (SPI_processed == 0)
 		return;
-	for (int i = 0; i < lengthof(channels); i++)
+	for (ContactKind kind = CONTACT_NONE; kind <= CONTACT_PHONE; kind++)
 	{
-		GateAsk		ask = {.channel = channels[i],.now = nurture_now_wall()};
+		GateAsk		ask = {.now = nurture_now_wall()};
 		CancelScope scope = {
-			.lead_id = changed->lead_id,.classes = CLASS_ALL,
-			.channel = channels[i],.topic = "*",.product = "*",
-			.reason = "suppressed"
+			.lead_id = changed->lead_id,.classes = CLASS_ALL,.channel = "*",
+			.topic = "*",.product = "*",.reason = "suppressed"
 		};
 
-		nurture_gate_suppressions(&lead, nurture_gate_rules(), &ask);
+		/* without an address: the account */
+		if (kind != CONTACT_NONE)
+			scope.channels = nurture_contact_channels(kind);
+		nurture_contact_suppressions(&lead, nurture_gate_rules(), kind, &ask);
 		if (ask.nsuppressions > 0)
 			(void) nurture_gate_cancel(&scope);
 	}
@@ -475,9 +511,12 @@ leads_updated(TriggerData *data)
 			(oldnull[8] || DatumGetInt64(old[8]) != DatumGetInt64(new[8]));
 		leads[n].closed = (oldnull[8] && !newnull[8]) ||
 			(oldnull[9] && !newnull[9]);
-		leads[n].moved = !same[0] || !same[1];
+		leads[n].moved = !same[0] || !same[1] || !same[2] || !same[7];
 		leads[n].email = newnull[0] ? NULL : TextDatumGetCString(new[0]);
 		leads[n].phone = newnull[1] ? NULL : TextDatumGetCString(new[1]);
+		leads[n].country = newnull[2] ? NULL : TextDatumGetCString(new[2]);
+		leads[n].has_account = !newnull[7];
+		leads[n].account_id = newnull[7] ? 0 : DatumGetInt64(new[7]);
 		n++;
 	}
 	ExecDropSingleTupleTableSlot(before);
@@ -485,6 +524,14 @@ leads_updated(TriggerData *data)
 
 	if (n > 1)
 		qsort(leads, n, sizeof(ChangedLead), compare_changed);
+	/* before the gates, as whoever suppresses does */
+	for (int i = 0; i < n; i++)
+	{
+		if (leads[i].moved)
+			nurture_contact_share(leads[i].email, leads[i].phone,
+								  leads[i].country, leads[i].has_account,
+								  leads[i].account_id);
+	}
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

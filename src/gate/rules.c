@@ -6,17 +6,13 @@
 
 #include "base/plans.h"
 #include "base/rulecache.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "facts/vocabulary.h"
 #include "gate/contact_policy.h"
-#include "storage/fd.h"
+#include "gate/pepper.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-
-#define PEPPER_MIN	32			/* bytes of a pepper file at least */
-#define PEPPER_MAX	1024		/* and what is read of it */
 
 static const struct
 {
@@ -52,9 +48,6 @@ KEPT_PLAN_SCAN("SELECT audience_type, stage, message_classes"
 static KeptPlan read_reasons =
 KEPT_PLAN_SCAN("SELECT reason, text, remedy FROM nurture.reason", 0);
 
-static KeptPlan read_pepper =
-KEPT_PLAN_SCAN("SELECT key FROM nurture.secret WHERE name = 'pepper'", 0);
-
 static KeptPlan read_stop_rules =
 KEPT_PLAN_SCAN("SELECT rule, condition::text, effect, mode, scope::text,"
 			   " duration, lifted_by FROM nurture.stop_rule"
@@ -73,7 +66,7 @@ static RuleCache gate_cache = {
 	.name = "gate",
 	.tables = {"consent_policy", "channel", "frequency_cap", "stage", "reason",
 		"contact_policy", "quiet_hours", "blackout", "rest_period", "holdout",
-	"country_zone"},
+	"country_zone", "secret"},
 	.load = load_rules
 };
 
@@ -360,52 +353,6 @@ load_caps(GateRules *rules, Snapshot snapshot)
 	}
 }
 
-/*
- * Reads the pepper: the file named in nurture.pepper_file, else the key
- * generated at install.
- */
-static void
-load_pepper(GateRules *rules, Snapshot snapshot)
-{
-	bool		null;
-	bytea	   *key;
-	uint8	   *pepper;
-
-	if (nurture_pepper_file != NULL && nurture_pepper_file[0] != '\0')
-	{
-		FILE	   *file = AllocateFile(nurture_pepper_file, PG_BINARY_R);
-		size_t		len;
-
-		pepper = palloc(PEPPER_MAX);
-		if (file == NULL)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read the file that nurture.pepper_file names: %m"),
-					 errhint("Without it no contact point can be compared with those that are suppressed.")));
-		len = fread(pepper, 1, PEPPER_MAX, file);
-		FreeFile(file);
-		if (len < PEPPER_MIN)
-			ereport(ERROR,
-					(errcode(ERRCODE_CONFIG_FILE_ERROR),
-					 errmsg("the file that nurture.pepper_file names has less than %d bytes",
-							PEPPER_MIN)));
-		rules->pepper = pepper;
-		rules->pepper_len = len;
-		return;
-	}
-	(void) nurture_execute_snapshot(&read_pepper, NULL, NULL, snapshot);
-	if (SPI_processed != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("there is no key for the hashes of contact points"),
-				 errhint("Set nurture.pepper_file, or put the row \"pepper\" of nurture.secret back.")));
-	key = DatumGetByteaPP(nurture_cell(0, 1, &null));
-	rules->pepper_len = VARSIZE_ANY_EXHDR(key);
-	pepper = palloc(rules->pepper_len);
-	memcpy(pepper, VARDATA_ANY(key), rules->pepper_len);
-	rules->pepper = pepper;
-}
-
 static void *
 load_rules(Snapshot snapshot)
 {
@@ -438,7 +385,7 @@ load_rules(Snapshot snapshot)
 		rules->reasons[row].remedy = remedy ? pstrdup(remedy) : NULL;
 	}
 	rules->contact = nurture_contact_policy_load(snapshot);
-	load_pepper(rules, snapshot);
+	nurture_pepper_load(rules, snapshot);
 	return rules;
 }
 
@@ -522,7 +469,14 @@ nurture_gate_rules_init(void)
 const GateRules *
 nurture_gate_rules(void)
 {
-	return nurture_rulecache_get(&gate_cache);
+	const GateRules *rules = nurture_rulecache_get(&gate_cache);
+
+	if (!nurture_pepper_is_current(rules))
+	{
+		nurture_rulecache_forget(&gate_cache);
+		rules = nurture_rulecache_get(&gate_cache);
+	}
+	return rules;
 }
 
 /* Returns the stop rules, ordered by code. */

@@ -5,7 +5,6 @@
  */
 #include "base/compat.h"
 
-#include "access/transam.h"
 #include "access/xact.h"
 #include "base/plans.h"
 #include "base/read.h"
@@ -16,8 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-
-#define MAX_HASHES	5			/* suppression keys of one message */
 
 /*
  * What is read of a lead.  One more column is one more line in an enum and its
@@ -44,8 +41,7 @@ static KeptRead read_gate = {
 enum
 {
 	LEAD_EMAIL, LEAD_PHONE, LEAD_COUNTRY, LEAD_AUDIENCE_TYPE, LEAD_LANGUAGE,
-	LEAD_VERIFIED_AT, LEAD_ACCOUNT_ID, LEAD_ERASED_AT, LEAD_XMIN,
-	LEAD_TIME_ZONE
+	LEAD_VERIFIED_AT, LEAD_ACCOUNT_ID, LEAD_ERASED_AT, LEAD_TIME_ZONE
 };
 
 static KeptRead read_lead = {
@@ -58,7 +54,6 @@ static KeptRead read_lead = {
 		[LEAD_VERIFIED_AT] = {"audience_verified_at", TIMESTAMPTZOID},
 		[LEAD_ACCOUNT_ID] = {"account_id", INT8OID},
 		[LEAD_ERASED_AT] = {"erased_at", TIMESTAMPTZOID},
-		[LEAD_XMIN] = {"xmin", XIDOID},
 		[LEAD_TIME_ZONE] = {"time_zone", TEXTOID}
 	}
 };
@@ -113,19 +108,6 @@ static KeptRead read_live = {
 		[LIVE_TAKEN_AT] = {"taken_at", TIMESTAMPTZOID},
 		[LIVE_NOT_BEFORE] = {"not_before", TIMESTAMPTZOID},
 		[LIVE_DECIDED_AT] = {"decided_at", TIMESTAMPTZOID}
-	}
-};
-
-enum
-{
-	SUPPRESSION_SCOPE, SUPPRESSION_REASON, SUPPRESSION_UNTIL
-};
-
-static KeptRead read_suppression = {
-	"suppression", {{"key_hash", BYTEAOID}}, {
-		[SUPPRESSION_SCOPE] = {"scope", TEXTOID},
-		[SUPPRESSION_REASON] = {"reason", TEXTOID},
-		[SUPPRESSION_UNTIL] = {"until", TIMESTAMPTZOID}
 	}
 };
 
@@ -248,9 +230,6 @@ read_facts(GateLead *lead, Snapshot snapshot)
 		(void) nurture_read_cell(&read, LEAD_ERASED_AT, &null);
 		if (!null)
 			lead->erased = true;
-		value = nurture_read_cell(&read, LEAD_XMIN, &null);
-		lead->ours =
-			TransactionIdIsCurrentTransactionId(DatumGetTransactionId(value));
 	}
 	nurture_read_close(&read);
 	return found;
@@ -495,7 +474,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->time_zone = NULL;
 	lead->slowest = NORMAL_PACE;
 	lead->nrests = 0;
-	lead->ours = lead->has_account = false;
+	lead->has_account = false;
 	lead->prefers = false;
 	lead->nconsents = lead->nstops = lead->npreferences = lead->nlive = 0;
 	lead->maxlive = lead->nadded = 0;
@@ -539,92 +518,4 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	}
 	PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
-}
-
-/*
- * Hashes the contact point of the channel into hash and looks up what is
- * suppressed: the lead, its account, the address and its domain.  Sets the
- * ask's contact_hash, and suppressions.
- */
-void
-nurture_gate_suppressions(const GateLead *lead, const GateRules *rules,
-						  GateAsk *ask)
-{
-	Datum		hashes[MAX_HASHES];
-	uint8		hash[GATE_HASH_LEN];
-	char		id[24];
-	char	   *address = NULL;
-	GateSuppression *found = NULL;
-	int			max = 0;
-	RowRead		read;
-	int			n = 0;
-	bool		email = strcmp(ask->channel, "email") == 0;
-
-	ask->contact_hash = NULL;
-	ask->nsuppressions = 0;
-	if (!lead->found)
-		return;
-	if (email)
-		address = nurture_gate_normal_email(lead->email);
-	else if (strcmp(ask->channel, "phone") == 0 ||
-			 strcmp(ask->channel, "sms") == 0)
-		address = nurture_gate_normal_phone(lead->phone);
-	if (address != NULL)
-	{
-		uint8	   *kept = palloc(GATE_HASH_LEN);
-
-		nurture_gate_hash(rules, "contact_point", address, kept);
-		if (lead->ours)
-			nurture_gate_lock_address(kept, false);
-		ask->contact_hash = kept;
-		hashes[n++] = nurture_gate_hash_datum(kept);
-	}
-	if (email && address != NULL)
-	{
-		nurture_gate_hash(rules, "domain", strrchr(address, '@') + 1, hash);
-		hashes[n++] = nurture_gate_hash_datum(hash);
-	}
-	if (lead->suppressed)
-	{
-		snprintf(id, sizeof(id), INT64_FORMAT, lead->lead_id);
-		nurture_gate_hash(rules, "lead", id, hash);
-		hashes[n++] = nurture_gate_hash_datum(hash);
-	}
-	if (lead->has_account)
-	{
-		snprintf(id, sizeof(id), INT64_FORMAT, lead->account_id);
-		nurture_gate_hash(rules, "account", id, hash);
-		hashes[n++] = nurture_gate_hash_datum(hash);
-	}
-	if (n == 0)
-		return;
-	/* one that did not concern the lead before has not touched its gate row */
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetLatestSnapshot());
-	nurture_read_open(&read, &read_suppression, GetActiveSnapshot());
-	for (int i = 0; i < n; i++)
-	{
-		nurture_read_find(&read, &hashes[i]);
-		while (nurture_read_next(&read))
-		{
-			TimestampTz until = read_time(&read, SUPPRESSION_UNTIL, DT_NOEND);
-
-			if (until <= ask->now)
-				continue;
-			if (ask->nsuppressions == max)
-			{
-				max = max ? max * 2 : 4;
-				found = found ? repalloc(found, sizeof(GateSuppression) * max) :
-					palloc(sizeof(GateSuppression) * max);
-			}
-			found[ask->nsuppressions].scope =
-				nurture_read_text(&read, SUPPRESSION_SCOPE);
-			found[ask->nsuppressions].reason =
-				nurture_read_text(&read, SUPPRESSION_REASON);
-			found[ask->nsuppressions++].until = until;
-		}
-	}
-	nurture_read_close(&read);
-	PopActiveSnapshot();
-	ask->suppressions = found;
 }

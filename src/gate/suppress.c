@@ -1,39 +1,49 @@
 /*
  * suppress.c
- *	  Hard blocks on leads, accounts, contact points and domains.
+ *	  Hard blocks on leads, accounts, contact points and domains, and on one
+ *	  address of one lead.
  */
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
-#include "base/settings.h"
 #include "catalog/pg_type.h"
-#include "gate/gate_private.h"
+#include "gate/contact_point.h"
+#include "gate/pepper.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 NURTURE_FUNCTION(nurture_suppress);
 NURTURE_FUNCTION(nurture_unsuppress);
 
 static KeptPlan add_block =
 KEPT_PLAN("INSERT INTO nurture.suppression AS s (scope, key_hash, reason,"
-		  " until) VALUES ($1, $2, $3, $4)"
-		  " ON CONFLICT (key_hash, scope) DO UPDATE"
-		  " SET reason = EXCLUDED.reason,"
+		  " until, source, since) VALUES ($1, $2, $3, $4, $5, $6)"
+		  " ON CONFLICT (key_hash, scope) DO UPDATE SET"
+		  " reason = CASE WHEN EXCLUDED.until >= s.until"
+		  " THEN EXCLUDED.reason ELSE s.reason END,"
+		  " source = CASE WHEN EXCLUDED.until >= s.until"
+		  " THEN EXCLUDED.source ELSE s.source END,"
+		  " since = CASE WHEN s.until <= EXCLUDED.since"
+		  " THEN EXCLUDED.since ELSE s.since END,"
 		  " until = GREATEST(s.until, EXCLUDED.until)",
-		  TEXTOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID);
+		  TEXTOID, BYTEAOID, TEXTOID, TIMESTAMPTZOID, TEXTOID,
+		  TIMESTAMPTZOID);
 
 static KeptPlan remove_block =
 KEPT_PLAN("DELETE FROM nurture.suppression AS s"
 		  " WHERE s.key_hash = $2 AND s.scope = $1", TEXTOID, BYTEAOID);
 
 static KeptPlan find_block =
-KEPT_PLAN("SELECT s.reason, s.until FROM nurture.suppression AS s"
-		  " WHERE s.key_hash = $1 AND s.scope = 'lead'", BYTEAOID);
+KEPT_PLAN("SELECT s.reason, s.until, s.source FROM nurture.suppression AS s"
+		  " WHERE s.key_hash = $1 AND s.scope = $2 AND s.until > $3",
+		  BYTEAOID, TEXTOID, TIMESTAMPTZOID);
 
 static KeptPlan find_by_email =
 KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l"
@@ -42,86 +52,151 @@ KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l"
 
 static KeptPlan find_by_phone =
 KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l"
-		  " WHERE @extschema@.nurture_normal_phone(l.phone) = $1"
+		  " WHERE @extschema@.nurture_normal_phone(l.phone, l.country) = $1"
 		  " ORDER BY l.lead_id", TEXTOID);
 
 static KeptPlan find_by_account =
 KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l"
 		  " WHERE l.account_id = $1 ORDER BY l.lead_id", INT8OID);
 
+/* the domain, and what lies in it */
 static KeptPlan find_by_domain =
-KEPT_PLAN_SCAN("SELECT l.lead_id FROM nurture.lead AS l"
-			   " WHERE pg_catalog.split_part(@extschema@.nurture_normal_email(l.email), '@', -1) = $1"
+KEPT_PLAN_SCAN("SELECT l.lead_id FROM nurture.lead AS l, LATERAL ("
+			   "SELECT pg_catalog.split_part("
+			   "@extschema@.nurture_normal_email(l.email), '@', -1)"
+			   " OFFSET 0) AS d (domain)"
+			   " WHERE l.email IS NOT NULL AND (d.domain = $1"
+			   " OR right(d.domain, length($1) + 1) = '.' || $1)"
 			   " ORDER BY l.lead_id", TEXTOID);
 
 static KeptPlan find_by_id =
 KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l WHERE l.lead_id = $1",
 		  INT8OID);
 
+static KeptPlan find_contact =
+KEPT_PLAN("SELECT l.email, l.phone, l.country FROM nurture.lead AS l"
+		  " WHERE l.lead_id = $1", INT8OID);
+
 static KeptPlan flag_lead =
 KEPT_PLAN("INSERT INTO nurture.gate AS g (lead_id, seq, suppressed)"
 		  " VALUES ($1, 1, $2) ON CONFLICT (lead_id) DO UPDATE"
-		  " SET seq = g.seq + 1, suppressed = EXCLUDED.suppressed",
+		  " SET seq = g.seq + 1, suppressed = g.suppressed OR EXCLUDED.suppressed",
 		  INT8OID, BOOLOID);
 
 /* What a suppression is about. */
 typedef struct SuppressedKey
 {
 	const char *scope;
-	char	   *value;			/* normalised */
-	const char *channels[2];	/* of messages it forbids; NULL = all */
+	const char *value;			/* normalised, NULL = its hash alone is known */
+	uint8		hash[GATE_HASH_LEN];
+	ContactKind kind;			/* of messages it forbids; CONTACT_NONE = all */
 	KeptPlan   *find;			/* leads it concerns */
-	bool		by_id;			/* value is a number */
-	int64		id;
+	Datum		find_by;		/* its parameter */
+	bool		flags;			/* the gate row says that there is one: */
+	int64		lead_id;		/* of this lead */
 } SuppressedKey;
 
 static void
-read_block(const char *scope, const char *value, SuppressedKey *block)
+raise_no_value(const char *what, const char *hint)
 {
-	memset(block, 0, sizeof(*block));
-	block->scope = scope;
-	if (strcmp(scope, "contact_point") == 0)
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the value to suppress is no %s", what),
+			 errhint("%s", hint)));
+}
+
+static int64
+read_id(const char *value, const char *what)
+{
+	char	   *end;
+	int64		id;
+
+	errno = 0;
+	id = strtoi64(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0')
+		raise_no_value(what, "Give its number.");
+	return id;
+}
+
+/* Reads an e-mail address or a phone number into the key. */
+static void
+read_contact(const char *value, SuppressedKey *key)
+{
+	bool		e164;
+
+	if (strchr(value, '@') != NULL)
 	{
-		if (strchr(value, '@') != NULL)
-		{
-			block->value = nurture_gate_normal_email(value);
-			block->channels[0] = "email";
-			block->find = &find_by_email;
-		}
-		else
-		{
-			block->value = nurture_gate_normal_phone(value);
-			block->channels[0] = "phone";
-			block->channels[1] = "sms";
-			block->find = &find_by_phone;
-		}
+		key->kind = CONTACT_EMAIL;
+		key->value = nurture_gate_normal_email(value);
+		if (key->value == NULL)
+			raise_no_value("e-mail address",
+						   "Write it without name and brackets, such as anna@example.com.");
+		key->find = &find_by_email;
 	}
+	else
+	{
+		key->kind = CONTACT_PHONE;
+		key->value = nurture_gate_normal_phone(value, NULL, &e164);
+		if (!e164)
+			raise_no_value("e-mail address, and no phone number with its country code",
+						   "Write a number as +33 1 23 45 67 89, or use nurture_normal_phone(number, country).");
+		key->find = &find_by_phone;
+	}
+	key->find_by = CStringGetTextDatum(key->value);
+}
+
+static void
+read_lead_address(const char *value, SuppressedKey *key)
+{
+	const char *colon = strchr(value, ':');
+
+	if (colon == NULL)
+		raise_no_value("address of a lead",
+					   "Write the number of the lead, a colon and the address, such as 42:anna@example.com.");
+	key->lead_id = read_id(pnstrdup(value, colon - value), "lead");
+	read_contact(colon + 1, key);
+	key->value = psprintf(INT64_FORMAT ":%s", key->lead_id, key->value);
+	key->find = &find_by_id;
+	key->find_by = Int64GetDatum(key->lead_id);
+	key->flags = true;
+}
+
+/* Reads scope and value; raises unless they are some. */
+static void
+read_key(const char *scope, const char *value, SuppressedKey *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->scope = scope;
+	if (strcmp(scope, "contact_point") == 0)
+		read_contact(value, key);
+	else if (strcmp(scope, "lead_address") == 0)
+		read_lead_address(value, key);
 	else if (strcmp(scope, "domain") == 0)
 	{
 		const char *at = strrchr(value, '@');
-		char	   *whole = nurture_gate_normal_email(psprintf("x@%s", at ? at + 1 : value));
 
-		block->value = whole ? whole + 2 : NULL;
-		block->channels[0] = "email";
-		block->find = &find_by_domain;
+		key->kind = CONTACT_EMAIL;
+		key->value = nurture_gate_normal_domain(at ? at + 1 : value);
+		if (key->value == NULL || strchr(key->value, '.') == NULL)
+			raise_no_value("domain",
+						   "Write it with two labels at least, such as example.com; what lies in it is covered.");
+		key->find = &find_by_domain;
+		key->find_by = CStringGetTextDatum(key->value);
 	}
 	else if (strcmp(scope, "lead") == 0 || strcmp(scope, "account") == 0)
 	{
-		block->by_id = true;
-		block->id = pg_strtoint64(value);
-		block->value = psprintf(INT64_FORMAT, block->id);
-		block->find = strcmp(scope, "lead") == 0 ? &find_by_id :
-			&find_by_account;
+		key->flags = strcmp(scope, "lead") == 0;
+		key->lead_id = read_id(value, scope);
+		key->value = psprintf(INT64_FORMAT, key->lead_id);
+		key->find = key->flags ? &find_by_id : &find_by_account;
+		key->find_by = Int64GetDatum(key->lead_id);
 	}
 	else
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("unknown scope of suppression \"%s\"", scope),
-				 errhint("Scopes are contact_point, domain, lead and account.")));
-	if (block->value == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the value to suppress is no address")));
+				 errmsg("unknown scope of suppression \"%.64s\"", scope),
+				 errhint("Scopes are contact_point, domain, lead, account and lead_address.")));
+	nurture_gate_hash(nurture_gate_rules(), scope, key->value, key->hash);
 }
 
 static void
@@ -135,33 +210,17 @@ check_right(AclMode mode)
 				 errhint("It needs the right to INSERT into, and to lift one to DELETE from, nurture.suppression.")));
 }
 
-/* Says once per session that the pepper lies in the database. */
-static void
-warn_of_pepper(void)
-{
-	static bool warned = false;
-
-	if (warned || (nurture_pepper_file != NULL && nurture_pepper_file[0]))
-		return;
-	warned = true;
-	ereport(NOTICE,
-			(errmsg("hashes of contact points use a key that is kept in the database"),
-			 errhint("For more than trials set nurture.pepper_file; losing that file means losing every suppression.")));
-}
-
 /*
- * Updates the gate rows of the leads a block concerns, in lead order and found
+ * Updates the gate rows of the leads a key concerns, in lead order and found
  * with the latest snapshot; returns their number and ids.
  */
 static uint64
-touch_leads(const SuppressedKey *block, bool set, int64 **ids)
+touch_leads(const SuppressedKey *key, bool set, int64 **ids)
 {
-	Datum		values[2];
+	Datum		values[2] = {key->find_by, BoolGetDatum(set)};
 	uint64		n;
 
-	values[0] = block->by_id ? Int64GetDatum(block->id) :
-		CStringGetTextDatum(block->value);
-	(void) nurture_execute_latest(block->find, values, NULL, false);
+	(void) nurture_execute_latest(key->find, values, NULL, false);
 	n = SPI_processed;
 	*ids = palloc(sizeof(int64) * Max(n, 1));
 	for (uint64 row = 0; row < n; row++)
@@ -170,174 +229,273 @@ touch_leads(const SuppressedKey *block, bool set, int64 **ids)
 
 		(*ids)[row] = DatumGetInt64(nurture_cell(row, 1, &null));
 	}
-	if (strcmp(block->scope, "lead") == 0)
+	if (key->flags)
 	{
 		/* the row is made for a lead that is not there yet */
-		values[1] = BoolGetDatum(set);
+		values[0] = Int64GetDatum(key->lead_id);
 		nurture_gate_epoch++;
 		(void) nurture_execute(&flag_lead, values, NULL, false);
 		return n;
 	}
 	for (uint64 row = 0; row < n; row++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		nurture_gate_lock((*ids)[row]);
+	}
 	return n;
 }
 
-static void
-record_block(const SuppressedKey *block, const int64 *ids, uint64 n,
-			 const char *outcome, const char *reason)
+/* What is said about a suppression, or its end. */
+typedef struct SuppressionWords
 {
-	AuditEntry *entries = palloc0(sizeof(AuditEntry) * (n + 1));
-	int			count = 0;
+	const char *outcome;
+	const char *reason;
+	const char *source;
+	const char *actor;			/* NULL = as the session says */
+	TimestampTz until;
+} SuppressionWords;
+
+static void
+record(const SuppressedKey *key, const int64 *ids, uint64 n,
+	   const SuppressionWords *words)
+{
+	AuditEntry *entries = palloc0(sizeof(AuditEntry) * Max(n, 1));
 
 	for (uint64 i = 0; i < Max(n, 1); i++)
 	{
-		AuditEntry *entry = &entries[count++];
+		AuditEntry *entry = &entries[i];
 
 		entry->has_lead = n > 0;
 		entry->lead_id = n > 0 ? ids[i] : 0;
 		entry->kind = "suppression";
-		entry->object = psprintf("suppression:%s", block->scope);
-		entry->outcome = outcome;
-		entry->reason = reason;
+		entry->object = psprintf("suppression:%s", key->scope);
+		entry->outcome = words->outcome;
+		entry->inputs = words->source == NULL ? NULL :
+			psprintf("until %s, by %s", TIMESTAMP_IS_NOEND(words->until) ?
+					 "lifted" : pstrdup(timestamptz_to_str(words->until)),
+					 words->source);
+		entry->reason = words->reason;
+		entry->actor = words->actor;
 	}
-	nurture_audit_append(entries, count);
+	nurture_audit_append(entries, Max(n, 1));
+}
+
+/* Cancels what a key forbids to a lead. */
+static void
+cancel_for(const SuppressedKey *key, int64 lead_id)
+{
+	CancelScope cancel = {
+		.lead_id = lead_id,.classes = CLASS_ALL,.channel = "*",.topic = "*",
+		.product = "*",.reason = "suppressed",
+		.cause = psprintf("suppression:%s", key->scope)
+	};
+
+	if (key->kind != CONTACT_NONE)
+		cancel.channels = nurture_contact_channels(key->kind);
+	(void) nurture_gate_cancel(&cancel);
 }
 
 /*
- * Puts a block in force and cancels what it forbids.  One of a merged lead
- * binds its survivor as well.  Connected to SPI, as the owner.
+ * Puts a suppression in force and cancels what it forbids.  One of a merged
+ * lead binds its survivor as well.  Connected to SPI, as the owner.
  */
 static void
-put_block(const SuppressedKey *block, const char *reason, TimestampTz until)
+put_block(const SuppressedKey *key, const SuppressionWords *words)
 {
-	uint8		hash[GATE_HASH_LEN];
-	Datum		values[4];
+	Datum		values[6];
 	int64	   *ids;
 	uint64		n;
 
-	nurture_gate_hash(nurture_gate_rules(), block->scope, block->value, hash);
-	if (strcmp(block->scope, "contact_point") == 0)
-		nurture_gate_lock_address(hash, true);
-	n = touch_leads(block, true, &ids);
-	values[0] = CStringGetTextDatum(block->scope);
-	values[1] = nurture_gate_hash_datum(hash);
-	values[2] = CStringGetTextDatum(reason);
-	values[3] = TimestampTzGetDatum(until);
+	nurture_pepper_claim(nurture_gate_rules());
+	/* before the gates, as whoever gives it to a lead does */
+	if (key->value != NULL && !key->flags)
+		nurture_contact_lock(key->scope, key->value, true);
+	n = touch_leads(key, true, &ids);
+	values[0] = CStringGetTextDatum(key->scope);
+	values[1] = nurture_gate_hash_datum(key->hash);
+	values[2] = CStringGetTextDatum(words->reason);
+	values[3] = TimestampTzGetDatum(words->until);
+	values[4] = CStringGetTextDatum(words->source);
+	values[5] = TimestampTzGetDatum(nurture_now_wall());
 	(void) nurture_execute(&add_block, values, NULL, false);
-	for (uint64 i = 0; i < n; i++)
+	/* of an address it no longer has, a lead has nothing queued */
+	for (uint64 i = 0; i < n && key->value != NULL; i++)
 	{
-		CancelScope cancel = {
-			.lead_id = ids[i],.classes = CLASS_ALL,.channel = "*",
-			.topic = "*",.product = "*",.reason = "suppressed",
-			.cause = psprintf("suppression:%s", block->scope)
-		};
-
-		for (int j = 0; j < lengthof(block->channels); j++)
-		{
-			if (block->channels[j] == NULL && j > 0)
-				break;
-			if (block->channels[j] != NULL)
-				cancel.channel = block->channels[j];
-			(void) nurture_gate_cancel(&cancel);
-		}
+		CHECK_FOR_INTERRUPTS();
+		cancel_for(key, ids[i]);
 	}
-	record_block(block, ids, n, "suppressed", reason);
-	if (strcmp(block->scope, "lead") == 0)
+	record(key, ids, n, words);
+	if (key->flags)
 	{
-		int64		survivor = nurture_gate_survivor(block->id);
+		int64		survivor = nurture_gate_survivor(key->lead_id);
 
 		if (survivor != 0)
-		{
-			SuppressedKey same;
-
-			read_block("lead", psprintf(INT64_FORMAT, survivor), &same);
-			put_block(&same, reason, until);
-		}
+			nurture_suppress_inherit(key->lead_id, survivor);
 	}
 }
 
-/* Suppresses the survivor of a merge if the merged lead is. */
+/* Puts a contact point out of use; see contact_point.h. */
+void
+nurture_suppress_contact(const ContactBlock *block)
+{
+	SuppressedKey key;
+	SuppressionWords words = {
+		.outcome = "suppressed",.reason = block->reason,
+		.source = block->source,.until = block->until
+	};
+
+	if (block->address != NULL)
+		read_key(block->lead_only ? "lead_address" : "contact_point",
+				 block->lead_only ?
+				 psprintf(INT64_FORMAT ":%s", block->lead_id, block->address) :
+				 block->address, &key);
+	else
+	{
+		if (block->lead_only)
+			return;				/* it has another already */
+		memset(&key, 0, sizeof(key));
+		key.scope = "contact_point";
+		memcpy(key.hash, block->hash, GATE_HASH_LEN);
+		key.kind = block->kind;
+		key.find = &find_by_id;
+		key.find_by = Int64GetDatum(block->lead_id);
+	}
+	put_block(&key, &words);
+}
+
+/* Suppresses for the survivor of a merge what is for the merged lead. */
+static void
+inherit(const char *scope, const char *value, const char *same)
+{
+	SuppressedKey key;
+	SuppressionWords words = {.outcome = "suppressed"};
+	Datum		values[3];
+	bool		null;
+
+	read_key(scope, value, &key);
+	values[0] = nurture_gate_hash_datum(key.hash);
+	values[1] = CStringGetTextDatum(scope);
+	values[2] = TimestampTzGetDatum(nurture_now_wall());
+	(void) nurture_execute_latest(&find_block, values, NULL, false);
+	if (SPI_processed == 0)
+		return;
+	words.reason = nurture_cell_text(0, 1);
+	words.until = DatumGetTimestampTz(nurture_cell(0, 2, &null));
+	words.source = nurture_cell_text(0, 3);
+	if (words.source == NULL)
+		words.source = "merge";
+	read_key(scope, same, &key);
+	put_block(&key, &words);
+}
+
+/* Suppresses the survivor of a merge as the merged lead is. */
 void
 nurture_suppress_inherit(int64 lead_id, int64 survivor)
 {
-	SuppressedKey block;
-	uint8		hash[GATE_HASH_LEN];
-	Datum		value;
-	bool		null;
+	Datum		value = Int64GetDatum(lead_id);
+	char	   *texts[3];
 
-	read_block("lead", psprintf(INT64_FORMAT, lead_id), &block);
-	nurture_gate_hash(nurture_gate_rules(), block.scope, block.value, hash);
-	value = nurture_gate_hash_datum(hash);
-	(void) nurture_execute_latest(&find_block, &value, NULL, false);
+	inherit("lead", psprintf(INT64_FORMAT, lead_id),
+			psprintf(INT64_FORMAT, survivor));
+	(void) nurture_execute_latest(&find_contact, &value, NULL, false);
 	if (SPI_processed == 0)
 		return;
-	read_block("lead", psprintf(INT64_FORMAT, survivor), &block);
-	put_block(&block, nurture_cell_text(0, 1),
-			  DatumGetTimestampTz(nurture_cell(0, 2, &null)));
+	for (int i = 0; i < 3; i++)
+		texts[i] = nurture_cell_text(0, i + 1);
+	for (ContactKind kind = CONTACT_EMAIL; kind <= CONTACT_PHONE; kind++)
+	{
+		ContactPoint point;
+
+		nurture_contact_read(kind, texts[0], texts[1], texts[2], &point);
+		if (point.address != NULL && point.fault == NULL)
+			inherit("lead_address",
+					psprintf(INT64_FORMAT ":%s", lead_id, point.address),
+					psprintf(INT64_FORMAT ":%s", survivor, point.address));
+	}
 }
 
-/*
- * nurture_suppress(scope text, value text, reason text, until timestamptz)
- * returns bigint: how many messages that cancelled.
- */
-Datum
-nurture_suppress(PG_FUNCTION_ARGS)
+static char *
+require_reason(FunctionCallInfo fcinfo)
 {
-	SuppressedKey block;
 	char	   *reason;
-	int64		before = nurture_cancelled_messages;
-	OwnerSwitch owner;
-	int			level;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("scope, value and reason of a suppression must be given")));
-	check_right(ACL_INSERT);
 	reason = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	warn_of_pepper();
+	if (reason[strspn(reason, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the reason of a suppression is empty"),
+				 errhint("It is what the next person reads; write a few words.")));
+	return reason;
+}
+
+/*
+ * nurture_suppress(scope text, value text, reason text, until timestamptz,
+ * actor text) returns bigint: how many messages that cancelled.
+ */
+Datum
+nurture_suppress(PG_FUNCTION_ARGS)
+{
+	SuppressedKey key;
+	SuppressionWords words = {.outcome = "suppressed"};
+	int64		before = nurture_cancelled_messages;
+	OwnerSwitch owner;
+	int			level;
+
+	words.reason = require_reason(fcinfo);
+	words.until = PG_ARGISNULL(3) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(3);
+	words.actor = PG_ARGISNULL(4) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(4));
+	check_right(ACL_INSERT);
+	if (words.until <= nurture_now_wall())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the end of the suppression lies in the past")));
+	words.source = nurture_actor(words.actor);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
-	read_block(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-			   text_to_cstring(PG_GETARG_TEXT_PP(1)), &block);
-	put_block(&block, reason,
-			  PG_ARGISNULL(3) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(3));
+	read_key(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+			 text_to_cstring(PG_GETARG_TEXT_PP(1)), &key);
+	put_block(&key, &words);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	PG_RETURN_INT64(nurture_cancelled_messages - before);
 }
 
 /*
- * nurture_unsuppress(scope text, value text, reason text) returns boolean:
- * whether there was one.
+ * nurture_unsuppress(scope text, value text, reason text, actor text) returns
+ * boolean: whether there was one.
  */
 Datum
 nurture_unsuppress(PG_FUNCTION_ARGS)
 {
-	SuppressedKey block;
+	SuppressedKey key;
+	SuppressionWords words = {.outcome = "unsuppressed"};
 	OwnerSwitch owner;
 	int			level;
-	uint8		hash[GATE_HASH_LEN];
 	Datum		values[2];
 	int64	   *ids;
 	uint64		n;
 	bool		removed;
 
+	words.reason = require_reason(fcinfo);
+	words.actor = PG_ARGISNULL(3) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(3));
 	check_right(ACL_DELETE);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
-	read_block(text_to_cstring(PG_GETARG_TEXT_PP(0)),
-			   text_to_cstring(PG_GETARG_TEXT_PP(1)), &block);
-	n = touch_leads(&block, false, &ids);
-	nurture_gate_hash(nurture_gate_rules(), block.scope, block.value, hash);
-	values[0] = CStringGetTextDatum(block.scope);
-	values[1] = nurture_gate_hash_datum(hash);
+	read_key(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+			 text_to_cstring(PG_GETARG_TEXT_PP(1)), &key);
+	n = touch_leads(&key, false, &ids);
+	values[0] = CStringGetTextDatum(key.scope);
+	values[1] = nurture_gate_hash_datum(key.hash);
 	(void) nurture_execute(&remove_block, values, NULL, false);
 	removed = SPI_processed > 0;
 	if (removed)
-		record_block(&block, ids, n, "unsuppressed",
-					 text_to_cstring(PG_GETARG_TEXT_PP(2)));
+		record(&key, ids, n, &words);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	PG_RETURN_BOOL(removed);

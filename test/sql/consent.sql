@@ -20,7 +20,7 @@ SET LOCAL row_security = on;
 SET LOCAL check_function_bodies = on;
 
 INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language)
-    SELECT i, 'lead' || i || '@example.com', '+33 ' || i, CASE WHEN i = 2 THEN 'DE' ELSE 'FR' END, 'hcp', 'fr' FROM generate_series(1, 20) AS i;
+    SELECT i, 'lead' || i || '@example.com', '+33 1 23 45 67 ' || i, CASE WHEN i = 2 THEN 'DE' ELSE 'FR' END, 'hcp', 'fr' FROM generate_series(1, 20) AS i;
 
 CREATE FUNCTION pg_temp.may(lead bigint, channel text DEFAULT 'email', asset text DEFAULT 'ct_a') RETURNS text LANGUAGE sql AS
 $$SELECT concat_ws(' ', verdict, nullif(reasons, '{}')::text) FROM nurture_may_contact(lead, channel, NULL, asset)$$;

@@ -15,7 +15,7 @@ SELECT set_config('search_path', 'public', true) \g /dev/null
 SET LOCAL row_security = on;
 SET LOCAL check_function_bodies = on;
 INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language)
-    SELECT i, 'lead' || i || '@example.com', '+49 30 ' || i, 'DE', 'hcp', 'de' FROM generate_series(1, 20) AS i;
+    SELECT i, 'lead' || i || '@example.com', '+49 30 1234 ' || i, 'DE', 'hcp', 'de' FROM generate_series(1, 20) AS i;
 CREATE FUNCTION pg_temp.may(lead bigint, channel text DEFAULT 'email') RETURNS text LANGUAGE sql AS
 $$SELECT concat_ws(' ', verdict, nullif(reasons, '{}')::text) FROM nurture_may_contact(lead, channel, NULL, 'tk_a')$$;
 CREATE TEMP TABLE token (name text PRIMARY KEY, token text);

@@ -25,7 +25,7 @@ SET LOCAL check_function_bodies = on;
 
 INSERT INTO nurture.account (account_id, name) VALUES (1, 'General Hospital');
 INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language, full_name, account_id, attributes, is_test)
-    SELECT i, 'lead' || i || '@Example.com', '+1 555 0' || i, 'US', 'hcp', 'en', CASE WHEN i <> 2 THEN 'Doctor ' || i END, CASE WHEN i = 1 THEN 1 END,
+    SELECT i, 'lead' || i || '@Example.com', '+1 212 555 ' || 1000 + i, 'US', 'hcp', 'en', CASE WHEN i <> 2 THEN 'Doctor ' || i END, CASE WHEN i = 1 THEN 1 END,
            CASE WHEN i = 1 THEN '{"title": "MD"}' ELSE '{}' END::jsonb, i BETWEEN 90 AND 92
     FROM generate_series(1, 99) AS i;
 UPDATE nurture.lead SET language = 'en-GB', country = 'GB' WHERE lead_id = 4;
@@ -62,13 +62,13 @@ SELECT count(nurture_opt_in(i, 'sms')) FROM unnest(ARRAY[4, 5, 7, 91, 31, 32, 93
 INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (4, 'sms', 'dv_b'), (5, 'sms', 'dv_fr'), (7, 'sms', 'dv_fr');
 UPDATE nurture.channel SET lease = '1 hour' WHERE channel = 'sms';
 SELECT results_eq($$SELECT lead_id, address, language, uri, merge, blocks, to_char(lease_until AT TIME ZONE 'UTC', 'HH24:MI') FROM nurture_take('sms', 10, 'w1') ORDER BY 1$$,
-    $$VALUES (4::bigint, '+1 555 04', 'en-GB', 'https://cms.example/dv_b', '{}'::jsonb, '{}'::jsonb, '10:01'), (5, '+1 555 05', 'fr', 'https://cms.example/dv_fr', '{}', '{}', '10:01'), (7, '+1 555 07', 'en', 'https://cms.example/dv_fr', '{}', '{}', '10:01')$$,
+    $$VALUES (4::bigint, '+1 212 555 1004', 'en-GB', 'https://cms.example/dv_b', '{}'::jsonb, '{}'::jsonb, '10:01'), (5, '+1 212 555 1005', 'fr', 'https://cms.example/dv_fr', '{}', '{}', '10:01'), (7, '+1 212 555 1007', 'en', 'https://cms.example/dv_fr', '{}', '{}', '10:01')$$,
     'the lead''s language, where the version has it');
 
 -- test leads
 INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (90, 'email', 'dv_a'), (91, 'sms', 'dv_fr'), (8, 'email', 'dv_a');
 SELECT results_eq($$SELECT lead_id FROM nurture_take('email', 10, 'w')$$, ARRAY[8]::bigint[], 'messages to test leads are not taken by their channel');
-SELECT results_eq($$SELECT lead_id, address FROM nurture_take('test', 10, 'w') ORDER BY 1$$, $$VALUES (90::bigint, 'lead90@Example.com'), (91, '+1 555 091')$$, 'but by channel test, of whatever channel');
+SELECT results_eq($$SELECT lead_id, address FROM nurture_take('test', 10, 'w') ORDER BY 1$$, $$VALUES (90::bigint, 'lead90@Example.com'), (91, '+1 212 555 1091')$$, 'but by channel test, of whatever channel');
 SELECT throws_ok($$INSERT INTO nurture.channel (channel, kind, contact_point, consent_channel) VALUES ('test', 'message', 'none', 'test')$$, '23514', NULL, 'which is no channel of its own');
 
 -- what changed since it was queued

@@ -78,7 +78,7 @@ SELECT is((SELECT array_agg(rule || ' | ' || fact || ' | ' || remedy ORDER BY ru
           ARRAY['consent | no consent | SELECT nurture_opt_in(5, ''email'')',
                 'language | language unknown | UPDATE nurture.lead SET language = ''..'' WHERE lead_id = 5',
                 'market | country unknown | UPDATE nurture.lead SET country = ''..'' WHERE lead_id = 5'], 'explained, with remedies');
-SELECT is((SELECT count(*) FROM nurture_explain_contact(2, 'email', NULL, 'gt_b')), 25::bigint, 'every rule is told');
+SELECT is((SELECT count(*) FROM nurture_explain_contact(2, 'email', NULL, 'gt_b')), 26::bigint, 'every rule is told');
 SELECT is((SELECT concat_ws(' ', verdict, reasons, to_char(not_before AT TIME ZONE 'UTC', 'MM-DD HH24:MI')) FROM nurture_may_contact(2, 'email', NULL, 'gt_b')),
           'defer {frequency_cap} 03-04 09:00', 'asking gives the same verdict');
 SELECT is((SELECT verdict FROM nurture_may_contact(7, 'email')), 'review', 'without an asset');
