@@ -17,6 +17,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_database.h"
 #include "integration/ddl_text.h"
+#include "integration/expected.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
@@ -30,6 +31,7 @@
 NURTURE_FUNCTION(nurture_install);
 NURTURE_FUNCTION(nurture_seed);
 NURTURE_FUNCTION(nurture_config_table);
+NURTURE_FUNCTION(nurture_versioned_table);
 
 /*
  * Presets, each with the prefixes of the seed parts it loads: "seed/pharma"
@@ -67,8 +69,8 @@ prefix_exists(const char *prefix)
 }
 
 /* Returns text with @extschema@ replaced. */
-static char *
-with_schema(const char *sql, const char *schema)
+char	   *
+nurture_with_schema(const char *sql, const char *schema)
 {
 	Datum		replaced;
 
@@ -90,7 +92,7 @@ static void
 run_part(const char *name, const char *text, const char *schema)
 {
 	ErrorContextCallback callback;
-	char	   *sql = with_schema(text, schema);
+	char	   *sql = nurture_with_schema(text, schema);
 	ListCell   *cell;
 
 	callback.callback = part_error_context;
@@ -233,6 +235,56 @@ nurture_seed(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("preset %s loaded", preset)));
 }
 
+/* Returns the statements that make the triggers of a configuration table. */
+char	   *
+nurture_config_table_ddl(const char *table)
+{
+	const char *schema = nurture_extension_schema();
+
+	return psprintf("CREATE TRIGGER nurture_invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s "
+					"FOR EACH STATEMENT EXECUTE FUNCTION %s.nurture_invalidate();"
+					"CREATE TRIGGER nurture_invalidate_row AFTER INSERT OR UPDATE OR DELETE ON %s "
+					"FOR EACH ROW EXECUTE FUNCTION %s.nurture_invalidate();"
+					"CREATE TRIGGER nurture_change_log AFTER INSERT OR UPDATE OR DELETE ON %s "
+					"FOR EACH ROW EXECUTE FUNCTION %s.nurture_log_change();"
+					"ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_invalidate;"
+					"ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_invalidate_row",
+					table, schema, table, schema, table, schema, table, table);
+}
+
+/* Returns the statements that make the guards of a table of versioned rules. */
+char	   *
+nurture_versioned_table_ddl(const char *table)
+{
+	const char *schema = nurture_extension_schema();
+
+	return psprintf("CREATE TRIGGER nurture_guard BEFORE INSERT OR UPDATE OR DELETE ON %s "
+					"FOR EACH ROW EXECUTE FUNCTION %s.nurture_guard_versioned();"
+					"CREATE TRIGGER nurture_guard_truncate BEFORE TRUNCATE ON %s "
+					"FOR EACH STATEMENT EXECUTE FUNCTION %s.nurture_guard_versioned();"
+					"ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_guard;"
+					"ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_guard_truncate",
+					table, schema, table, schema, table, table);
+}
+
+/* Runs the statements that a table of this kind has. */
+static void
+attach_triggers(Oid table, char *(*ddl) (const char *table))
+{
+	char	   *name = get_rel_name(table);
+	char	   *qualified;
+	int			level;
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table with OID %u does not exist", table)));
+	qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
+	level = nurture_spi_connect();
+	run_part(name, ddl(qualified), nurture_extension_schema());
+	nurture_spi_finish(level);
+}
+
 /*
  * nurture_config_table(table regclass) returns void
  *
@@ -242,30 +294,14 @@ nurture_seed(PG_FUNCTION_ARGS)
 Datum
 nurture_config_table(PG_FUNCTION_ARGS)
 {
-	Oid			table = PG_GETARG_OID(0);
-	char	   *name = get_rel_name(table);
-	const char *schema = nurture_extension_schema();
-	char	   *qualified;
-	char	   *sql;
-	int			level;
+	attach_triggers(PG_GETARG_OID(0), nurture_config_table_ddl);
+	PG_RETURN_VOID();
+}
 
-	if (name == NULL || !OidIsValid(table))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table with OID %u does not exist", table)));
-	qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
-	sql = psprintf("CREATE TRIGGER nurture_invalidate AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s "
-				   "FOR EACH STATEMENT EXECUTE FUNCTION %s.nurture_invalidate();"
-				   "CREATE TRIGGER nurture_invalidate_row AFTER INSERT OR UPDATE OR DELETE ON %s "
-				   "FOR EACH ROW EXECUTE FUNCTION %s.nurture_invalidate();"
-				   "CREATE TRIGGER nurture_change_log AFTER INSERT OR UPDATE OR DELETE ON %s "
-				   "FOR EACH ROW EXECUTE FUNCTION %s.nurture_log_change();"
-				   "ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_invalidate;"
-				   "ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_invalidate_row",
-				   qualified, schema, qualified, schema, qualified, schema,
-				   qualified, qualified);
-	level = nurture_spi_connect();
-	run_part(name, sql, schema);
-	nurture_spi_finish(level);
+/* nurture_versioned_table(regclass) returns void: attaches the guards of a rule table. */
+Datum
+nurture_versioned_table(PG_FUNCTION_ARGS)
+{
+	attach_triggers(PG_GETARG_OID(0), nurture_versioned_table_ddl);
 	PG_RETURN_VOID();
 }

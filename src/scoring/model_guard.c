@@ -21,7 +21,6 @@
 
 NURTURE_FUNCTION(nurture_guard_versioned);
 NURTURE_FUNCTION(nurture_guard_version);
-NURTURE_FUNCTION(nurture_versioned_table);
 
 /*
  * FOR SHARE, so that a publish in another transaction waits for this edit, or
@@ -203,36 +202,4 @@ nurture_guard_version(PG_FUNCTION_ARGS)
 		}
 	}
 	return PointerGetDatum(row);
-}
-
-/* nurture_versioned_table(regclass) returns void: attaches the guards of a rule table. */
-Datum
-nurture_versioned_table(PG_FUNCTION_ARGS)
-{
-	Oid			table = PG_GETARG_OID(0);
-	char	   *name = get_rel_name(table);
-	const char *schema = nurture_extension_schema();
-	char	   *qualified;
-	char	   *statements[4];
-	int			level;
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table with OID %u does not exist", table)));
-	qualified = quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), name);
-	statements[0] = psprintf("CREATE TRIGGER nurture_guard BEFORE INSERT OR UPDATE OR DELETE ON %s "
-							 "FOR EACH ROW EXECUTE FUNCTION %s.nurture_guard_versioned()", qualified, schema);
-	statements[1] = psprintf("CREATE TRIGGER nurture_guard_truncate BEFORE TRUNCATE ON %s "
-							 "FOR EACH STATEMENT EXECUTE FUNCTION %s.nurture_guard_versioned()", qualified, schema);
-	statements[2] = psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_guard", qualified);
-	statements[3] = psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER nurture_guard_truncate", qualified);
-	level = nurture_spi_connect();
-	for (int i = 0; i < lengthof(statements); i++)
-	{
-		if (SPI_execute(statements[i], false, 0) < 0)
-			elog(ERROR, "could not execute \"%s\"", statements[i]);
-	}
-	nurture_spi_finish(level);
-	PG_RETURN_VOID();
 }

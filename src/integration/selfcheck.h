@@ -1,0 +1,29 @@
+/*
+ * selfcheck.h
+ *	  Private to nurture_selfcheck: where its findings go.
+ */
+#ifndef NURTURE_SELFCHECK_H
+#define NURTURE_SELFCHECK_H
+
+#include "base/compat.h"
+#include "funcapi.h"
+
+typedef struct SelfcheckSink
+{
+	ReturnSetInfo *result;
+	bool		repair;			/* run what repairs */
+	int			repaired;
+} SelfcheckSink;
+
+/*
+ * Puts a finding; statement repairs it, NULL when nothing we may do does.
+ * Connected to SPI as the owner.
+ */
+extern void nurture_selfcheck_put(SelfcheckSink *sink, const char *finding,
+								  const char *severity, const char *detail,
+								  const char *statement);
+
+/* selfcheck_schema.c: holds the catalogs against what install makes */
+extern void nurture_selfcheck_schema(SelfcheckSink *sink);
+
+#endif							/* NURTURE_SELFCHECK_H */
