@@ -14,9 +14,9 @@ COMMENT ON TABLE nurture.preference IS 'What leads want; set by themselves, neve
 COMMENT ON COLUMN nurture.preference.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.preference.channel IS 'Channel, or * for all together.';
 COMMENT ON COLUMN nurture.preference.max_per_month IS 'At most so many messages of classes promotional and disease_awareness in any 30 days; 0: none. NULL: the company''s caps alone.';
-COMMENT ON COLUMN nurture.preference.topics IS 'Topics of interest, values of nurture.tag in dimension topic.';
-COMMENT ON COLUMN nurture.preference.format IS 'Format, a value of nurture.tag in dimension format.';
-COMMENT ON COLUMN nurture.preference.language IS 'Language, ISO 639-1.';
+COMMENT ON COLUMN nurture.preference.topics IS 'Topics of interest, values of nurture.tag in dimension topic: a message of classes promotional and disease_awareness about other topics alone is refused; {}: none. NULL: not said.';
+COMMENT ON COLUMN nurture.preference.format IS 'Format, a value of nurture.tag in dimension format: a message of these classes in another format is refused. NULL: any.';
+COMMENT ON COLUMN nurture.preference.language IS 'Language, ISO 639-1; it comes before the lead''s own. NULL: the lead''s.';
 COMMENT ON COLUMN nurture.preference.said_at IS 'When the lead said so last.';
 
 CREATE TRIGGER nurture_preference_insert AFTER INSERT ON nurture.preference

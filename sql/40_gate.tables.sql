@@ -242,7 +242,7 @@ COMMENT ON COLUMN nurture.gate.suppressed IS 'There is, or was, a suppression of
 COMMENT ON COLUMN nurture.gate.merged_into IS 'The survivor, when the lead was merged.';
 COMMENT ON COLUMN nurture.gate.erased IS 'The lead was erased.';
 COMMENT ON COLUMN nurture.gate.recent IS 'Times of recent messages, an upper bound; NULL: not kept.';
-COMMENT ON COLUMN nurture.gate.preferences IS 'The lead has a max_per_month in nurture.preference.';
+COMMENT ON COLUMN nurture.gate.preferences IS 'The lead said in nurture.preference what it wants.';
 COMMENT ON COLUMN nurture.gate.due_at IS 'When the tick has to decide the standing again: the grade changes then if nothing happens, not earlier.';
 
 CREATE TABLE nurture.message (

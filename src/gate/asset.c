@@ -47,7 +47,12 @@ KEPT_PLAN("SELECT a.family, a.purpose,"
 		  " (SELECT pg_catalog.array_agg(t.value) FROM nurture.asset_tag AS t"
 		  "  WHERE t.asset_id OPERATOR(pg_catalog.=) $1"
 		  "  AND t.version OPERATOR(pg_catalog.=) $2"
-		  "  AND t.dimension OPERATOR(pg_catalog.=) 'product'::pg_catalog.text)"
+		  "  AND t.dimension OPERATOR(pg_catalog.=) 'product'::pg_catalog.text),"
+		  " ARRAY(SELECT t.value FROM nurture.asset_tag AS t"
+		  "  WHERE t.asset_id OPERATOR(pg_catalog.=) $1"
+		  "  AND t.version OPERATOR(pg_catalog.=) $2"
+		  "  AND t.dimension OPERATOR(pg_catalog.=) 'format'::pg_catalog.text)"
+		  " OPERATOR(pg_catalog.||) a.format"
 		  " FROM nurture.asset AS a"
 		  " WHERE a.asset_id OPERATOR(pg_catalog.=) $1", TEXTOID, INT4OID);
 
@@ -211,6 +216,7 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 		asset->purpose = copy_text(context, 2);
 		asset->topics = copy_array(context, 3);
 		asset->products = copy_array(context, 4);
+		asset->formats = copy_array(context, 5);
 		read_block_state(asset, context, key, lock, now);
 	}
 	nurture_spi_finish(level);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "facts/vocabulary.h"
 #include "gate/contact_policy.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/rangetypes.h"
@@ -37,7 +38,7 @@ KEPT_PLAN_SCAN("SELECT blackout, market, channel, message_classes, during"
 			   " FROM nurture.blackout ORDER BY blackout COLLATE \"C\"", 0);
 
 static KeptPlan read_rests =
-KEPT_PLAN_SCAN("SELECT event_type, channels, message_classes, period, period::text"
+KEPT_PLAN_SCAN("SELECT event_type, channels, message_classes, period"
 			   " FROM nurture.rest_period ORDER BY event_type COLLATE \"C\"", 0);
 
 static KeptPlan read_holdouts =
@@ -65,6 +66,31 @@ cell_span(uint64 row, int column)
 	Interval   *span = DatumGetIntervalP(nurture_cell(row, column, &null));
 
 	return span->time + (span->day + span->month * INT64CONST(30)) * USECS_PER_DAY;
+}
+
+/*
+ * Tells an interval, for people: what is on record does not depend on the
+ * intervalstyle of who asks.
+ */
+char	   *
+nurture_period_text(uint64 row, int column)
+{
+	bool		null;
+	Interval   *span = DatumGetIntervalP(nurture_cell(row, column, &null));
+	int64		days = span->day + span->month * INT64CONST(30);
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (days != 0)
+		appendStringInfo(&text, INT64_FORMAT " day%s", days, days == 1 ? "" : "s");
+	if (span->time != 0 && span->time % USECS_PER_HOUR == 0)
+		appendStringInfo(&text, "%s" INT64_FORMAT " hour%s", days ? " " : "",
+						 span->time / USECS_PER_HOUR,
+						 span->time == USECS_PER_HOUR ? "" : "s");
+	else if (span->time != 0)
+		appendStringInfo(&text, "%s" INT64_FORMAT " minutes", days ? " " : "",
+						 span->time / USECS_PER_MINUTE);
+	return text.data;
 }
 
 /* Takes a range as a begin and an end that is not included. */
@@ -174,7 +200,7 @@ load_rests(ContactPolicy *policy, Snapshot snapshot)
 		row->channels = nurture_cell_strings(i, 2, &row->nchannels);
 		row->classes = cell_classes(i, 3);
 		row->length = cell_span(i, 4);
-		row->period_text = pstrdup(nurture_cell_text(i, 5));
+		row->period_text = nurture_period_text(i, 4);
 		policy->longest_rest = Max(policy->longest_rest, row->length);
 	}
 }

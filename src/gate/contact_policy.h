@@ -113,6 +113,7 @@ contact_timestamp(int64 instant)
 /* contact_policy.c */
 extern const char *const nurture_contact_policy_tables[];
 extern ContactPolicy *nurture_contact_policy_load(Snapshot snapshot);
+extern char *nurture_period_text(uint64 row, int column);
 extern void nurture_lead_clocks(const ContactPolicy *policy,
 								const char *time_zone, const char *country,
 								LeadClocks *where);

@@ -118,6 +118,7 @@ decide_fit(const GateLead *lead, const GateAsset *asset, const GateAsk *ask,
 		   GateDecision *decision)
 {
 	GateFinding *finding;
+	const char *language;
 
 	finding = nurture_gate_found(decision, "market",
 								 nurture_gate_listed(asset->markets, lead->country),
@@ -130,11 +131,15 @@ decide_fit(const GateLead *lead, const GateAsset *asset, const GateAsk *ask,
 								 nurture_gate_listed(asset->audience_types,
 													 lead->audience_type),
 								 GATE_REFUSE, "audience", lead->audience_type);
+	/* the language the lead asked for comes before the one it was found with */
+	language = nurture_gate_wish(lead, ask->channel, GATE_WISH_LANGUAGE);
+	if (language == NULL)
+		language = lead->language;
 	finding = nurture_gate_found(decision, "language",
-								 language_listed(asset->languages, lead->language),
-								 GATE_REFUSE, "language", lead->language ? lead->language :
-								 "language unknown");
-	if (ask->remedies && lead->language == NULL)
+								 language_listed(asset->languages, language),
+								 GATE_REFUSE, "language",
+								 language ? language : "language unknown");
+	if (ask->remedies && language == NULL)
 		finding->remedy = psprintf("UPDATE nurture.lead SET language = '..' WHERE lead_id = " INT64_FORMAT,
 								   lead->lead_id);
 }
@@ -198,6 +203,8 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 			decide_fit(lead, asset, ask, decision);
 		decide_stage(rules, lead, class, decision);
 		at = nurture_gate_decide_when(rules, lead, asset, ask, class, start, decision);
+		if (!ask->no_asset)
+			nurture_gate_decide_wishes(lead, asset, ask, class, decision);
 		nurture_gate_decide_holdout(rules, lead, class, at, decision);
 		nurture_gate_decide_consent(rules, lead, asset, ask, class, at, decision);
 		nurture_gate_decide_occurrence(lead, asset, ask, decision);

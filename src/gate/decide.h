@@ -38,6 +38,20 @@ extern void nurture_gate_decide_holdout(const GateRules *rules,
 										TimestampTz at,
 										GateDecision *decision);
 
+/* decide_wish.c */
+typedef enum GateWishKind
+{
+	GATE_WISH_FORMAT,
+	GATE_WISH_LANGUAGE
+} GateWishKind;
+
+extern const char *nurture_gate_wish(const GateLead *lead,
+									 const char *channel, GateWishKind kind);
+extern void nurture_gate_decide_wishes(const GateLead *lead,
+									   const GateAsset *asset,
+									   const GateAsk *ask, int class,
+									   GateDecision *decision);
+
 /* decide_caps.c */
 extern void nurture_gate_decide_occurrence(const GateLead *lead,
 										   const GateAsset *asset,

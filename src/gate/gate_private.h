@@ -180,6 +180,15 @@ typedef struct GateConsent
 	const char *legal_basis;	/* NULL = consent */
 } GateConsent;
 
+/* What a lead wants to hear about, and how; NULL = it did not say. */
+typedef struct GateWish
+{
+	const char *channel;		/* "*" = all */
+	ArrayType  *topics;
+	const char *format;
+	const char *language;
+} GateWish;
+
 /* What a lead did that it is left in peace after. */
 typedef struct GateRest
 {
@@ -228,7 +237,7 @@ typedef struct GateLead
 	bool		found;
 	int64		seq;			/* of the gate row */
 	bool		suppressed;		/* as the gate row says */
-	bool		prefers;		/* likewise: it has caps of its own */
+	bool		prefers;		/* likewise: it said what it wants */
 	bool		erased;
 	TimestampTz stopped_until;	/* DT_NOBEGIN = not */
 	TimestampTz paused_until;	/* DT_NOBEGIN = not */
@@ -248,6 +257,8 @@ typedef struct GateLead
 	GateStop   *stops;
 	int			npreferences;
 	GateCap    *preferences;
+	int			nwishes;
+	GateWish   *wishes;
 	int32		slowest;		/* hundredths; what slows the lead down most,
 								 * 100 = nothing */
 	int			nrests;
@@ -278,6 +289,7 @@ typedef struct GateAsset
 	ArrayType  *audience_types;
 	ArrayType  *topics;			/* tags of dimension topic, NULL = none */
 	ArrayType  *products;		/* likewise product */
+	ArrayType  *formats;		/* its own, and tags of dimension format */
 	TimestampTz valid_from;		/* DT_NOBEGIN = ever */
 	TimestampTz valid_until;	/* DT_NOEND = ever; excluded */
 	bool		from_excluded;

@@ -22,20 +22,23 @@ NURTURE_FUNCTION(nurture_preference_changed);
 
 static KeptPlan mark_gates =
 KEPT_PLAN("UPDATE nurture.gate AS g SET preferences = EXISTS (SELECT FROM nurture.preference AS p"
-		  " WHERE p.lead_id = g.lead_id AND p.max_per_month IS NOT NULL)"
+		  " WHERE p.lead_id = g.lead_id AND num_nonnulls(p.max_per_month, p.topics, p.format, p.language) > 0)"
 		  " WHERE g.lead_id = ANY ($1)", INT8ARRAYOID);
 
 static KeptPlan read_preferences =
-KEPT_PLAN("SELECT p.channel, p.max_per_month FROM nurture.preference AS p"
-		  " WHERE p.lead_id OPERATOR(pg_catalog.=) $1 AND p.max_per_month IS NOT NULL"
+KEPT_PLAN("SELECT p.channel, p.max_per_month, p.topics, p.format, p.language FROM nurture.preference AS p"
+		  " WHERE p.lead_id OPERATOR(pg_catalog.=) $1"
 		  " ORDER BY p.channel COLLATE \"C\"", INT8OID);
 
 static KeptPlan inherit =
-KEPT_PLAN("INSERT INTO nurture.preference AS p (lead_id, channel, max_per_month, said_at)"
-		  " SELECT $2, f.channel, f.max_per_month, f.said_at FROM nurture.preference AS f"
-		  " WHERE f.lead_id = $1 AND f.max_per_month IS NOT NULL"
+KEPT_PLAN("INSERT INTO nurture.preference AS p (lead_id, channel, max_per_month, topics, format, language, said_at)"
+		  " SELECT $2, f.channel, f.max_per_month, f.topics, f.format, f.language, f.said_at FROM nurture.preference AS f"
+		  " WHERE f.lead_id = $1"
 		  " ON CONFLICT (lead_id, channel) DO UPDATE"
-		  " SET max_per_month = least(p.max_per_month, EXCLUDED.max_per_month)", INT8OID, INT8OID);
+		  " SET max_per_month = least(p.max_per_month, EXCLUDED.max_per_month),"
+		  " topics = CASE WHEN p.topics IS NULL OR EXCLUDED.topics IS NULL THEN coalesce(p.topics, EXCLUDED.topics)"
+		  " ELSE ARRAY(SELECT unnest(p.topics) INTERSECT SELECT unnest(EXCLUDED.topics) ORDER BY 1) END,"
+		  " format = coalesce(p.format, EXCLUDED.format), language = coalesce(p.language, EXCLUDED.language)", INT8OID, INT8OID);
 
 /* A row of a statement, as it is or was. */
 typedef struct PreferenceRow
@@ -175,8 +178,8 @@ nurture_preference_changed(PG_FUNCTION_ARGS)
 }
 
 /*
- * Reads the preferences of a lead that bind as caps, for decide.c.  Connected
- * to SPI, as the owner.
+ * Reads the preferences of a lead, caps and wishes.  Connected to SPI, as the
+ * owner.
  */
 void
 nurture_preference_read(GateLead *lead)
@@ -186,14 +189,28 @@ nurture_preference_read(GateLead *lead)
 
 	(void) nurture_execute(&read_preferences, &value, NULL, false);
 	old = MemoryContextSwitchTo(lead->context);
-	lead->npreferences = SPI_processed;
+	lead->npreferences = lead->nwishes = 0;
 	lead->preferences = palloc0(Max(SPI_processed, 1) * sizeof(GateCap));
+	lead->wishes = palloc0(Max(SPI_processed, 1) * sizeof(GateWish));
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		GateCap    *cap = &lead->preferences[row];
+		GateCap    *cap = &lead->preferences[lead->npreferences];
+		GateWish   *wish = &lead->wishes[lead->nwishes++];
 		bool		isnull;
+		Datum		cell;
 		const char *channel = TextDatumGetCString(nurture_cell(row, 1, &isnull));
 
+		wish->channel = channel;
+		cell = nurture_cell(row, 3, &isnull);
+		wish->topics = isnull ? NULL : DatumGetArrayTypePCopy(cell);
+		cell = nurture_cell(row, 4, &isnull);
+		wish->format = isnull ? NULL : TextDatumGetCString(cell);
+		cell = nurture_cell(row, 5, &isnull);
+		wish->language = isnull ? NULL : TextDatumGetCString(cell);
+		cell = nurture_cell(row, 2, &isnull);
+		if (isnull)
+			continue;
+		lead->npreferences++;
 		cap->cap = psprintf("preference:%s", channel);
 		cap->rule = cap->cap;
 		cap->any_channel = strcmp(channel, "*") == 0;
@@ -201,7 +218,7 @@ nurture_preference_read(GateLead *lead)
 		cap->channels = palloc(sizeof(char *));
 		cap->channels[0] = channel;
 		cap->classes = CLASS_MARKETING;
-		cap->n = DatumGetInt32(nurture_cell(row, 2, &isnull));
+		cap->n = DatumGetInt32(cell);
 		cap->length = PREFERENCE_PERIOD;
 		cap->period_text = "30 days";
 		cap->preference = true;
@@ -209,7 +226,7 @@ nurture_preference_read(GateLead *lead)
 	MemoryContextSwitchTo(old);
 }
 
-/* Hands the caps of a merged lead on to its survivor; the stricter one holds. */
+/* Hands what a merged lead wants on to its survivor; the stricter one holds. */
 void
 nurture_preference_inherit(int64 lead_id, int64 survivor)
 {

@@ -38,7 +38,7 @@ KEPT_PLAN_SCAN("SELECT channel, consent_channel FROM nurture.channel"
 
 static KeptPlan read_caps =
 KEPT_PLAN_SCAN("SELECT cap, channels, message_classes, purpose, track, n,"
-			   " period, same_family, period::text, clock FROM nurture.frequency_cap"
+			   " period, same_family, clock FROM nurture.frequency_cap"
 			   " ORDER BY cap COLLATE \"C\"", 0);
 
 static KeptPlan read_stages =
@@ -339,8 +339,8 @@ load_caps(GateRules *rules, Snapshot snapshot)
 		cap->length = period->time +
 			(period->day + period->month * INT64CONST(30)) * USECS_PER_DAY;
 		cap->same_family = DatumGetBool(nurture_cell(row, 8, &null));
-		cap->period_text = pstrdup(nurture_cell_text(row, 9));
-		word = nurture_cell_text(row, 10);
+		cap->period_text = nurture_period_text(row, 7);
+		word = nurture_cell_text(row, 9);
 		if (strcmp(word, "rolling") != 0)
 		{
 			cap->clock = pstrdup(word);

@@ -473,7 +473,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->audience_type = lead->language = lead->stage = NULL;
 	lead->time_zone = NULL;
 	lead->slowest = NORMAL_PACE;
-	lead->nrests = 0;
+	lead->nrests = lead->nwishes = 0;
 	lead->has_account = false;
 	lead->prefers = false;
 	lead->nconsents = lead->nstops = lead->npreferences = lead->nlive = 0;
