@@ -59,15 +59,16 @@ static const Outcome outcomes[] = {
 #define READ_COLUMNS \
 	"SELECT m.status, m.cancel_requested, m.takes, m.outcome, m.sent_at," \
 	" m.delivered_at, m.provider_id, m.reasons, m.channel, m.asset_id," \
-	" m.version, m.family, m.occurrence_key, m.xmin, m.outcome_at, m.taken_by" \
-	" FROM nurture.message AS m" \
+	" m.version, m.family, m.occurrence_key, m.xmin, m.outcome_at," \
+	" m.taken_by, m.lease_until, c.delivery FROM nurture.message AS m" \
+	" LEFT JOIN nurture.channel AS c ON c.channel = m.channel" \
 	" WHERE m.lead_id = $1 AND m.message_id = $2"
 
 static KeptPlan read_message =
 KEPT_PLAN(READ_COLUMNS, INT8OID, INT8OID);
 
 static KeptPlan lock_message =
-KEPT_PLAN(READ_COLUMNS " FOR NO KEY UPDATE", INT8OID, INT8OID);
+KEPT_PLAN(READ_COLUMNS " FOR NO KEY UPDATE OF m", INT8OID, INT8OID);
 
 static KeptPlan add_event =
 KEPT_PLAN("INSERT INTO nurture.event (lead_id, event_type, occurred_at,"
@@ -114,6 +115,7 @@ typedef struct AckMessage
 	char	   *occurrence_key;
 	bool		ours;			/* written by this transaction last */
 	char	   *taken_by;
+	bool		left;			/* its lease is over, it may be taken again */
 } AckMessage;
 
 /* What is acknowledged. */
@@ -155,6 +157,7 @@ get_message(const Ack *ack, bool lock, AckMessage *message)
 	Int64GetDatum(ack->message_id)};
 	const char **reasons;
 	int			nreasons;
+	char	   *delivery;
 	bool		null;
 
 	if (lock)
@@ -187,6 +190,10 @@ get_message(const Ack *ack, bool lock, AckMessage *message)
 	message->ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(nurture_cell(0, 14, &null)));
 	message->outcome_at = cell_time(15);
 	message->taken_by = nurture_cell_text(0, 16);
+	delivery = nurture_cell_text(0, 18);
+	message->left = cell_time(17) <= nurture_now_wall() &&
+		message->takes < DELIVERY_TAKES && !message->cancel_requested &&
+		delivery != NULL && strcmp(delivery, "at_least_once") == 0;
 	return true;
 }
 
@@ -280,8 +287,11 @@ next_status(const Ack *ack, const AckMessage *message, int rank)
 	{
 		char	   *worker = detail_text(ack, "worker");
 
-		/* that of one worker failed says nothing about the next one's */
-		if (strcmp(status, "taken") != 0 ||
+		/*
+		 * That one worker failed says nothing about the next one's attempt,
+		 * nor about one that is to come.
+		 */
+		if (strcmp(status, "taken") != 0 || message->left ||
 			(worker != NULL && message->taken_by != NULL &&
 			 strcmp(worker, message->taken_by) != 0))
 			return status;

@@ -1,7 +1,7 @@
 -- From the queue to the provider: what is taken, by whom, and what then
 -- becomes of it.
 BEGIN;
-SELECT plan(106);
+SELECT plan(108);
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 
@@ -118,6 +118,8 @@ SELECT nurture_opt_out(32) \g /dev/null
 UPDATE nurture.lead SET audience_type = 'patient' WHERE lead_id = 93;
 SET LOCAL nurture.clock = '2026-03-03T10:02:00Z';
 SELECT is((SELECT done FROM nurture_tick() WHERE kind = 'lease'), 1::bigint, 'what may be taken once more is left to the next worker, not what is to be cancelled');
+SELECT is(nurture_ack(31, message_id, 'failed'), 'taken', 'a failure told too late takes nothing from it') FROM nurture.message WHERE lead_id = 31;
+SELECT ok(NOT nurture_still_allowed(31, message_id), 'though it may not be sent') FROM nurture.message WHERE lead_id = 31;
 SELECT results_eq($$SELECT lead_id, message_id FROM nurture_take('sms', 10, 'second', '1 minute')$$, $$SELECT lead_id, message_id FROM nurture.message WHERE lead_id = 31$$, 'taken once more, with the same key for the provider');
 SELECT is((SELECT concat_ws(' ', status, taken_by, takes) FROM nurture.message WHERE lead_id = 31), 'taken second 2', 'for the second time');
 SELECT is((SELECT concat_ws(' ', status, reasons, cancel_requested, takes) FROM nurture.message WHERE lead_id = 32), 'failed {consent_denied,lease_expired} t 1', 'what was to be cancelled is not tried again');
