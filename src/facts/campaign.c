@@ -44,7 +44,7 @@ read_campaign(Subject *subject)
 }
 
 /* Returns the latest campaign of a subject, for a condition. */
-char *
+char	   *
 nurture_campaign_latest(Subject *subject)
 {
 	OwnerSwitch save;

@@ -174,56 +174,109 @@ check_triggers(SelfcheckSink *sink, ExpectedSchema *schema)
 	}
 }
 
-/* Compares one table with the rows of read_tables, from SPI_tuptable. */
-static void
-check_table(SelfcheckSink *sink, const ExpectedTable *table, uint64 nrows)
+/* A column that is there. */
+typedef struct ActualColumn
 {
-	bool		there = false;
+	const char *table;
+	const char *name;
+	Oid			type;
+	int32		typmod;
+	int64		checks;			/* valid constraints of its table */
+	int64		keys;			/* likewise, primary and unique */
+} ActualColumn;
+
+typedef struct ActualColumns
+{
+	int			n;
+	ActualColumn *columns;		/* by table and name */
+} ActualColumns;
+
+static int
+compare_columns(const void *a, const void *b)
+{
+	const ActualColumn *x = a;
+	const ActualColumn *y = b;
+	int			result = strcmp(x->table, y->table);
+
+	return result != 0 ? result : strcmp(x->name, y->name);
+}
+
+static ActualColumns
+read_columns(void)
+{
+	ActualColumns actual;
+	bool		isnull;
+
+	(void) nurture_execute(&read_tables, NULL, NULL, true);
+	actual.n = (int) SPI_processed;
+	actual.columns = palloc(sizeof(ActualColumn) * Max(actual.n, 1));
+	for (int i = 0; i < actual.n; i++)
+	{
+		ActualColumn *column = &actual.columns[i];
+
+		column->table = nurture_cell_text(i, 1);
+		column->name = nurture_cell_text(i, 2);
+		column->type = DatumGetObjectId(nurture_cell(i, 3, &isnull));
+		column->typmod = DatumGetInt32(nurture_cell(i, 4, &isnull));
+		column->checks = DatumGetInt64(nurture_cell(i, 5, &isnull));
+		column->keys = DatumGetInt64(nurture_cell(i, 6, &isnull));
+	}
+	qsort(actual.columns, actual.n, sizeof(ActualColumn), compare_columns);
+	return actual;
+}
+
+static void
+check_column(SelfcheckSink *sink, const ExpectedTable *table,
+			 const ExpectedColumn *column, const ActualColumn *found)
+{
+	Oid			type;
+	int32		typmod;
+
+	if (found == NULL)
+	{
+		nurture_selfcheck_put(sink, "column_missing", "error",
+							  psprintf("column \"%s\" of nurture.%s is not there",
+									   column->name, table->name), NULL);
+		return;
+	}
+	typenameTypeIdAndMod(NULL, column->type, &type, &typmod);
+	if (type != found->type || typmod != found->typmod)
+		nurture_selfcheck_put(sink, "column_changed", "error",
+							  psprintf("column \"%s\" of nurture.%s has another type than nurture_install gives it",
+									   column->name, table->name), NULL);
+}
+
+static void
+check_table(SelfcheckSink *sink, const ExpectedTable *table,
+			const ActualColumns *actual)
+{
+	const ActualColumn *any = NULL;
 	ListCell   *cell;
 
+	for (int i = 0; i < actual->n && any == NULL; i++)
+	{
+		if (strcmp(actual->columns[i].table, table->name) == 0)
+			any = &actual->columns[i];
+	}
+	if (any == NULL)
+	{
+		nurture_selfcheck_put(sink, "table_missing", "error",
+							  psprintf("table nurture.%s is not there", table->name), NULL);
+		return;
+	}
+	if (any->checks < table->checks || any->keys < table->keys)
+		nurture_selfcheck_put(sink, "constraint_missing", "error",
+							  psprintf("nurture.%s has %lld valid checks and %lld keys; nurture_install makes %d and %d",
+									   table->name, (long long) any->checks,
+									   (long long) any->keys, table->checks, table->keys), NULL);
 	foreach(cell, table->columns)
 	{
 		ExpectedColumn *column = lfirst(cell);
-		bool		found = false;
+		ActualColumn key = {.table = table->name,.name = column->name};
 
-		for (uint64 row = 0; row < nrows && !found; row++)
-		{
-			bool		isnull;
-			Oid			type;
-			int32		typmod;
-
-			if (strcmp(nurture_cell_text(row, 1), table->name) != 0)
-				continue;
-			if (!there &&
-				(DatumGetInt64(nurture_cell(row, 5, &isnull)) < table->checks ||
-				 DatumGetInt64(nurture_cell(row, 6, &isnull)) < table->keys))
-				nurture_selfcheck_put(sink, "constraint_missing", "error",
-									  psprintf("nurture.%s has %lld valid checks and %lld keys; nurture_install makes %d and %d",
-											   table->name,
-											   (long long) DatumGetInt64(nurture_cell(row, 5, &isnull)),
-											   (long long) DatumGetInt64(nurture_cell(row, 6, &isnull)),
-											   table->checks, table->keys), NULL);
-			there = true;
-			if (strcmp(nurture_cell_text(row, 2), column->name) != 0)
-				continue;
-			found = true;
-			typenameTypeIdAndMod(NULL, column->type, &type, &typmod);
-			if (type != DatumGetObjectId(nurture_cell(row, 3, &isnull)) ||
-				typmod != DatumGetInt32(nurture_cell(row, 4, &isnull)))
-				nurture_selfcheck_put(sink, "column_changed", "error",
-									  psprintf("column \"%s\" of nurture.%s has another type than nurture_install gives it",
-											   column->name, table->name), NULL);
-		}
-		if (!there)
-		{
-			nurture_selfcheck_put(sink, "table_missing", "error",
-								  psprintf("table nurture.%s is not there", table->name), NULL);
-			return;
-		}
-		if (!found)
-			nurture_selfcheck_put(sink, "column_missing", "error",
-								  psprintf("column \"%s\" of nurture.%s is not there",
-										   column->name, table->name), NULL);
+		check_column(sink, table, column,
+					 bsearch(&key, actual->columns, actual->n,
+							 sizeof(ActualColumn), compare_columns));
 	}
 }
 
@@ -261,18 +314,11 @@ void
 nurture_selfcheck_schema(SelfcheckSink *sink)
 {
 	ExpectedSchema *schema = nurture_expected_schema();
+	ActualColumns actual = read_columns();
 	ListCell   *cell;
-	SPITupleTable *rows;
-	uint64		nrows;
 
-	(void) nurture_execute(&read_tables, NULL, NULL, true);
-	rows = SPI_tuptable;
-	nrows = SPI_processed;
 	foreach(cell, schema->tables)
-	{
-		SPI_tuptable = rows;
-		check_table(sink, lfirst(cell), nrows);
-	}
+		check_table(sink, lfirst(cell), &actual);
 	check_triggers(sink, schema);
 	check_relations(sink, "index_missing", schema->indexes, "nurture", "iI");
 	check_relations(sink, "view_missing", schema->views, "nurture_bi", "v");

@@ -47,7 +47,9 @@ SELECT pg_temp.shows('CREATE TABLE public.mine PARTITION OF nurture.event FOR VA
                      'error partition_foreign: public.mine is a partition of nurture.event', false);
 DROP TABLE public.mine;
 SELECT pg_temp.shows('ALTER TABLE nurture.suppression SET UNLOGGED', 'error not_logged: nurture.suppression is unlogged: a crash empties it');
-SELECT pg_temp.shows('ALTER TABLE nurture.suppression DROP CONSTRAINT suppression_scope_check', 'error constraint_missing: nurture.suppression has 1 valid checks and 1 keys; nurture_install makes 2 and 1', false);
+ALTER TABLE nurture.suppression DROP CONSTRAINT suppression_scope_check;
+SELECT results_eq('SELECT regexp_replace(said, ''[0-9]+'', ''n'', ''g'') FROM pg_temp.said()',
+                  ARRAY['error constraint_missing: nurture.suppression has n valid checks and n keys; nurture_install makes n and n'], 'a check is dropped');
 ALTER TABLE nurture.suppression ADD CONSTRAINT suppression_scope_check CHECK (scope IN ('contact_point', 'domain', 'lead', 'account'));
 SELECT pg_temp.shows('DROP INDEX nurture.message_once', 'error index_missing: nurture.message_once is not there or not valid', false);
 CREATE UNIQUE INDEX message_once ON nurture.message (lead_id, family, occurrence_key) WHERE status <> 'refused' AND status <> 'cancelled' AND status <> 'failed';
