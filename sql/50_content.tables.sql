@@ -89,7 +89,7 @@ COMMENT ON COLUMN nurture.asset_version.markets IS 'Markets it is approved for, 
 COMMENT ON COLUMN nurture.asset_version.audience_types IS 'Audience types it is approved for; * = every audience.';
 COMMENT ON COLUMN nurture.asset_version.claims IS 'Codes of the approved statements it makes.';
 COMMENT ON COLUMN nurture.asset_version.safety_block IS 'Block with the safety information it must carry.';
-COMMENT ON COLUMN nurture.asset_version.merge_fields IS 'The only facts of the lead that may be written into it.';
+COMMENT ON COLUMN nurture.asset_version.merge_fields IS 'The only facts of the lead that may be written into it: columns of lead, attributes.<key> or account.<column>, each with what stands in its place behind an equals sign.';
 COMMENT ON COLUMN nurture.asset_version.approval_ref IS 'Number of the approval in the review system.';
 COMMENT ON COLUMN nurture.asset_version.approved_by IS 'Who gave the last approval.';
 COMMENT ON COLUMN nurture.asset_version.approved_at IS 'When it became approved.';

@@ -1,7 +1,7 @@
 -- From the queue to the provider: what is taken, by whom, and what then
 -- becomes of it.
 BEGIN;
-SELECT plan(108);
+SELECT plan(110);
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 
@@ -217,6 +217,11 @@ INSERT INTO nurture.message (lead_id, channel, asset_id, occurrence_key) VALUES 
 SELECT is((SELECT array_agg(status ORDER BY message_id) FROM nurture.message WHERE lead_id = 40), '{failed,queued}', 'the occasion may be used again');
 SELECT is(nurture_ack(40, min(message_id), 'sent'), 'failed', 'it was sent after all: the place stays with the other') FROM nurture.message WHERE lead_id = 40;
 SELECT is((SELECT array_agg(concat_ws(' ', status, outcome, reasons) ORDER BY message_id) FROM nurture.message WHERE lead_id = 40), ARRAY['failed sent {lease_expired,sent_after_cancel}', 'queued'], 'but what happened is told');
+
+-- the log of all of it
+SELECT results_eq($$SELECT lead_id, channel, asset_id, status, verdict, reasons, outcome, taken_by, takes::integer, sent_all_the_same, requested_at <= decided_at AND decided_at = taken_at AND taken_at <= sent_at FROM nurture_bi.message_log WHERE lead_id IN (35, 14, 41) ORDER BY 1$$,
+    $$VALUES (14::bigint, 'email', 'dv_a', 'held', 'review', '{consent_missing}'::text[], NULL::text, NULL::text, 0, false, NULL::boolean), (35, 'email', 'dv_a', 'delivered', 'allow', '{consent_denied,sent_after_opt_out}', 'delivered', 'w', 1, true, true), (41, 'email', 'dv_a', 'delivered', 'allow', NULL, 'clicked', 'w', 1, false, false)$$, 'the log tells what became of each');
+SELECT is((SELECT count(*) FROM nurture_bi.message_log), (SELECT count(*) FROM nurture.message WHERE lead_id NOT IN (90, 91)), 'every one, but those to test leads');
 
 -- every state and every outcome: what a message becomes
 CREATE TEMP TABLE graph (state text, outcome text, cancel boolean, takes integer, sent text, soft_bounce text, delivered text, opened text, clicked text, unsubscribed text, hard_bounce text, complaint text, failed text);
