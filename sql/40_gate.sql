@@ -57,15 +57,6 @@ CREATE FUNCTION nurture_consent_at(lead_id bigint, at timestamptz, known_at time
     AS 'MODULE_PATHNAME', 'nurture_consent_at';
 COMMENT ON FUNCTION nurture_consent_at(bigint, timestamptz, timestamptz) IS 'State of consent at an instant, from all that is known, or from what was known at known_at. What was entered in error is left out, however late we learned that.';
 
-CREATE FUNCTION nurture_pause(lead_id bigint, until timestamptz, reason text) RETURNS bigint
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'nurture_pause';
-COMMENT ON FUNCTION nurture_pause(bigint, timestamptz, text) IS 'Pauses a lead until an instant; returns how many messages that cancelled.';
-
-CREATE FUNCTION nurture_resume(lead_id bigint, reason text) RETURNS integer
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-    AS 'MODULE_PATHNAME', 'nurture_resume';
-COMMENT ON FUNCTION nurture_resume(bigint, text) IS 'Lifts pauses, and stops whose rule names resume; returns how many. What only the lead can lift stays.';
 
 CREATE FUNCTION nurture_may_contact(lead_id bigint, channel text, purpose text DEFAULT NULL, asset_id text DEFAULT NULL, at timestamptz DEFAULT NULL,
                                     OUT verdict text, OUT reasons text[], OUT not_before timestamptz) RETURNS record

@@ -20,6 +20,7 @@
 #define REACT_GATE		20		/* stop rules */
 #define REACT_STANDING	30		/* tier, stage, grade */
 #define REACT_TRACKS	40		/* entry, branching, exits */
+#define REACT_STOPPED	45		/* what stop rules did to tracks */
 #define REACT_ROUTING	50		/* hand-offs, requests */
 
 typedef struct Reactor

@@ -317,6 +317,11 @@ caused(const AckMessage *before, const AckMessage *message)
 static const char *
 sent_after(const Ack *ack, const AckMessage *before, const AckMessage *message)
 {
+	const Outcome *known = find_outcome(message->outcome);
+
+	/* that it went out is on record already, and why it was let */
+	if (known != NULL && known->rank > 0)
+		return NULL;
 	if (ack->outcome->rank == 0 || message->told ||
 		(!message->cancel_requested && !is_over(message->status)))
 		return NULL;

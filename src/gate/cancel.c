@@ -39,31 +39,48 @@ uint64		nurture_gate_asset_epoch = 1;
  * messages by asset: a plan made while the tables are small would walk all of
  * that index for each lead.
  */
+#define HAS_TAG(dimension, test) \
+	"EXISTS (SELECT FROM nurture.asset_tag AS t" \
+	" WHERE t.asset_id OPERATOR(pg_catalog.=) m.asset_id" \
+	" AND t.version OPERATOR(pg_catalog.=) m.version" \
+	" AND t.dimension OPERATOR(pg_catalog.=) '" dimension "'::pg_catalog.text" \
+	" AND t.value OPERATOR(pg_catalog.=) " test ")"
+#define LISTED(column, list) \
+	"(" list " IS NULL OR " column " OPERATOR(pg_catalog.=) ANY (" list ")" \
+	" OR '*'::pg_catalog.text OPERATOR(pg_catalog.=) ANY (" list "))"
+#define MARKETING_CLASS \
+	"m.message_class OPERATOR(pg_catalog.=) ANY" \
+	" ('{promotional,disease_awareness}'::pg_catalog.text[])"
+#define IN_SCOPE \
+	"(" CANCELLABLE ") IS TRUE AND m.lead_id OPERATOR(pg_catalog.=) $2" \
+	" AND (m.message_class OPERATOR(pg_catalog.=) ANY ($3)" \
+	" OR m.purpose OPERATOR(pg_catalog.=) $4)" \
+	" AND ($5 OPERATOR(pg_catalog.=) '*'::pg_catalog.text" \
+	" OR m.channel OPERATOR(pg_catalog.=) $5 OR EXISTS" \
+	" (SELECT FROM nurture.channel AS c" \
+	" WHERE c.channel OPERATOR(pg_catalog.=) m.channel" \
+	" AND c.consent_channel OPERATOR(pg_catalog.=) $5))" \
+	" AND " LISTED("m.channel", "$6") \
+	" AND ($7 OPERATOR(pg_catalog.=) '*'::pg_catalog.text OR " HAS_TAG("topic", "$7") ")" \
+	" AND ($8 OPERATOR(pg_catalog.=) '*'::pg_catalog.text OR " HAS_TAG("product", "$8") ")" \
+	" AND (" LISTED("m.purpose", "$9") \
+	" OR (" MARKETING_CLASS " AND 'marketing'::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($9)))" \
+	" AND ($10 IS NULL OR m.track IS NOT NULL AND " LISTED("m.track", "$10") ")" \
+	" AND ($12 IS NULL OR m.track IS DISTINCT FROM $12)" \
+	" AND ($11 IS NULL OR " HAS_TAG("product", "ANY ($11)") ")"
+#define SCOPE_TYPES \
+	TEXTOID, INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, \
+	TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID
+#define SCOPE_VALUES	12
+
 static KeptPlan cancel_lead =
-KEPT_PLAN(CANCEL_SET "(" CANCELLABLE ") IS TRUE AND m.lead_id OPERATOR(pg_catalog.=) $2"
-		  " AND (m.message_class OPERATOR(pg_catalog.=) ANY ($3)"
-		  " OR m.purpose OPERATOR(pg_catalog.=) $4)"
-		  " AND ($5 OPERATOR(pg_catalog.=) '*'::pg_catalog.text"
-		  " OR m.channel OPERATOR(pg_catalog.=) $5 OR EXISTS"
-		  " (SELECT FROM nurture.channel AS c"
-		  " WHERE c.channel OPERATOR(pg_catalog.=) m.channel"
-		  " AND c.consent_channel OPERATOR(pg_catalog.=) $5))"
-		  " AND ($6 IS NULL OR m.channel OPERATOR(pg_catalog.=) ANY ($6)"
-		  " OR '*'::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($6))"
-		  " AND ($7 OPERATOR(pg_catalog.=) '*'::pg_catalog.text OR EXISTS"
-		  " (SELECT FROM nurture.asset_tag AS t"
-		  " WHERE t.asset_id OPERATOR(pg_catalog.=) m.asset_id"
-		  " AND t.version OPERATOR(pg_catalog.=) m.version"
-		  " AND t.dimension OPERATOR(pg_catalog.=) 'topic'::pg_catalog.text"
-		  " AND t.value OPERATOR(pg_catalog.=) $7))"
-		  " AND ($8 OPERATOR(pg_catalog.=) '*'::pg_catalog.text OR EXISTS"
-		  " (SELECT FROM nurture.asset_tag AS t"
-		  " WHERE t.asset_id OPERATOR(pg_catalog.=) m.asset_id"
-		  " AND t.version OPERATOR(pg_catalog.=) m.version"
-		  " AND t.dimension OPERATOR(pg_catalog.=) 'product'::pg_catalog.text"
-		  " AND t.value OPERATOR(pg_catalog.=) $8))" CANCEL_RETURN,
-		  TEXTOID, INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTARRAYOID,
-		  TEXTOID, TEXTOID);
+KEPT_PLAN(CANCEL_SET IN_SCOPE CANCEL_RETURN, SCOPE_TYPES);
+
+/* $1 is of the cancellation only, and still has to have a type */
+static KeptPlan count_lead =
+KEPT_PLAN("SELECT pg_catalog.count(*) FROM nurture.message AS m"
+		  " WHERE NOT m.cancel_requested AND $1 IS NOT NULL AND " IN_SCOPE,
+		  SCOPE_TYPES);
 
 static KeptPlan cancel_asset =
 KEPT_PLAN(CANCEL_SET CANCELLABLE " AND m.asset_id OPERATOR(pg_catalog.=) $2"
@@ -124,17 +141,19 @@ run_cancel(KeptPlan *plan, Datum *values, const char *nulls,
 	return record_cancelled(reason, cause);
 }
 
-/*
- * Cancels what a scope covers of one lead, whose gate row has been updated.
- * Connected to SPI, as the owner.  Returns how many.
- */
-int64
-nurture_gate_cancel(const CancelScope *scope)
+static void
+put_list(Datum *value, char *null, ArrayType *list)
+{
+	*null = list == NULL ? 'n' : ' ';
+	*value = PointerGetDatum(list);
+}
+
+/* Fills the parameters that say what a scope covers. */
+static void
+scope_values(const CancelScope *scope, Datum *values, char *nulls)
 {
 	Datum		classes[5];
 	int			nclasses = 0;
-	Datum		values[8];
-	char		nulls[8] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	for (int bit = 1; bit <= CLASS_OPERATIONAL; bit <<= 1)
 	{
@@ -142,6 +161,7 @@ nurture_gate_cancel(const CancelScope *scope)
 			classes[nclasses++] =
 				CStringGetTextDatum(nurture_gate_class_name(bit));
 	}
+	memset(nulls, ' ', SCOPE_VALUES);
 	values[0] = CStringGetTextDatum(scope->reason);
 	values[1] = Int64GetDatum(scope->lead_id);
 	values[2] = PointerGetDatum(construct_array(classes, nclasses, TEXTOID, -1,
@@ -151,14 +171,44 @@ nurture_gate_cancel(const CancelScope *scope)
 	else
 		nulls[3] = 'n';
 	values[4] = CStringGetTextDatum(scope->channel);
-	if (scope->channels != NULL)
-		values[5] = PointerGetDatum(scope->channels);
-	else
-		nulls[5] = 'n';
+	put_list(&values[5], &nulls[5], scope->channels);
 	values[6] = CStringGetTextDatum(scope->topic);
 	values[7] = CStringGetTextDatum(scope->product);
+	put_list(&values[8], &nulls[8], scope->purposes);
+	put_list(&values[9], &nulls[9], scope->tracks);
+	put_list(&values[10], &nulls[10], scope->products);
+	if (scope->but_track != NULL)
+		values[11] = CStringGetTextDatum(scope->but_track);
+	else
+		nulls[11] = 'n';
+}
+
+/*
+ * Cancels what a scope covers of one lead, whose gate row has been updated.
+ * Connected to SPI, as the owner.  Returns how many.
+ */
+int64
+nurture_gate_cancel(const CancelScope *scope)
+{
+	Datum		values[SCOPE_VALUES];
+	char		nulls[SCOPE_VALUES];
+
+	scope_values(scope, values, nulls);
 	return run_cancel(&cancel_lead, values, nulls, scope->reason,
 					  scope->cause);
+}
+
+/* Returns how many messages nurture_gate_cancel would cancel. */
+int64
+nurture_gate_would_cancel(const CancelScope *scope)
+{
+	Datum		values[SCOPE_VALUES];
+	char		nulls[SCOPE_VALUES];
+	bool		null;
+
+	scope_values(scope, values, nulls);
+	(void) nurture_execute_latest(&count_lead, values, nulls, false);
+	return DatumGetInt64(nurture_cell(0, 1, &null));
 }
 
 /* Cancels the messages of an asset version; see gate.h. */

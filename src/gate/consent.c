@@ -560,6 +560,15 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 			(void) nurture_gate_lift(events[begin[i]].lead_id,
 									 "explicit_grant", NULL);
 	}
+	for (int i = 0; i < nleads; i++)
+	{
+		bool		denied = false;
+
+		for (int j = begin[i]; j < begin[i + 1]; j++)
+			denied = denied || nurture_consent_forbids(events[j].kind);
+		if (denied)
+			nurture_gate_state_changed(events[begin[i]].lead_id, GATE_STATE_CONSENT);
+	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	return PointerGetDatum(NULL);

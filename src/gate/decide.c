@@ -211,7 +211,7 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 	}
 	else
 		class = CLASS_ALL & ~CLASS_OPERATIONAL;
-	nurture_gate_decide_blocks(lead, ask, class, decision);
+	nurture_gate_decide_blocks(lead, asset, ask, class, decision);
 
 	decision->not_before = at;
 	if (decision->verdict == GATE_REVIEW)

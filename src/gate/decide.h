@@ -60,6 +60,7 @@ extern void nurture_gate_decide_occurrence(const GateLead *lead,
 
 /* decide_blocks.c */
 extern void nurture_gate_decide_blocks(const GateLead *lead,
+									   const GateAsset *asset,
 									   const GateAsk *ask, int class,
 									   GateDecision *decision);
 

@@ -7,6 +7,7 @@
 
 #include "gate/contact_point.h"
 #include "gate/decide.h"
+#include "gate/stop.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -44,14 +45,96 @@ decide_address(const GateLead *lead, const GateAsk *ask, int class,
 								   kind);
 }
 
+/* Returns what lifts a stop, as a call where there is one. */
+static char *
+stop_remedy(const GateLead *lead, const GateStop *stop)
+{
+	if (strstr(stop->lifted_by, "resume"))
+		return psprintf("SELECT nurture_resume(" INT64_FORMAT ", '<reason>')",
+						lead->lead_id);
+	if (strstr(stop->lifted_by, "explicit_grant"))
+		return psprintf("SELECT nurture_opt_in(" INT64_FORMAT ", '*')",
+						lead->lead_id);
+	if (strstr(stop->lifted_by, "new_address"))
+		return psprintf("UPDATE nurture.lead SET %s = '...' WHERE lead_id = " INT64_FORMAT,
+						stop->scope.channels == NULL ||
+						nurture_gate_listed(stop->scope.channels, "email") ? "email" : "phone",
+						lead->lead_id);
+	if (strstr(stop->lifted_by, "handoff_returned"))
+		return psprintf("SELECT nurture_return(lead_id, handoff_id, '<reason>') FROM nurture.handoff"
+						" WHERE lead_id = " INT64_FORMAT " AND state IN ('accepted', 'working', 'met')",
+						lead->lead_id);
+	if (strcmp(stop->lifted_by, "{}") == 0)
+		return TIMESTAMP_IS_NOEND(stop->until) ?
+			psprintf("Nothing lifts it; stop rule %s has no lifted_by.", stop->rule) :
+			psprintf("Passes from %s on.", nurture_gate_when(stop->until));
+	return psprintf("Lifted by %s.", stop->lifted_by);
+}
+
+/* Asks the stops and pauses in force; shadow rules only say what they would. */
+static void
+decide_stops(const GateLead *lead, const GateAsset *asset, const GateAsk *ask,
+			 int class, GateDecision *decision)
+{
+	int			stops = 0;
+	int			pauses = 0;
+
+	for (int i = 0; i < lead->nstops; i++)
+	{
+		const GateStop *stop = &lead->stops[i];
+		bool		pause = stop->kind == STOP_PAUSE;
+		GateFinding *finding;
+
+		if (stop->until <= ask->now ||
+			!nurture_stop_covers(&stop->scope, class, ask->channel,
+								 decision->purpose, ask->track, asset->products))
+			continue;
+		if (stop->kind == STOP_SLOW)
+		{
+			if (!stop->shadow)
+			{
+				finding = nurture_gate_found(decision, "slow_down", true, GATE_ALLOW, NULL,
+											 psprintf("%s: times %d.%02d, until %s", stop->rule,
+													  stop->factor / 100, stop->factor % 100,
+													  nurture_gate_when(stop->until)));
+				finding->version = stop->rule;
+			}
+			continue;
+		}
+		if (stop->shadow)
+		{
+			finding = nurture_gate_found(decision, "stop_shadow", true, GATE_ALLOW, NULL,
+										 psprintf("%s would refuse, until %s", stop->rule,
+												  nurture_gate_when(stop->until)));
+			finding->version = stop->rule;
+			continue;
+		}
+		finding = nurture_gate_found(decision, pause ? "pause" : "stop", false, GATE_REFUSE,
+									 pause ? "paused" : "stopped",
+									 psprintf("%s, until %s", stop->rule,
+											  nurture_gate_when(stop->until)));
+		finding->version = stop->rule;
+		finding->passes_from = stop->until;
+		if (pause)
+			pauses++;
+		else
+			stops++;
+		if (ask->remedies)
+			finding->remedy = stop_remedy(lead, stop);
+	}
+	if (stops == 0)
+		(void) nurture_gate_found(decision, "stop", true, GATE_REFUSE, NULL, "none");
+	if (pauses == 0)
+		(void) nurture_gate_found(decision, "pause", true, GATE_REFUSE, NULL, "none");
+}
+
 /* Asks what blocks the lead or its address. */
 void
-nurture_gate_decide_blocks(const GateLead *lead, const GateAsk *ask, int class,
+nurture_gate_decide_blocks(const GateLead *lead, const GateAsset *asset,
+						   const GateAsk *ask, int class,
 						   GateDecision *decision)
 {
 	GateFinding *finding;
-	int			stops = 0;
-	int			pauses = 0;
 
 	decide_address(lead, ask, class, decision);
 	for (int i = 0; i < ask->nsuppressions; i++)
@@ -85,39 +168,5 @@ nurture_gate_decide_blocks(const GateLead *lead, const GateAsk *ask, int class,
 	}
 	if (ask->nsuppressions == 0)
 		(void) nurture_gate_found(decision, "suppression", true, GATE_REFUSE, NULL, "none");
-
-	for (int i = 0; i < lead->nstops; i++)
-	{
-		const GateStop *stop = &lead->stops[i];
-		bool		pause = strcmp(stop->effect, "pause") == 0;
-
-		if (stop->until <= ask->now || (stop->classes & class) == 0 ||
-			(stop->channel_list != NULL &&
-			 !nurture_gate_listed(stop->channel_list, ask->channel)))
-			continue;
-		finding = nurture_gate_found(decision, pause ? "pause" : "stop", false, GATE_REFUSE,
-									 pause ? "paused" : "stopped",
-									 psprintf("%s, until %s", stop->rule,
-											  nurture_gate_when(stop->until)));
-		finding->version = stop->rule;
-		finding->passes_from = stop->until;
-		if (pause)
-			pauses++;
-		else
-			stops++;
-		if (!ask->remedies)
-			continue;
-		if (strstr(stop->lifted_by, "resume"))
-			finding->remedy = psprintf("SELECT nurture_resume(" INT64_FORMAT ", '<reason>')",
-									   lead->lead_id);
-		else if (strstr(stop->lifted_by, "explicit_grant"))
-			finding->remedy = psprintf("SELECT nurture_opt_in(" INT64_FORMAT ", '*')",
-									   lead->lead_id);
-		else
-			finding->remedy = psprintf("Lifted by %s.", stop->lifted_by);
-	}
-	if (stops == 0)
-		(void) nurture_gate_found(decision, "stop", true, GATE_REFUSE, NULL, "none");
-	if (pauses == 0)
-		(void) nurture_gate_found(decision, "pause", true, GATE_REFUSE, NULL, "none");
+	decide_stops(lead, asset, ask, class, decision);
 }

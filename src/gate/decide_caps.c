@@ -106,6 +106,10 @@ nurture_gate_ask_caps(When *when, GateDecision *decision)
 	const GateRules *rules = when->rules;
 	const GateLead *lead = when->lead;
 	const GateAsk *ask = when->ask;
+	int32		pace = Max(nurture_gate_pace(lead, when->class, ask->channel,
+											 decision->purpose, ask->track,
+											 when->asset->products, ask->now),
+						   NORMAL_PACE);
 
 	for (int i = 0; i < rules->ncaps + lead->npreferences; i++)
 	{
@@ -133,7 +137,7 @@ nurture_gate_ask_caps(When *when, GateDecision *decision)
 			continue;
 		}
 		cap_rule(cap, when,
-				 cap->preference ? NORMAL_PACE : Max(lead->slowest, NORMAL_PACE),
+				 cap->preference ? NORMAL_PACE : pace,
 				 rule);
 		if (cap->days > 0)
 		{

@@ -6,6 +6,7 @@
 
 #include "gate/contact_point.h"
 #include "gate/gate_private.h"
+#include "gate/stop.h"
 
 /* Registers caches and reactors. */
 void
@@ -13,7 +14,8 @@ nurture_gate_init(void)
 {
 	nurture_gate_rules_init();
 	nurture_contact_init();
+	nurture_stop_rules_init();
 	nurture_consent_init();
-	nurture_stop_init();
+	nurture_stop_react_init();
 	nurture_form_answer_init();
 }

@@ -107,7 +107,9 @@ extern void nurture_gate_due_done(int64 lead_id, TimestampTz now,
 /*
  * Puts a stop in force that no stop rule's event caused, such as an accepted
  * hand-off's, and cancels what it forbids.  effect: stop,
- * suppress_promotional or pause.  lifted_by: one code, or NULL.
+ * suppress_promotional or pause.  lifted_by: one code, or NULL.  Where
+ * nurture.stop_rule has a row of this code, that row says what it does; with
+ * effect NULL nothing happens without one.
  */
 extern void nurture_gate_stop(int64 lead_id, const char *rule,
 							  const char *effect, TimestampTz until,
@@ -119,5 +121,68 @@ extern void nurture_gate_stop(int64 lead_id, const char *rule,
  */
 extern int	nurture_gate_lift(int64 lead_id, const char *cause,
 							  const char *reason);
+
+/*
+ * Asks the stop rules that name a lifecycle stage or consent, and neither a
+ * signal nor a tag, after one of these has changed.  The lead's gate row has
+ * been updated; connected to SPI, as the owner.
+ */
+#define GATE_STATE_STAGE	0x01
+#define GATE_STATE_CONSENT	0x02
+extern void nurture_gate_state_changed(int64 lead_id, int states);
+
+/* Ends the stops and pauses of leads whose time is over; for the tick. */
+extern int	nurture_gate_stops_due(TimestampTz now, int64 *leads, int max,
+								   TimestampTz *oldest);
+extern bool nurture_gate_stops_end(int64 lead_id, TimestampTz now);
+
+/* What the stops in force say about one track of a lead. */
+typedef struct GateHold
+{
+	bool		stopped;		/* nothing of it may be sent */
+	bool		paused;
+	const char *rule;			/* that says so; NULL = none */
+	int32		pace;			/* times its waits, in hundredths */
+} GateHold;
+
+/* Connected to SPI, as the owner. */
+extern GateHold nurture_gate_hold(int64 lead_id, const char *track,
+								  const char *purpose, const char *product,
+								  TimestampTz now);
+
+/* What a stop does to the enrollments of a lead. */
+typedef enum GateTrackAct
+{
+	GATE_TRACKS_END,
+	GATE_TRACKS_PAUSE,
+	GATE_TRACKS_SLOW,
+	GATE_TRACKS_SWITCH,
+	GATE_TRACKS_RELEASE			/* a pause is over: go on, unless another is */
+} GateTrackAct;
+
+typedef struct GateTrackEffect
+{
+	int64		lead_id;
+	GateTrackAct act;
+	const char *rule;
+	const char *exit_reason;	/* of END and SWITCH: a code */
+	const char *to_track;		/* of SWITCH */
+	int64		event_id;		/* 0 = none */
+	const char *words;			/* of a person, NULL = none */
+	const void *scope;			/* for covers */
+
+	/* whether an enrollment is meant */
+	bool		(*covers) (const void *scope, const char *track,
+						   const char *purpose, const char *product);
+} GateTrackEffect;
+
+/* What the tracks room does for stops; set by its init. */
+typedef struct GateTracks
+{
+	/* connected to SPI, as the owner; gate rows are ours */
+	void		(*apply) (const GateTrackEffect *effect);
+} GateTracks;
+
+extern const GateTracks *nurture_gate_tracks;
 
 #endif							/* NURTURE_GATE_H */

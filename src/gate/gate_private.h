@@ -95,21 +95,6 @@ typedef struct GateStage
 	int			classes;		/* bits */
 } GateStage;
 
-typedef struct GateStopRule
-{
-	const char *rule;
-	const Condition *condition;
-	const char *effect;
-	const char *mode;
-	const char *scope;			/* JSON */
-	bool		has_duration;
-	Interval	duration;
-	Datum		lifted_by;		/* text[] */
-	int			nsignals;
-	const int  *signals;		/* ids the condition names */
-	bool		tags;			/* the condition names a tag */
-} GateStopRule;
-
 typedef struct GateReason
 {
 	const char *reason;
@@ -210,17 +195,6 @@ typedef struct GateLive
 	TimestampTz at;				/* when it goes out */
 } GateLive;
 
-/* A stop or pause in force. */
-typedef struct GateStop
-{
-	const char *rule;
-	const char *effect;
-	int			classes;		/* bits it forbids */
-	ArrayType  *channel_list;	/* NULL = all */
-	TimestampTz until;
-	const char *lifted_by;		/* "{...}" */
-} GateStop;
-
 typedef struct GateSuppression
 {
 	const char *scope;
@@ -254,7 +228,7 @@ typedef struct GateLead
 	int			nconsents;
 	GateConsent *consents;
 	int			nstops;
-	GateStop   *stops;
+	struct GateStop *stops;		/* in force; see stop.h */
 	int			npreferences;
 	GateCap    *preferences;
 	int			nwishes;
@@ -350,7 +324,6 @@ extern const char *nurture_gate_consent_channel(const GateRules *rules,
 												const char *channel);
 extern const GateReason *nurture_gate_reason(const GateRules *rules,
 											 const char *reason);
-extern const GateStopRule *nurture_gate_stop_rules(int *n);
 extern int	nurture_gate_class(const char *message_class);
 extern const char *nurture_gate_class_name(int bit);
 extern bool nurture_gate_listed(ArrayType *list, const char *item);
@@ -415,6 +388,10 @@ typedef struct CancelScope
 	int			classes;		/* bits; messages of these */
 	const char *channel;		/* "*" = all */
 	ArrayType  *channels;		/* NULL = as channel says */
+	ArrayType  *purposes;		/* NULL = all */
+	ArrayType  *products;		/* NULL = all */
+	ArrayType  *tracks;			/* NULL = all, and messages of none */
+	const char *but_track;		/* not messages of this one; NULL = none */
 	const char *purpose;		/* also those of this purpose; NULL = none,
 								 * "*" = all */
 	const char *topic;			/* "*" = all */
@@ -427,6 +404,7 @@ extern int64 nurture_cancelled_messages;	/* by this backend so far */
 extern uint64 nurture_gate_asset_epoch; /* grows when this backend takes an
 										 * asset out of use */
 extern int64 nurture_gate_cancel(const CancelScope *scope);
+extern int64 nurture_gate_would_cancel(const CancelScope *scope);
 
 /* consent_state.c */
 extern ConsentState nurture_consent_state(const char *kind);
@@ -457,9 +435,14 @@ extern void nurture_form_answer_init(void);
 extern void nurture_suppress_inherit(int64 lead_id, int64 survivor);
 
 /* stop.c */
-extern void nurture_stop_init(void);
 extern void nurture_stop_inherit(int64 lead_id, int64 survivor);
-extern int	nurture_stop_classes(const char *effect, const char *scope_json,
-								 ArrayType **channels);
+extern void nurture_stop_new_address(int64 lead_id, bool email, bool phone);
+extern void nurture_stop_read(GateLead *lead, TimestampTz now);
+
+/* stop_scope.c */
+extern int32 nurture_gate_pace(const GateLead *lead, int class,
+							   const char *channel, const char *purpose,
+							   const char *track, ArrayType *products,
+							   TimestampTz now);
 
 #endif							/* NURTURE_GATE_PRIVATE_H */

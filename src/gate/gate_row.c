@@ -395,6 +395,8 @@ typedef struct ChangedLead
 	bool		closed;			/* was merged or erased by this statement */
 	bool		merged;			/* was merged, into another than before */
 	bool		moved;			/* has another address or account now: */
+	bool		new_email;		/* which is one */
+	bool		new_phone;		/* likewise */
 	char	   *email;
 	char	   *phone;
 	char	   *country;
@@ -512,6 +514,8 @@ leads_updated(TriggerData *data)
 		leads[n].closed = (oldnull[8] && !newnull[8]) ||
 			(oldnull[9] && !newnull[9]);
 		leads[n].moved = !same[0] || !same[1] || !same[2] || !same[7];
+		leads[n].new_email = !same[0] && !newnull[0];
+		leads[n].new_phone = !same[1] && !newnull[1];
 		leads[n].email = newnull[0] ? NULL : TextDatumGetCString(new[0]);
 		leads[n].phone = newnull[1] ? NULL : TextDatumGetCString(new[1]);
 		leads[n].country = newnull[2] ? NULL : TextDatumGetCString(new[2]);
@@ -553,7 +557,10 @@ leads_updated(TriggerData *data)
 	for (int i = 0; i < n; i++)
 	{
 		if (leads[i].moved && !leads[i].closed)
+		{
 			cancel_suppressed(&leads[i]);
+			nurture_stop_new_address(leads[i].lead_id, leads[i].new_email, leads[i].new_phone);
+		}
 		if (leads[i].merged)
 			inherit_denials(leads[i].lead_id,
 							DatumGetInt64(leads[i].merged_into));

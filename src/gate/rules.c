@@ -7,7 +7,6 @@
 #include "base/plans.h"
 #include "base/rulecache.h"
 #include "catalog/pg_type.h"
-#include "facts/vocabulary.h"
 #include "gate/contact_policy.h"
 #include "gate/pepper.h"
 #include "utils/array.h"
@@ -48,19 +47,8 @@ KEPT_PLAN_SCAN("SELECT audience_type, stage, message_classes"
 static KeptPlan read_reasons =
 KEPT_PLAN_SCAN("SELECT reason, text, remedy FROM nurture.reason", 0);
 
-static KeptPlan read_stop_rules =
-KEPT_PLAN_SCAN("SELECT rule, condition::text, effect, mode, scope::text,"
-			   " duration, lifted_by FROM nurture.stop_rule"
-			   " ORDER BY rule COLLATE \"C\"", 0);
-
-typedef struct StopRules
-{
-	int			n;
-	GateStopRule *rules;
-} StopRules;
 
 static void *load_rules(Snapshot snapshot);
-static void *load_stop_rules(Snapshot snapshot);
 
 static RuleCache gate_cache = {
 	.name = "gate",
@@ -68,12 +56,6 @@ static RuleCache gate_cache = {
 		"contact_policy", "quiet_hours", "blackout", "rest_period", "holdout",
 	"country_zone", "secret"},
 	.load = load_rules
-};
-
-static RuleCache stop_cache = {
-	.name = "stop rules",
-	.tables = {"stop_rule", "signal", "tag", "stage", "event_type"},
-	.load = load_stop_rules
 };
 
 /* Returns the bit of a message class, all bits for "*", 0 for anything else. */
@@ -389,80 +371,11 @@ load_rules(Snapshot snapshot)
 	return rules;
 }
 
-/* Notes which signals a condition names, and whether it names a tag. */
-typedef struct TermVisit
-{
-	int			nsignals;
-	int		   *signals;
-	bool		tags;
-} TermVisit;
-
-static void
-visit_term(void *arg, const CondTerm *term)
-{
-	TermVisit  *visit = arg;
-
-	if (term->kind == COND_TERM_SIGNAL)
-		visit->signals[visit->nsignals++] = term->subject.id;
-	else if (term->kind == COND_TERM_TAG)
-		visit->tags = true;
-}
-
-static void *
-load_stop_rules(Snapshot snapshot)
-{
-	StopRules  *all = palloc0(sizeof(StopRules));
-	SPITupleTable *table;
-	int			n;
-
-	(void) nurture_execute_snapshot(&read_stop_rules, NULL, NULL, snapshot);
-	table = SPI_tuptable;
-	n = SPI_processed;
-	all->rules = palloc0(sizeof(GateStopRule) * Max(n, 1));
-	for (int row = 0; row < n; row++)
-	{
-		GateStopRule *rule = &all->rules[row];
-		TermVisit	visit = {0};
-		char	   *text[5];
-		Datum		duration;
-		Datum		lifted_by;
-		bool		null;
-
-		for (int i = 0; i < 5; i++)
-			text[		i] = pstrdup(SPI_getvalue(table->vals[row], table->tupdesc,
-												  i + 1));
-
-		duration = SPI_getbinval(table->vals[row], table->tupdesc, 6, &null);
-		rule->has_duration = !null;
-		if (!null)
-			rule->duration = *DatumGetIntervalP(duration);
-		lifted_by = SPI_getbinval(table->vals[row], table->tupdesc, 7, &null);
-		rule->lifted_by = PointerGetDatum(DatumGetArrayTypePCopy(lifted_by));
-		rule->rule = text[0];
-		rule->effect = text[2];
-		rule->mode = text[3];
-		rule->scope = text[4];
-
-		rule->condition =
-			nurture_condition_compile(text[1],
-									  psprintf("stop rule \"%s\"", text[0]));
-		visit.signals = palloc(sizeof(int) *
-							   nurture_cond_term_count(rule->condition));
-		nurture_cond_visit_terms(rule->condition, visit_term, &visit);
-		rule->nsignals = visit.nsignals;
-		rule->signals = visit.signals;
-		rule->tags = visit.tags;
-		all->n++;
-	}
-	return all;
-}
-
-/* Registers the caches. */
+/* Registers the cache. */
 void
 nurture_gate_rules_init(void)
 {
 	nurture_rulecache_register(&gate_cache);
-	nurture_rulecache_register(&stop_cache);
 }
 
 /* Returns the rules of the gate, good until the end of the transaction. */
@@ -477,16 +390,6 @@ nurture_gate_rules(void)
 		rules = nurture_rulecache_get(&gate_cache);
 	}
 	return rules;
-}
-
-/* Returns the stop rules, ordered by code. */
-const GateStopRule *
-nurture_gate_stop_rules(int *n)
-{
-	const StopRules *all = nurture_rulecache_get(&stop_cache);
-
-	*n = all->n;
-	return all->rules;
 }
 
 /* Returns what is known about a reason, NULL when it is not in the table. */

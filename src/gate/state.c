@@ -111,31 +111,6 @@ static KeptRead read_live = {
 	}
 };
 
-static KeptPlan read_stops =
-KEPT_PLAN("SELECT e.rule, e.effect, e.scope::pg_catalog.text, e.until,"
-		  " e.lifted_by::pg_catalog.text FROM nurture.stop_effect AS e"
-		  " WHERE e.lead_id OPERATOR(pg_catalog.=) $1"
-		  " AND e.lifted_at IS NULL"
-		  " AND e.mode OPERATOR(pg_catalog.=) 'enforced'::pg_catalog.text"
-		  " AND e.until OPERATOR(pg_catalog.>) $2 ORDER BY e.rule",
-		  INT8OID, TIMESTAMPTZOID);
-
-/* Copies a cell of the last result into the context, NULL when null. */
-static char *
-keep_text(MemoryContext context, uint64 row, int column)
-{
-	bool		null;
-	Datum		value = nurture_cell(row, column, &null);
-	MemoryContext old;
-	char	   *word;
-
-	if (null)
-		return NULL;
-	old = MemoryContextSwitchTo(context);
-	word = TextDatumGetCString(value);
-	MemoryContextSwitchTo(old);
-	return word;
-}
 
 /* Returns a hash that settles most comparisons of two texts. */
 uint32
@@ -143,15 +118,6 @@ nurture_gate_text_hash(const char *text)
 {
 	return text == NULL ? 0 :
 	hash_bytes((const unsigned char *) text, strlen(text));
-}
-
-static TimestampTz
-cell_time(uint64 row, int column, TimestampTz when_null)
-{
-	bool		null;
-	Datum		value = nurture_cell(row, column, &null);
-
-	return null ? when_null : DatumGetTimestampTz(value);
 }
 
 static TimestampTz
@@ -284,36 +250,6 @@ read_consents(GateLead *lead, Snapshot snapshot)
 		consent->legal_basis = nurture_read_text(&read, CONSENT_LEGAL_BASIS);
 	}
 	nurture_read_close(&read);
-}
-
-static void
-read_stop_effects(GateLead *lead, MemoryContext context, TimestampTz now)
-{
-	Datum		values[2];
-
-	values[0] = Int64GetDatum(lead->lead_id);
-	values[1] = TimestampTzGetDatum(now);
-	(void) nurture_execute(&read_stops, values, NULL, false);
-	if (SPI_processed == 0)
-		return;
-	lead->stops = MemoryContextAllocZero(context,
-										 sizeof(GateStop) * SPI_processed);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		GateStop   *stop = &lead->stops[row];
-		MemoryContext old;
-
-		stop->rule = keep_text(context, row, 1);
-		stop->effect = keep_text(context, row, 2);
-		stop->until = cell_time(row, 4, DT_NOEND);
-		stop->lifted_by = keep_text(context, row, 5);
-		old = MemoryContextSwitchTo(context);
-		stop->classes = nurture_stop_classes(stop->effect,
-											 nurture_cell_text(row, 3),
-											 &stop->channel_list);
-		MemoryContextSwitchTo(old);
-	}
-	lead->nstops = SPI_processed;
 }
 
 /* Makes room for one more live message at least. */
@@ -509,7 +445,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 		read_stage_of(lead, snapshot);
 		read_consents(lead, snapshot);
 		if (lead->stopped_until > now || lead->paused_until > now)
-			read_stop_effects(lead, context, now);
+			nurture_stop_read(lead, now);
 		if (lead->prefers)
 			nurture_preference_read(lead);
 		if (rules->contact->nrests > 0)

@@ -424,6 +424,7 @@ do_attempt(Locked *handoff, const char *outcome, const char *actor,
 	if (!outcomes[i].answered && handoff->attempts_max > 0 &&
 		handoff->unanswered + 1 >= handoff->attempts_max)
 	{
+		nurture_gate_stop(handoff->lead_id, "no_answer", NULL, DT_NOEND, NULL, NULL);
 		do_close(handoff, STATE_RETURNED, actor, NULL, "no_answer");
 		return STATE_RETURNED;
 	}

@@ -433,6 +433,20 @@ decide_leads(const Asked *asked, int n, const char *cause)
 	MemoryContextSwitchTo(batch);
 	if (nentries > 0)
 		nurture_audit_append(entries, nentries);
+	if (nentries > 0)
+	{
+		nurture_owner_enter(&save);
+		level = nurture_spi_connect();
+		MemoryContextSwitchTo(batch);
+		for (int i = 0; i < nchanged; i++)
+		{
+			if (strcmp(changed[i].stage, changed[i].old_stage) != 0)
+				nurture_gate_state_changed(changed[i].lead_id, GATE_STATE_STAGE);
+		}
+		nurture_spi_finish(level);
+		nurture_owner_leave(&save);
+		MemoryContextSwitchTo(batch);
+	}
 	if (ngiven > 0)
 	{
 		/* where rules read labels, this decides about their leads once more */
@@ -545,6 +559,7 @@ nurture_stage_move(int64 lead_id, const char *product,
 		write_one(&standing, now);
 		describe(&standing, &entry);
 		nurture_audit_append(&entry, 1);
+		nurture_gate_state_changed(lead_id, GATE_STATE_STAGE);
 		moved = true;
 	}
 	if (!TIMESTAMP_IS_NOBEGIN(accepted_at))

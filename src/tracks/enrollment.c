@@ -13,6 +13,7 @@
 #include "base/trigger.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "gate/gate.h"
 #include "tracks/rules.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -40,11 +41,11 @@ static KeptPlan insert_row =
 KEPT_PLAN("INSERT INTO nurture.enrollment (lead_id, enrollment_no, "
 		  "track, version, purpose, step_no, state, due_from, "
 		  "next_due_at, entered_at, entered_by, trigger_event_id, campaign) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $7, $9, "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $12, $7, $8, $7, $9, "
 		  "$10, $11) "
 		  "ON CONFLICT DO NOTHING",
 		  INT8OID, INT8OID, TEXTOID, INT4OID, TEXTOID, INT4OID,
-		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID, TEXTOID);
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID, TEXTOID, TEXTOID);
 
 /* Only what is as it was read: another transaction may have ended it. */
 static KeptPlan end_row =
@@ -178,8 +179,10 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 	const TrackStep *step = nurture_track_step(version, from_step);
 	CadenceLevel level = nurture_track_level(rules, subject);
 	AuditEntry	entry = {0};
-	Datum		values[11];
-	char		nulls[12] = "           ";
+	GateHold	hold = nurture_gate_hold(subject->lead_id, track->code,
+										 track->purpose, track->product, subject->now);
+	Datum		values[12];
+	char		nulls[13] = "            ";
 	const char *campaign;
 
 	if (step == NULL)
@@ -192,7 +195,7 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 	values[5] = Int32GetDatum(step->step_no);
 	values[6] = TimestampTzGetDatum(subject->now);
 	values[7] = TimestampTzGetDatum(nurture_track_due(track, step, subject->now,
-													  subject->now, level));
+													  subject->now, level, hold.pace));
 	values[8] = CStringGetTextDatum(by);
 	values[9] = Int64GetDatum(event_id);
 	nulls[9] = event_id == 0 ? 'n' : ' ';
@@ -204,6 +207,7 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 		campaign = nurture_subject_text(subject, SUBJECT_CAMPAIGN);
 	nulls[10] = campaign == NULL ? 'n' : ' ';
 	values[10] = campaign == NULL ? (Datum) 0 : CStringGetTextDatum(campaign);
+	values[11] = CStringGetTextDatum(hold.paused ? "paused" : "active");
 	if (write_row(&insert_row, values, nulls) == 0)
 		return false;
 
@@ -217,7 +221,8 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 	if (event_id != 0)
 		entry.trigger_json = psprintf("{\"event\": " INT64_FORMAT "}", event_id);
 	entry.versions_json = versions_json(track->code, version->version, version->hash);
-	entry.inputs = psprintf("{\"step\": %d, \"level\": %d}", step->step_no, level);
+	entry.inputs = psprintf("{\"step\": %d, \"level\": %d, \"pace\": %d%s}", step->step_no, level,
+							hold.pace, hold.paused ? ", \"paused\": true" : "");
 	entry.reason = reason;
 	nurture_audit_append(&entry, 1);
 	return true;
@@ -293,13 +298,11 @@ nurture_enrollment_move(Enrollment *e, const char *state, int32 step_no,
 	return true;
 }
 
-/* Records that a track wanted a lead and another one has it. */
-void
-nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
-						const char *code, const char *winner)
+static void
+record_not_entered(int64 lead_id, const TrackVersion *version,
+				   const char *reason, char *inputs)
 {
 	AuditEntry	entry = {0};
-	const char *reason = "lower_priority";
 
 	entry.has_lead = true;
 	entry.lead_id = lead_id;
@@ -308,6 +311,24 @@ nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
 	entry.reasons = &reason;
 	entry.nreasons = 1;
 	entry.versions_json = versions_json(version->track->code, version->version, version->hash);
-	entry.inputs = psprintf("{\"entry\": \"%s\", \"on_track\": \"%s\"}", code, winner);
+	entry.inputs = inputs;
 	nurture_audit_append(&entry, 1);
+}
+
+/* Records that a track wanted a lead and another one has it. */
+void
+nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
+						const char *code, const char *winner)
+{
+	record_not_entered(lead_id, version, "lower_priority",
+					   psprintf("{\"entry\": \"%s\", \"on_track\": \"%s\"}", code, winner));
+}
+
+/* Records that a track wanted a lead and a stop rule kept it out. */
+void
+nurture_enrollment_barred(int64 lead_id, const TrackVersion *version,
+						  const char *code, const char *rule)
+{
+	record_not_entered(lead_id, version, "stopped",
+					   psprintf("{\"entry\": \"%s\", \"stop_rule\": \"%s\"}", code, rule));
 }

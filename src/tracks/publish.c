@@ -268,5 +268,6 @@ nurture_tracks_init(void)
 {
 	nurture_track_rules_init();
 	nurture_track_react_init();
+	nurture_track_stop_init();
 	nurture_tick_init();
 }

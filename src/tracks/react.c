@@ -12,6 +12,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "facts/reaction.h"
+#include "gate/gate.h"
 #include "miscadmin.h"
 #include "tracks/rules.h"
 #include "utils/memutils.h"
@@ -77,8 +78,9 @@ concerns(const TrackRule *rule, const SubjectEvent *event)
 	return false;
 }
 
-static bool
-takes_audience(const Track *track, const Subject *subject)
+/* Tells whether a track is for leads such as this one. */
+bool
+nurture_track_takes_audience(const Track *track, const Subject *subject)
 {
 	const char *audience = nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE);
 
@@ -173,7 +175,7 @@ leave(LeadWalk *walk, const SubjectEvent *event)
 			}
 			to = nurture_track_find(walk->rules, branch->to_track);
 			if (to == NULL || to->published == NULL || to->published->nsteps == 0 ||
-				!takes_audience(to, walk->subject))
+				!nurture_track_takes_audience(to, walk->subject))
 				continue;
 			if (nurture_enrollment_end(e, "exited", branch->code, "event", NULL,
 									   walk->subject->now))
@@ -215,7 +217,7 @@ consider_entries(LeadWalk *walk, const SubjectEvent *event)
 		Enrollment *other = NULL;
 
 		if (version == NULL || version->nsteps == 0 || version->nentries == 0 ||
-			!takes_audience(track, walk->subject) || !may_enter_again(walk, track))
+			!nurture_track_takes_audience(track, walk->subject) || !may_enter_again(walk, track))
 			continue;
 		for (int i = 0; i < walk->n; i++)
 		{
@@ -226,6 +228,7 @@ consider_entries(LeadWalk *walk, const SubjectEvent *event)
 		for (int i = 0; i < version->nentries; i++)
 		{
 			const TrackRule *entry = &version->entries[i];
+			GateHold	hold;
 			const Track *on;
 
 			if (!concerns(entry, event) || !holds(walk, track, entry, event))
@@ -234,6 +237,13 @@ consider_entries(LeadWalk *walk, const SubjectEvent *event)
 				nurture_tally_last(&walk->subject->signals,
 								   (uint16) track->goal_signal) != NURTURE_TALLY_NO_DAY)
 				continue;
+			hold = nurture_gate_hold(walk->subject->lead_id, track->code, track->purpose,
+									 track->product, walk->subject->now);
+			if (hold.stopped)
+			{
+				nurture_enrollment_barred(walk->subject->lead_id, version, entry->code, hold.rule);
+				break;
+			}
 			on = other == NULL ? NULL : nurture_track_find(walk->rules, other->track);
 			if (on != NULL && on->priority >= track->priority)
 			{
@@ -276,7 +286,9 @@ wake(LeadWalk *walk, const SubjectEvent *event)
 		if (!woken)
 			continue;
 		due = nurture_track_due(track, step, e->due_from, e->entered_at,
-								nurture_track_level(walk->rules, walk->subject));
+								nurture_track_level(walk->rules, walk->subject),
+								nurture_gate_hold(e->lead_id, track->code, track->purpose,
+												  track->product, walk->subject->now).pace);
 		due = Max(due, walk->subject->now);
 		if (due >= e->next_due_at ||
 			!nurture_enrollment_move(e, "active", e->step_no, e->due_from, due, e->refusals))

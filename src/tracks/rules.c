@@ -442,12 +442,18 @@ nurture_track_level(const TrackRules *rules, const Subject *subject)
 	return level;
 }
 
-/* Returns when a step is due: its wait, stretched by the cadence. */
+/*
+ * Returns when a step is due: its wait, stretched by the cadence and by what
+ * slows the lead down, in hundredths.
+ */
 TimestampTz
 nurture_track_due(const Track *track, const TrackStep *step, TimestampTz from,
-				  TimestampTz entered_at, CadenceLevel level)
+				  TimestampTz entered_at, CadenceLevel level, int32 pace)
 {
 	TimestampTz start = step->from_enrollment ? entered_at : from;
 
-	return start + step->wait / 100 * track->factor[level];
+	/* reminders before a date keep their time */
+	if (step->wait < 0)
+		pace = 100;
+	return start + step->wait / 100 * track->factor[level] / 100 * pace;
 }

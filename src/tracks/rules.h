@@ -125,7 +125,7 @@ extern int32 nurture_track_quiet_days(const TrackRules *rules,
 									  const Subject *subject);
 extern TimestampTz nurture_track_due(const Track *track, const TrackStep *step,
 									 TimestampTz from, TimestampTz entered_at,
-									 CadenceLevel level);
+									 CadenceLevel level, int32 pace);
 
 extern int	nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
 									Enrollment **result);
@@ -144,7 +144,14 @@ extern bool nurture_enrollment_move(Enrollment *e, const char *state,
 extern void nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
 									const char *code, const char *winner);
 
+extern void nurture_enrollment_barred(int64 lead_id,
+									  const TrackVersion *version,
+									  const char *code, const char *rule);
+
+extern bool nurture_track_takes_audience(const Track *track,
+										 const Subject *subject);
 extern void nurture_track_react_init(void);
+extern void nurture_track_stop_init(void);
 extern void nurture_tick_init(void);
 
 #endif							/* NURTURE_TRACKS_RULES_H */

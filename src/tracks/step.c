@@ -13,6 +13,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "gate/gate.h"
 #include "tracks/step.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -50,6 +51,7 @@ typedef struct StepRun
 	Subject    *subject;
 	Enrollment *e;
 	CadenceLevel level;
+	int32		pace;			/* of the lead, hundredths */
 } StepRun;
 
 static void changed_meanwhile(void) pg_attribute_noreturn();
@@ -112,7 +114,7 @@ advance(StepRun *run)
 	}
 	if (!nurture_enrollment_move(run->e, "active", next->step_no, run->subject->now,
 								 nurture_track_due(run->track, next, run->subject->now,
-												   run->e->entered_at, run->level), 0))
+												   run->e->entered_at, run->level, run->pace), 0))
 		changed_meanwhile();
 }
 
@@ -121,7 +123,7 @@ static void
 hold(StepRun *run, int32 refusals)
 {
 	int64		wait = Max(run->step->wait, RETRY_AFTER) / 100 *
-	run->track->factor[run->level];
+	run->track->factor[run->level] / 100 * run->pace;
 
 	if (!nurture_enrollment_move(run->e, "waiting", run->e->step_no,
 								 run->subject->now,
@@ -322,6 +324,8 @@ nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
 	}
 	subject->product = run.track->product;
 	run.level = nurture_track_level(rules, subject);
+	run.pace = nurture_gate_hold(e->lead_id, run.track->code, run.track->purpose,
+								 run.track->product, subject->now).pace;
 	run.step = nurture_track_step(run.version, e->step_no);
 	if (run.step == NULL)
 	{

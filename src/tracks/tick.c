@@ -355,6 +355,45 @@ run_leases(TimestampTz now, int max_leads, TimestampTz deadline,
 }
 
 static TickWork lease_work = {"lease", run_leases, NULL};
+
+/* What run_stops tells and asks. */
+typedef struct EndStops
+{
+	TimestampTz now;
+	bool		ended;			/* out */
+} EndStops;
+
+static void
+end_stops(int64 lead_id, void *arg)
+{
+	EndStops   *end = arg;
+
+	end->ended = nurture_gate_stops_end(lead_id, end->now);
+}
+
+/* Ends stops and pauses whose time is over; enrollments go on. */
+static void
+run_stops(TimestampTz now, int max_leads, TimestampTz deadline,
+		  int64 *done, int64 *left, TimestampTz *oldest)
+{
+	int64	   *leads = palloc(sizeof(int64) * max_leads);
+	int			n = nurture_gate_stops_due(now, leads, max_leads, oldest);
+
+	for (int i = 0; i < n && (i == 0 || GetCurrentTimestamp() < deadline); i++)
+	{
+		EndStops	end = {now, false};
+
+		CHECK_FOR_INTERRUPTS();
+		if (nurture_tick_lead("stop", leads[i], end_stops, &end) && end.ended)
+			(*done)++;
+	}
+	*left = n - *done + (n == max_leads ? 1 : 0);
+	if (*left == 0)
+		*oldest = DT_NOEND;
+	pfree(leads);
+}
+
+static TickWork stop_work = {"stop", run_stops, NULL};
 static TickWork standing_work = {"standing", run_standings, NULL};
 static TickWork grade_work = {"grade", run_grades, NULL};
 static TickWork handoff_work = {"handoff", run_handoffs, NULL};
@@ -365,6 +404,7 @@ void
 nurture_tick_init(void)
 {
 	nurture_tick_register(&lease_work);
+	nurture_tick_register(&stop_work);
 	nurture_tick_register(&standing_work);
 	nurture_tick_register(&grade_work);
 	nurture_tick_register(&handoff_work);

@@ -48,7 +48,7 @@ SELECT nurture_opt_out(1, 'email') \g /dev/null
 SELECT is((SELECT denied FROM nurture.gate WHERE lead_id = 1), 2, 'and names the channel that is refused');
 SELECT is(pg_temp.may(1, 'phone'), 'allow', 'another channel stays open');
 SELECT nurture_consent(1, 'objected', 'email') \g /dev/null
-SELECT is(pg_temp.may(1, 'phone'), 'refuse {consent_denied}', 'an objection covers every channel');
+SELECT is(pg_temp.may(1, 'phone'), 'refuse {consent_denied,stopped}', 'an objection covers every channel');
 SELECT is(pg_temp.may(1, 'email', 'ct_mi'), 'allow', 'but not the answer to a question');
 
 -- what the law asks for
@@ -106,8 +106,8 @@ SELECT is((SELECT string_agg(lead_id || ' ' || status, ', ' ORDER BY lead_id) FR
 SELECT is((SELECT string_agg(lead_id || ' ' || status, ', ' ORDER BY lead_id) FROM nurture.message WHERE lead_id BETWEEN 10 AND 12),
           '10 queued, 11 cancelled, 12 cancelled', 'opt-outs and complaints cancel, complaints however old');
 SELECT is(pg_temp.may(13, 'email', 'ct_b') || ' / ' || pg_temp.may(13, 'email', 'ct_mi'), 'refuse {stopped} / allow', 'a stop of promotion is one of promotion');
-SELECT is((SELECT string_agg(rule || ' ' || (until AT TIME ZONE 'UTC')::date, ', ') FROM nurture.stop_effect WHERE lead_id = 13), 'demo_requested ' || '2026-04-01'::date, 'for 30 days');
-SELECT is((SELECT verdict FROM nurture_may_contact(13, 'email', NULL, 'ct_b', '2026-04-02T00:00:00Z')), 'allow', 'then it ends');
+SELECT is((SELECT string_agg(rule || ' ' || (until AT TIME ZONE 'UTC')::date, ', ') FROM nurture.stop_effect WHERE lead_id = 13), 'demo_requested ' || '2026-05-31'::date, 'for 90 days');
+SELECT is((SELECT verdict FROM nurture_may_contact(13, 'email', NULL, 'ct_b', '2026-06-01T00:00:00Z')), 'allow', 'then it ends');
 SELECT is(nurture_resume(13, 'call went well'), 1, 'a person may lift it');
 SELECT is(pg_temp.may(13, 'email', 'ct_b'), 'allow', 'and it is lifted');
 SELECT is(nurture_resume(11, 'wish of sales'), 0, 'an opt-out only the lead can lift');

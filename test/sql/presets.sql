@@ -1,6 +1,6 @@
 -- Presets: every code is there once, numbers stay, owners' numbers follow.
 BEGIN;
-SELECT plan(21);
+SELECT plan(22);
 
 SELECT is((SELECT count(*) FROM nurture.event_type), (SELECT count(*) FROM nurture.signal), 'one signal per event type');
 SELECT is_empty('SELECT signal FROM nurture.signal WHERE signal <> event_type', 'and of the same name');
@@ -47,8 +47,11 @@ SELECT results_eq($$SELECT cap, channels, n, period FROM nurture.frequency_cap O
     $$VALUES ('email_month', '{email}'::text[], 6, interval '30 days'), ('email_week', '{email}', 2, '7 days'), ('no_repeat', '{*}', 1, '180 days'),
              ('promotional_gap', '{*}', 1, '48 hours'), ('promotional_week', '{*}', 3, '7 days')$$, 'caps');
 SELECT results_eq($$SELECT rule, effect, duration FROM nurture.stop_rule ORDER BY rule COLLATE "C"$$,
-    $$VALUES ('adverse_event', 'stop', NULL::interval), ('complained', 'suppress_promotional', NULL), ('demo_requested', 'suppress_promotional', '30 days'), ('meeting_booked', 'suppress_promotional', '30 days'),
-             ('meeting_requested', 'suppress_promotional', '30 days'), ('opted_out', 'suppress_promotional', NULL), ('product_complaint', 'stop', NULL)$$, 'stop rules');
+    $$VALUES ('adverse_event', 'stop', NULL::interval), ('clicks_without_form', 'slow_down', '30 days'), ('complained', 'suppress_promotional', NULL), ('decision_stage', 'stop', NULL),
+             ('demo_requested', 'suppress_promotional', '90 days'), ('handoff_open', 'suppress_promotional', NULL), ('hard_bounce', 'stop', NULL), ('meeting_booked', 'suppress_promotional', '90 days'),
+             ('meeting_requested', 'suppress_promotional', '90 days'), ('no_answer', 'suppress_promotional', '30 days'), ('objected', 'suppress_promotional', NULL),
+             ('opted_out', 'suppress_promotional', NULL), ('product_complaint', 'stop', NULL)$$, 'stop rules');
+SELECT is_empty('SELECT rule FROM nurture.stop_rule WHERE reason IS NULL OR title IS NULL', 'each with its reason');
 INSERT INTO nurture.event (lead_id, event_type) VALUES (2, 'adverse_event_reported'), (3, 'product_complaint_reported');
 SELECT results_eq($$SELECT e.lead_id, rule, until, h.team FROM nurture.stop_effect e JOIN nurture.handoff h ON h.lead_id = e.lead_id WHERE e.lead_id IN (2, 3) ORDER BY 1$$,
     $$VALUES (2::bigint, 'adverse_event', timestamptz 'infinity', 'pharmacovigilance'), (3, 'product_complaint', 'infinity', 'pharmacovigilance')$$,
