@@ -3,6 +3,8 @@
 BEGIN;
 SELECT plan(88);
 SET LOCAL client_min_messages = warning;
+-- an objection is a stop as well (stop_rules.sql); here consent speaks alone
+DELETE FROM nurture.stop_rule WHERE rule = 'objected';
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 
 -- approved content, as a restore would bring it
