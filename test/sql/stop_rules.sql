@@ -13,7 +13,7 @@ FROM (VALUES ('sr_a', 'promotional', '{"offer:overview","funnel_stage:awareness"
 SELECT nurture_set_asset_status(id, 1, 'in_review', 'test data'), nurture_approve('asset', id, 1, 'medical', 'approved', 'test data')
 FROM unnest(ARRAY['sr_a', 'sr_b', 'sr_mi', 'sr_op']) id \g /dev/null
 INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language, created_at, time_zone)
-    SELECT 970000 + i, 'sr' || i || '@example.com', '+1 555 ' || i, 'US', 'hcp', 'en', '2026-01-01', 'UTC' FROM generate_series(1, 40) i;
+    SELECT 970000 + i, 'sr' || i || '@example.com', '+1202555' || (1000 + i), 'US', 'hcp', 'en', '2026-01-01', 'UTC' FROM generate_series(1, 40) i;
 SELECT nurture_opt_in(lead_id, '*') FROM nurture.lead WHERE lead_id BETWEEN 970001 AND 970040 \g /dev/null
 -- only the rules of this test speak
 UPDATE nurture.stop_rule SET mode = 'shadow' WHERE rule IN ('demo_requested', 'meeting_requested', 'meeting_booked', 'clicks_without_form') \g /dev/null
@@ -156,7 +156,7 @@ SELECT pg_temp.event(18, 'pricing_requested'), pg_temp.event(18, 'form_submitted
 SELECT is(pg_temp.effects(18), 'sr_lift stop until lifted form_submitted', 'a signal lifts');
 SELECT pg_temp.event(19, 'email_hard_bounced') \g /dev/null
 SELECT is(pg_temp.send(19, 'sr_a') || ', ' || pg_temp.send(19, 'sr_a', 'phone'), 'refused {stopped}, queued', 'a hard bounce stops the address');
-UPDATE nurture.lead SET phone = '+1 555 999' WHERE lead_id = 970019 \g /dev/null
+UPDATE nurture.lead SET phone = '+12025559999' WHERE lead_id = 970019 \g /dev/null
 SELECT is(pg_temp.send(19, 'sr_a'), 'refused {stopped}', 'another number does not lift it');
 SELECT is((SELECT remedy FROM nurture_explain_contact(970019, 'email', NULL, 'sr_a') WHERE rule = 'stop'), 'UPDATE nurture.lead SET email = ''...'' WHERE lead_id = 970019', 'a new address does');
 UPDATE nurture.lead SET email = 'sr19new@example.com' WHERE lead_id = 970019 \g /dev/null
