@@ -283,6 +283,11 @@ nurture_gate_write_again(GateAgain *again, const GateLease *lease,
 		 (strcmp(again->status, "taken") != 0 ||
 		  again->lease_until > again->ask.now)))
 		return NULL;
+	if (again->decision.verdict == GATE_REFUSE &&
+		strcmp(again->status, "taken") == 0)
+		(void) nurture_gate_found(&again->decision, "lease", false,
+								  GATE_REFUSE, "lease_expired",
+								  "not known whether it was sent");
 	status = next_status(again, lease);
 	if (strcmp(status, "taken") != 0)
 		lease = NULL;

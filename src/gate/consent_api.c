@@ -295,6 +295,13 @@ wants_consent(int signal_id)
 	return signal != NULL && event_says(signal) != NULL;
 }
 
+/* What a lead says binds, whether or not its signal is one that is counted. */
+static bool
+wants_consent_type(const char *event_type)
+{
+	return event_says(event_type) != NULL;
+}
+
 /*
  * Records what events say: an unsubscription is from the channel it came by,
  * an opt-out or complaint is about all of them.
@@ -349,7 +356,8 @@ nurture_consent_init(void)
 {
 	static Reactor reactor = {
 		.name = "consent",.order = REACT_CONSENT,.history_too = true,
-		.wants = wants_consent,.react = react_consent
+		.wants = wants_consent,.react = react_consent,
+		.wants_type = wants_consent_type
 	};
 
 	nurture_reactor_register(&reactor);

@@ -1,7 +1,7 @@
 -- From the queue to the provider: what is taken, by whom, and what then
 -- becomes of it.
 BEGIN;
-SELECT plan(110);
+SELECT plan(112);
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 
@@ -123,7 +123,7 @@ SELECT ok(NOT nurture_still_allowed(31, message_id), 'though it may not be sent'
 SELECT results_eq($$SELECT lead_id, message_id FROM nurture_take('sms', 10, 'second', '1 minute')$$, $$SELECT lead_id, message_id FROM nurture.message WHERE lead_id = 31$$, 'taken once more, with the same key for the provider');
 SELECT is((SELECT concat_ws(' ', status, taken_by, takes) FROM nurture.message WHERE lead_id = 31), 'taken second 2', 'for the second time');
 SELECT is((SELECT concat_ws(' ', status, reasons, cancel_requested, takes) FROM nurture.message WHERE lead_id = 32), 'failed {consent_denied,lease_expired} t 1', 'what was to be cancelled is not tried again');
-SELECT is((SELECT concat_ws(' ', status, reasons, takes) FROM nurture.message WHERE lead_id = 93), 'failed {audience,class_prohibited} 1', 'nor what is no longer allowed: nobody knows whether it went out');
+SELECT is((SELECT concat_ws(' ', status, reasons, takes) FROM nurture.message WHERE lead_id = 93), 'failed {audience,class_prohibited,lease_expired} 1', 'nor what is no longer allowed: nobody knows whether it went out');
 SET LOCAL nurture.clock = '2026-03-03T10:03:00Z';
 SELECT is_empty($$SELECT * FROM nurture_take('sms', 10, 'third', '1 minute')$$, 'never a third time');
 SELECT is((SELECT concat_ws(' ', status, reasons, takes) FROM nurture.message WHERE lead_id = 31), 'failed {lease_expired} 2', 'then it failed, which nurture_take finds too');
@@ -169,8 +169,8 @@ SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, '{"at": true}'
 SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, '{"at": "soon"}')$$, message_id), '22007', NULL, 'nor this') FROM nurture.message WHERE lead_id = 1;
 
 -- acknowledgements
-INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (41, 'email', 'dv_a'), (42, 'email', 'dv_a'), (43, 'email', 'dv_a');
-SELECT is((SELECT count(*) FROM nurture_take('email', 10, 'w')), 3::bigint, 'taken');
+INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (41, 'email', 'dv_a'), (42, 'email', 'dv_a'), (43, 'email', 'dv_a'), (44, 'email', 'dv_a');
+SELECT is((SELECT count(*) FROM nurture_take('email', 10, 'w')), 4::bigint, 'taken');
 SELECT is(nurture_ack(41, message_id, 'sent', 'p-1', '{"at": "2026-03-03T09:02:00Z"}'), 'sent', 'sent') FROM nurture.message WHERE lead_id = 41;
 SELECT is(nurture_ack(41, message_id, 'sent', 'p-2'), 'sent', 'a repetition') FROM nurture.message WHERE lead_id = 41;
 SELECT is(nurture_ack(41, message_id, 'clicked', NULL, '{"event_id": "c1", "url": "https://x"}'), 'delivered', 'a click says that it was delivered') FROM nurture.message WHERE lead_id = 41;
@@ -192,6 +192,10 @@ SELECT is((SELECT concat_ws(' ', channel, state) FROM nurture.consent WHERE lead
 SELECT is(nurture_ack(43, message_id, 'complaint'), 'complained', 'a complaint') FROM nurture.message WHERE lead_id = 43;
 SELECT is((SELECT concat_ws(' ', channel, state) FROM nurture.consent WHERE lead_id = 43), '* objected', 'is an objection');
 SELECT ok((SELECT bool_and(NOT 'sent_after_opt_out' = ANY (COALESCE(reasons, '{}'))) FROM nurture.message WHERE lead_id IN (42, 43)), 'neither was sent after the opt-out it led to');
+
+UPDATE nurture.signal SET retired_at = nurture_now() WHERE signal = 'unsubscribed';
+SELECT is(nurture_ack(44, message_id, 'unsubscribed'), 'delivered', 'an unsubscription that is counted by no signal') FROM nurture.message WHERE lead_id = 44;
+SELECT is((SELECT concat_ws(' ', channel, state) FROM nurture.consent WHERE lead_id = 44), 'email withdrawn', 'binds as well');
 
 -- sent after an opt-out all the same
 SELECT is((SELECT count(*) FROM nurture.message WHERE lead_id IN (8, 29) AND status = 'taken'), 0::bigint, 'their leases are over');

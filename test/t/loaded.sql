@@ -126,6 +126,9 @@ SELECT nurture_pause(6, now() + interval '40 days', 'on leave');
 -- messages: some pass, some are held or refused
 INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT i, 'email', 'moa_overview' FROM generate_series(1, 290) i;
 INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT i, 'email', 'draft' FROM generate_series(1, 10) i;
+-- some are with a worker, of some it is known what became of them
+SELECT count(nurture_ack(lead_id, message_id, CASE message_id % 3 WHEN 0 THEN 'sent' WHEN 1 THEN 'clicked' ELSE 'soft_bounce' END)) FROM nurture_take('email', 6, 'loaded');
+SELECT count(*) FROM nurture_take('email', 6, 'loaded');
 SELECT nurture_opt_out(20, 'email', 'link');
 
 -- something happens now: stops, standings, enrollments, hand-offs
