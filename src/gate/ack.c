@@ -383,6 +383,8 @@ write_outcome(const Ack *ack, const AckMessage *before,
 	entry.nreasons = after == NULL ? 0 : 1;
 	entry.inputs = psprintf("%s to %s", message->status, status);
 	nurture_audit_append(&entry, 1);
+	if (after != NULL)
+		nurture_gate_alert(ack->lead_id, ack->message_id, after);
 	return status;
 }
 

@@ -413,6 +413,10 @@ extern bool nurture_consent_permits(ConsentState state);
 extern bool nurture_consent_forbids(ConsentState state);
 extern ConsentBasis nurture_consent_basis(const char *legal_basis);
 
+/* alert.c */
+extern void nurture_gate_alert(int64 lead_id, int64 message_id,
+							   const char *what);
+
 /* unsubscribe.c */
 extern char *nurture_gate_unsubscribe_token(int64 lead_id, int64 message_id,
 											const char *channel,

@@ -20,7 +20,7 @@ INSERT INTO nurture.asset_tag (asset_id, version, dimension, value) VALUES ('la_
 SELECT set_config('search_path', 'public', true) \g /dev/null
 SET LOCAL row_security = on;
 SET LOCAL check_function_bodies = on;
-INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language) SELECT i, 'lead' || i || '@example.com', '+33 ' || i, 'FR', 'hcp', 'fr' FROM generate_series(1, 60) AS i;
+INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language) SELECT i, 'lead' || i || '@example.com', '+33123' || lpad(i::text, 6, '0'), 'FR', 'hcp', 'fr' FROM generate_series(1, 60) AS i;
 CREATE FUNCTION pg_temp.may(lead bigint, channel text DEFAULT 'email', asset text DEFAULT 'la_a', purpose text DEFAULT NULL) RETURNS text LANGUAGE sql AS
 $$SELECT concat_ws(' ', verdict, nullif(array_to_string(reasons, ' '), '')) FROM nurture_may_contact(lead, channel, purpose, asset)$$;
 -- what a lead said, as 'kind channel purpose topic product day basis'; words left out are the defaults

@@ -117,7 +117,7 @@ INSERT INTO spec (country, audience, channel, class, said, expected) VALUES
     (NULL, 'hcp', 'email', 'operational', 'nothing', 'allow');
 
 INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, audience_verified_at, language)
-    SELECT n, 'lead' || n || '@example.com', '+33 ' || n, country, audience, CASE WHEN said = 'verified' THEN '2026-01-01'::timestamptz END, 'en' FROM spec;
+    SELECT n, 'lead' || n || '@example.com', '+33123' || lpad(n::text, 6, '0'), country, audience, CASE WHEN said = 'verified' THEN '2026-01-01'::timestamptz END, 'en' FROM spec;
 SELECT count(nurture_consent(n, CASE WHEN said = 'confirmed' THEN 'confirmed' WHEN said = 'no' THEN 'refused' WHEN said = 'objected' THEN 'objected' ELSE 'given' END,
         CASE WHEN said = 'objected' THEN '*' ELSE channel END,
         CASE WHEN said = 'objected' THEN '*' WHEN class IN ('promotional', 'disease_awareness') THEN 'marketing' ELSE class END,
