@@ -59,7 +59,7 @@ CREATE TABLE nurture.label (
 );
 CREATE UNIQUE INDEX label_open ON nurture.label (lead_id, label) WHERE until IS NULL;
 CREATE INDEX label_label ON nurture.label (label);
-COMMENT ON TABLE nurture.label IS 'Labels of leads, set by patterns of models or by hand: nurture_label and nurture_unlabel, or plain INSERT and UPDATE. A deleted row is forgotten, an ended one stays.';
+COMMENT ON TABLE nurture.label IS 'Labels of leads, set by patterns of models, by branches of tracks or by hand: nurture_label and nurture_unlabel, or plain INSERT and UPDATE. A deleted row is forgotten, an ended one stays.';
 COMMENT ON COLUMN nurture.label.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture.label.label IS 'Code.';
 COMMENT ON COLUMN nurture.label.since IS 'Since when.';

@@ -16,6 +16,11 @@ CREATE FUNCTION nurture_signal_guard() RETURNS trigger
     AS 'MODULE_PATHNAME', 'nurture_signal_guard';
 COMMENT ON FUNCTION nurture_signal_guard() IS 'Trigger: refuses to change what a signal measures, or to delete it, once it has activity.';
 
+CREATE FUNCTION nurture_tag_guard() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_tag_guard';
+COMMENT ON FUNCTION nurture_tag_guard() IS 'Trigger: refuses to delete, rename or renumber a tag once it has activity.';
+
 CREATE FUNCTION nurture_roll(max_leads integer DEFAULT NULL) RETURNS bigint
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_roll';

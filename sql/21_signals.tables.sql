@@ -68,6 +68,9 @@ COMMENT ON COLUMN nurture_bi.backfill_progress.finished_at IS 'When it was finis
 CREATE TRIGGER nurture_signal_guard AFTER UPDATE OR DELETE ON nurture.signal
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_signal_guard();
 ALTER TABLE nurture.signal ENABLE ALWAYS TRIGGER nurture_signal_guard;
+CREATE TRIGGER nurture_tag_guard AFTER UPDATE OR DELETE ON nurture.tag
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_tag_guard();
+ALTER TABLE nurture.tag ENABLE ALWAYS TRIGGER nurture_tag_guard;
 
 CREATE TRIGGER nurture_sensitive_changed AFTER UPDATE ON nurture.event_type
     FOR EACH ROW WHEN (OLD.sensitive IS DISTINCT FROM NEW.sensitive) EXECUTE FUNCTION @extschema@.nurture_sensitive_changed();

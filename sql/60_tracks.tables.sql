@@ -134,6 +134,7 @@ CREATE TABLE nurture.track_branch (
     inactivity_days integer CHECK (inactivity_days > 0),
     to_track text REFERENCES nurture.track,
     to_step integer,
+    label text CHECK (label ~ '^[a-z][a-z0-9_]*$' AND length(label) <= 63),
     priority smallint NOT NULL DEFAULT 0,
     title text,
     reason text,
@@ -151,6 +152,7 @@ COMMENT ON COLUMN nurture.track_branch.condition IS 'Condition; must be true.';
 COMMENT ON COLUMN nurture.track_branch.inactivity_days IS 'Instead of a condition: so many days without engagement.';
 COMMENT ON COLUMN nurture.track_branch.to_track IS 'Where to; NULL = nurturing ends.';
 COMMENT ON COLUMN nurture.track_branch.to_step IS 'Step there; NULL = its first.';
+COMMENT ON COLUMN nurture.track_branch.label IS 'Label that a lead gets when it takes the branch; what a person took off is not set again.';
 COMMENT ON COLUMN nurture.track_branch.priority IS 'The highest that holds is taken.';
 COMMENT ON COLUMN nurture.track_branch.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.track_branch.reason IS 'Why it is as it is.';

@@ -513,3 +513,31 @@ nurture_attribute_problem(PG_FUNCTION_ARGS)
 											  attribute->attribute,
 											  nurture_attribute_allowed(attribute))));
 }
+
+/*
+ * Tells whether an attribute has to be known of leads of an audience that are
+ * of a tier, or on a route.
+ */
+bool
+nurture_attribute_required(const Attribute *attribute, const char *audience,
+						   int tier, const char *route)
+{
+	size_t		length = strlen(audience);
+
+	for (int i = 0; i < attribute->nrequired; i++)
+	{
+		const char *required = attribute->required_for[i];
+		const char *slash = strchr(required, '/');
+
+		if (slash == NULL)
+		{
+			if (route != NULL && strcmp(required + strlen("route:"), route) == 0)
+				return true;
+		}
+		else if (((slash == required + 1 && *required == '*') ||
+				  (slash == required + length && strncmp(required, audience, length) == 0)) &&
+				 slash[1] - '0' <= tier)
+			return true;
+	}
+	return false;
+}

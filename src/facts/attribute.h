@@ -54,6 +54,14 @@ extern const Attribute *nurture_attribute(const char *key, size_t len);
 extern const Attribute *nurture_attributes(int *n);
 extern const char *nurture_attribute_type_name(AttributeType type);
 
+/*
+ * Whether it has to be known of leads of an audience that are of a tier, or
+ * on a route (NULL = on none).
+ */
+extern bool nurture_attribute_required(const Attribute *attribute,
+									   const char *audience, int tier,
+									   const char *route);
+
 /* What may stand there, in words: one of "a", "b", or a number. */
 extern char *nurture_attribute_allowed(const Attribute *attribute);
 

@@ -9,6 +9,8 @@
 
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/attribute.h"
+#include "facts/vocabulary.h"
 #include "routing/routing_private.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -122,6 +124,41 @@ text_or_null(const char *text, char *null)
 }
 
 /*
+ * Lists what the team needs and is not known: the fields that the route names,
+ * then the attributes that the registry requires for it or for the lead's
+ * audience and tier.
+ */
+static List *
+missing_fields(Subject *subject, const RoutingRoute *route, int tier)
+{
+	const char *audience = nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE);
+	const Attribute *attributes;
+	List	   *missing = NIL;
+	int			n;
+
+	for (int i = 0; route->required_fields[i] != NULL; i++)
+	{
+		if (nurture_subject_eval(subject, route->required[i]) != NURTURE_TRUE)
+			missing = lappend(missing, unconstify(char *, route->required_fields[i]));
+	}
+	attributes = nurture_attributes(&n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *field = psprintf("attributes.%s", attributes[i].attribute);
+		bool		listed = false;
+
+		if (!nurture_attribute_required(&attributes[i], audience ? audience : "unknown", tier, route->route))
+			continue;
+		for (int j = 0; route->required_fields[j] != NULL; j++)
+			listed |= strcmp(route->required_fields[j], field) == 0;
+		if (!listed &&
+			nurture_subject_eval(subject, nurture_condition_compile_fact(field, "known", NULL, field)) != NURTURE_TRUE)
+			missing = lappend(missing, field);
+	}
+	return missing;
+}
+
+/*
  * Returns the package of a hand-off as jsonb in the current memory context.
  * The caller is connected to SPI and works as the owner.
  */
@@ -133,16 +170,12 @@ nurture_handoff_package(Subject *subject, const RoutingRoute *route,
 	const SubjectEvent *event = trigger->event;
 	Datum		values[14];
 	char		nulls[15] = "              ";
-	List	   *missing = NIL;
+	List	   *missing;
 	Datum		result;
 	bool		isnull;
 	int			gucs;
 
-	for (int i = 0; route->required_fields[i] != NULL; i++)
-	{
-		if (nurture_subject_eval(subject, route->required[i]) != NURTURE_TRUE)
-			missing = lappend(missing, unconstify(char *, route->required_fields[i]));
-	}
+	missing = missing_fields(subject, route, standing->tier);
 	values[0] = Int64GetDatum(subject->lead_id);
 	values[1] = CStringGetTextDatum(product);
 	values[2] = TimestampTzGetDatum(subject->now);

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #define MICRO INT64CONST(1000000)
+#define ANY_TIER 4
 
 /* no rule may name it, so it stands for all other texts */
 #define OTHER_TEXT "(other)"
@@ -353,23 +354,6 @@ gather_term(void *arg, const CondTerm *term)
 		note_day(at, (int64) asking->subject->today - term->from_day);
 }
 
-/* Tells whether a personal attribute is required of leads of an audience. */
-static bool
-is_required(const Attribute *attribute, const char *audience)
-{
-	size_t		length = strlen(audience);
-
-	for (int i = 0; i < attribute->nrequired; i++)
-	{
-		const char *required = attribute->required_for[i];
-
-		if (strncmp(required, "*/", 2) == 0 ||
-			(strncmp(required, audience, length) == 0 && required[length] == '/'))
-			return true;
-	}
-	return false;
-}
-
 /* Adds a fact that is missing and may be asked for. */
 static void
 note_fact(Asking *asking, const CondWord *word)
@@ -399,7 +383,8 @@ note_fact(Asking *asking, const CondWord *word)
 	if (!askable)
 		return;
 	if (registered != NULL && registered->personal &&
-		!is_required(registered, nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE)))
+		!nurture_attribute_required(registered, nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE),
+									ANY_TIER, NULL))
 		return;
 	if (word->id == SUBJECT_AUDIENCE_TYPE ?
 		strcmp(nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE), "unknown") != 0 :

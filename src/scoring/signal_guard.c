@@ -1,6 +1,7 @@
 /*
  * signal_guard.c
- *	  What a signal measures does not change once it has activity.
+ *	  What a signal measures, and what a tag is, does not change once activity
+ *	  counts it.
  */
 #include "base/compat.h"
 
@@ -17,6 +18,7 @@
 #include "utils/timestamp.h"
 
 NURTURE_FUNCTION(nurture_signal_guard);
+NURTURE_FUNCTION(nurture_tag_guard);
 
 static KeptPlan has_activity = KEPT_PLAN_SCAN(
 											  "SELECT EXISTS (SELECT FROM nurture.activity"
@@ -25,6 +27,13 @@ static KeptPlan has_activity = KEPT_PLAN_SCAN(
 											  " OR EXISTS (SELECT FROM nurture.account_activity"
 											  " WHERE @extschema@.nurture_tally_last(signals, $1) IS NOT NULL)",
 											  INT4OID);
+static KeptPlan has_topic = KEPT_PLAN_SCAN(
+										   "SELECT EXISTS (SELECT FROM nurture.activity"
+										   " WHERE @extschema@.nurture_tally_last(topics, $1) IS NOT NULL"
+										   " OR @extschema@.nurture_tally_last(base_topics, $1) IS NOT NULL)"
+										   " OR EXISTS (SELECT FROM nurture.account_activity"
+										   " WHERE @extschema@.nurture_tally_last(topics, $1) IS NOT NULL)",
+										   INT4OID);
 static KeptPlan forget_backfill = KEPT_PLAN(
 											"DELETE FROM nurture.backfill WHERE signal = $1", TEXTOID);
 
@@ -32,6 +41,9 @@ static KeptPlan forget_backfill = KEPT_PLAN(
 static const char *const definition[] = {
 	"signal_id", "event_type", "tags", "condition"
 };
+
+/* And what a tag is; what is above it may change. */
+static const char *const identity[] = {"dimension", "value", "tag_id"};
 
 static Datum
 column_of(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
@@ -41,7 +53,7 @@ column_of(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
 	if (number <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of table \"nurture.signal\" does not exist", name)));
+				 errmsg("column \"%s\" of the table does not exist", name)));
 	return SPI_getbinval(row, desc, number, isnull);
 }
 
@@ -63,21 +75,28 @@ same_column(HeapTuple before, HeapTuple after, TupleDesc desc,
 }
 
 /*
- * Raises when the signal has activity.  Statements that store events are
+ * Tells whether activity counts an id.  Statements that store events are
  * waited for, and kept waiting until the change is committed: they would
  * count by the definition that was.
  */
+static bool
+is_counted(KeptPlan *plan, Datum id)
+{
+	bool		isnull;
+
+	if (SPI_execute("LOCK TABLE nurture.event, nurture.account_event IN SHARE MODE", false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not lock nurture.event");
+	(void) nurture_execute_latest(plan, &id, NULL, false);
+	return DatumGetBool(nurture_cell(0, 1, &isnull));
+}
+
+/* Raises when the signal has activity. */
 static void
 require_unused(HeapTuple row, TupleDesc desc, const char *signal, bool gone)
 {
 	bool		isnull;
-	Datum		value;
 
-	value = Int32GetDatum(DatumGetInt16(column_of(row, desc, "signal_id", &isnull)));
-	if (SPI_execute("LOCK TABLE nurture.event, nurture.account_event IN SHARE MODE", false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not lock nurture.event");
-	(void) nurture_execute_latest(&has_activity, &value, NULL, false);
-	if (!DatumGetBool(nurture_cell(0, 1, &isnull)))
+	if (!is_counted(&has_activity, Int32GetDatum(DatumGetInt16(column_of(row, desc, "signal_id", &isnull)))))
 		return;
 	ereport(ERROR,
 			(errcode(NURTURE_ERRCODE_PUBLISHED),
@@ -139,5 +158,47 @@ nurture_signal_guard(PG_FUNCTION_ARGS)
 		note_retired(after, desc, TextDatumGetCString(code));
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * nurture_tag_guard() returns trigger
+ *
+ * After each row of nurture.tag that is updated or deleted: its number stands
+ * in the tallies of topics, and its name in the events that they are counted
+ * from.
+ */
+Datum
+nurture_tag_guard(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_tag_guard");
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	HeapTuple	before = data->tg_trigtuple;
+	bool		gone = TRIGGER_FIRED_BY_DELETE(data->tg_event);
+	bool		differs = gone;
+	OwnerSwitch save;
+	bool		counted;
+	bool		isnull;
+	int			level;
+
+	for (int i = 0; !gone && i < lengthof(identity); i++)
+		differs |= !same_column(before, data->tg_newtuple, desc, identity[i]);
+	if (!differs || !nurture_deriving())
+		return PointerGetDatum(NULL);
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	counted = is_counted(&has_topic, column_of(before, desc, "tag_id", &isnull));
+	nurture_spi_finish(level);
+	nurture_owner_leave(&save);
+	if (counted)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_PUBLISHED),
+				 gone ? errmsg("tag \"%s:%s\" has activity and cannot be deleted",
+							   SPI_getvalue(before, desc, SPI_fnumber(desc, "dimension")),
+							   SPI_getvalue(before, desc, SPI_fnumber(desc, "value"))) :
+				 errmsg("tag \"%s:%s\" has activity and keeps its name and number",
+						SPI_getvalue(before, desc, SPI_fnumber(desc, "dimension")),
+						SPI_getvalue(before, desc, SPI_fnumber(desc, "value"))),
+				 errhint("Retire it: take it off assets and rules, and leave the row; put it below another tag with parent if what it counted is to count there.")));
 	return PointerGetDatum(NULL);
 }

@@ -13,6 +13,7 @@
 #include "base/trigger.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "facts/mark.h"
 #include "gate/gate.h"
 #include "tracks/rules.h"
 #include "utils/array.h"
@@ -331,4 +332,20 @@ nurture_enrollment_barred(int64 lead_id, const TrackVersion *version,
 {
 	record_not_entered(lead_id, version, "stopped",
 					   psprintf("{\"entry\": \"%s\", \"stop_rule\": \"%s\"}", code, rule));
+}
+
+/*
+ * Gives a lead the label of a branch.  Where rules read labels its standing is
+ * decided, so the caller has its gate row.
+ */
+void
+nurture_track_label(int64 lead_id, const Track *track, const TrackRule *branch,
+					TimestampTz at)
+{
+	MarkGiven	given = {lead_id, branch->label};
+
+	if (branch->label == NULL)
+		return;
+	given.by = psprintf("branch:%s/%s", track->code, branch->code);
+	nurture_mark_give(&given, 1, at);
 }

@@ -169,8 +169,9 @@ leave(LeadWalk *walk, const SubjectEvent *event)
 				continue;
 			if (branch->to_track == NULL)
 			{
-				nurture_enrollment_end(e, "exited", branch->code, "event", NULL,
-									   walk->subject->now);
+				if (nurture_enrollment_end(e, "exited", branch->code, "event", NULL,
+										   walk->subject->now))
+					nurture_track_label(e->lead_id, track, branch, walk->subject->now);
 				return true;
 			}
 			to = nurture_track_find(walk->rules, branch->to_track);
@@ -179,8 +180,11 @@ leave(LeadWalk *walk, const SubjectEvent *event)
 				continue;
 			if (nurture_enrollment_end(e, "exited", branch->code, "event", NULL,
 									   walk->subject->now))
+			{
 				enter(walk, to->published, branch->to_step,
 					  psprintf("branch:%s", branch->code), event);
+				nurture_track_label(walk->subject->lead_id, track, branch, walk->subject->now);
+			}
 			return false;
 		}
 	}
@@ -345,6 +349,9 @@ react(const SubjectEvent *const *events, int nevents)
 	}
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
+	/* a label may decide a standing, and gates come before enrollments */
+	for (int i = 0; rules->labels && i < nleads; i++)
+		nurture_gate_bump(leads[i]);
 	nrows = nurture_enrollment_read(leads, nleads, true, &rows);
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture track reaction",
 									ALLOCSET_DEFAULT_SIZES);

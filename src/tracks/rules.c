@@ -50,14 +50,14 @@ static KeptPlan read_steps = {
 };
 static KeptPlan read_entries = {
 	"SELECT track, version, entry, condition::text, from_step, "
-	"once_goal_unmet, 0, NULL::text, 0 "
+	"once_goal_unmet, 0, NULL::text, 0, NULL::text "
 	"FROM nurture.track_entry "
 	"ORDER BY track COLLATE \"C\", version, entry COLLATE \"C\"", {0}, NULL, true
 };
 static KeptPlan read_branches = {
 	"SELECT track, version, branch, condition::text, coalesce(from_step, "
 	"0), false, coalesce(inactivity_days, 0), to_track, "
-	"coalesce(to_step, 0) "
+	"coalesce(to_step, 0), label "
 	"FROM nurture.track_branch "
 	"ORDER BY track COLLATE \"C\", version, priority DESC, branch "
 	"COLLATE \"C\"", {0}, NULL, true
@@ -362,6 +362,8 @@ load_rule_rows(TrackRules *rules, Snapshot snapshot, KeptPlan *plan,
 		rule->inactivity_days = cell_int(i, 7);
 		rule->to_track = nurture_cell_text(i, 8);
 		rule->to_step = cell_int(i, 9);
+		rule->label = nurture_cell_text(i, 10);
+		rules->labels |= rule->label != NULL;
 		if (condition == NULL)
 			continue;
 		rule->condition = nurture_condition_compile(condition,

@@ -48,6 +48,7 @@ typedef struct TrackRule
 	int32		inactivity_days;	/* branch, 0 = by condition */
 	const char *to_track;		/* branch, NULL = out */
 	int32		to_step;		/* branch, 0 = the first */
+	const char *label;			/* branch: that leads get, NULL = none */
 } TrackRule;
 
 typedef struct TrackVersion
@@ -92,6 +93,7 @@ typedef struct TrackRules
 	int			max_signal;
 	bool	   *wanted;			/* by signal id, [0] = tags */
 	bool		all_wanted;
+	bool		labels;			/* some branch gives one */
 	bool	   *engagement;		/* by signal id: counts as activity */
 } TrackRules;
 
@@ -100,6 +102,10 @@ extern const TrackRules *nurture_track_rules(void);
 extern const Track *nurture_track_find(const TrackRules *rules, const char *code);
 extern const TrackVersion *nurture_track_version(const Track *track, int32 version);
 extern const TrackStep *nurture_track_step(const TrackVersion *version, int32 step_no);
+
+/* Gives a lead the label of a branch that it takes, if there is one. */
+extern void nurture_track_label(int64 lead_id, const Track *track,
+								const TrackRule *branch, TimestampTz at);
 
 /* A lead's walk, as read. */
 typedef struct Enrollment

@@ -286,6 +286,7 @@ branch_by_inactivity(StepRun *run)
 				continue;
 		}
 		finish(run, "exited", branch->code);
+		nurture_track_label(run->e->lead_id, run->track, branch, run->subject->now);
 		if (to != NULL &&
 			!nurture_enrollment_enter(run->rules, run->subject, to->published,
 									  branch->to_step,

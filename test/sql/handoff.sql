@@ -1,6 +1,6 @@
 -- Hand-offs: every state and every call, who gets them, and what follows.
 BEGIN;
-SELECT plan(55);
+SELECT plan(56);
 SET LOCAL nurture.clock = '2026-03-02 10:00:00+00';
 SET LOCAL nurture.app_user = 'ana';
 SET LOCAL timezone = 'UTC';
@@ -214,6 +214,18 @@ SELECT is(pg_temp.as_reader($$SELECT nurture_draft('route', 'h_all')$$), '42501 
 SELECT is(pg_temp.as_reader($$SELECT nurture_publish('route', 'h_all', 1, 'x')$$), '42501 permission denied for table route_version', 'and so does publishing');
 GRANT UPDATE ON nurture.handoff TO nurture_h_reader;
 SELECT is(pg_temp.as_reader('SELECT nurture_assign()'), 'done', 'with it they go');
+
+-- what the registry of attributes requires is told to be missing
+INSERT INTO nurture.attribute (attribute, type, required_for, title) VALUES
+    ('h_on_route', 'text', '{route:h_all}', 'x'), ('h_elsewhere', 'text', '{route:h_wait}', 'x'),
+    ('h_of_audience', 'text', '{h_aud/0}', 'x'), ('h_of_others', 'text', '{payer/0}', 'x'), ('h_of_all', 'text', '{*/0}', 'x'), ('h_higher', 'text', '{*/4}', 'x');
+INSERT INTO nurture.audience_type (audience_type, title) VALUES ('h_aud', 'A');
+INSERT INTO nurture.lead (lead_id, audience_type, source, attributes) VALUES (829001, 'h_aud', 'h', '{}'), (829002, 'h_aud', 'h', '{"h_on_route": "a", "h_of_audience": " ", "h_of_all": "b"}'), (829003, 'unknown', 'h', '{"h_other": 1}');
+SELECT count(nurture_route(i)) FROM generate_series(829001, 829003) i;
+SELECT results_eq($$SELECT lead_id, (SELECT string_agg(m, ' ' ORDER BY m COLLATE "C") FROM jsonb_array_elements_text(package->'missing') m WHERE m LIKE '%.h\_%')
+    FROM nurture.handoff WHERE lead_id BETWEEN 829001 AND 829003 ORDER BY lead_id$$,
+    $$VALUES (829001::bigint, 'attributes.h_of_all attributes.h_of_audience attributes.h_on_route'), (829002, 'attributes.h_of_audience'), (829003, 'attributes.h_of_all attributes.h_on_route')$$,
+    'attributes that the route, or the audience and tier, require and that are not known');
 
 -- bad input
 SELECT throws_ok('SELECT nurture_assign(-1)', '22023', NULL, 'a negative number');

@@ -1,7 +1,7 @@
 -- New signals and topics are filled from stored events: exactly, in parts, and
 -- as often as one likes. What a signal measures stays what it was.
 BEGIN;
-SELECT plan(55);
+SELECT plan(61);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 INSERT INTO nurture.event_type (event_type, class) VALUES ('bf_viewed', 'content'), ('bf_form', 'intent');
@@ -138,6 +138,18 @@ SELECT throws_ok($$SELECT nurture_backfill('bf:nowhere')$$, 'NU003', NULL, 'an u
 SELECT throws_ok($$SELECT nurture_backfill('bf_new', 0)$$, '22023', '0 is no number of leads for a batch', 'no batch');
 SELECT throws_ok($$CALL nurture_backfill_run('bf_new')$$, '2D000', NULL, 'the procedure commits');
 SELECT is(nurture_backfill(NULL), NULL, 'nothing to fill');
+-- tags that are counted stay
+INSERT INTO nurture.tag (dimension, value, title) VALUES ('topic', 'bf_kept', 'kept'), ('topic', 'bf_unused', 'unused'), ('topic', 'bf_above', 'above');
+INSERT INTO nurture.lead (lead_id) VALUES (936900) ON CONFLICT DO NOTHING;
+INSERT INTO nurture.event (lead_id, event_type, tags) VALUES (936900, 'page_viewed', '{topic:bf_kept}');
+SELECT throws_ok($$DELETE FROM nurture.tag WHERE value = 'bf_kept'$$, 'NU006', 'tag "topic:bf_kept" has activity and cannot be deleted', 'a tag with activity is not deleted');
+SELECT throws_ok($$UPDATE nurture.tag SET value = 'bf_other' WHERE value = 'bf_kept'$$, 'NU006', 'tag "topic:bf_kept" has activity and keeps its name and number', 'nor renamed');
+SELECT throws_ok($$UPDATE nurture.tag SET tag_id = 65001 WHERE value = 'bf_kept'$$, 'NU006', NULL, 'nor renumbered');
+SELECT lives_ok($$UPDATE nurture.tag SET parent = 'bf_above', title = 'moved' WHERE value = 'bf_kept'$$, 'what is above it, and its words, may change');
+SELECT lives_ok($$DELETE FROM nurture.tag WHERE value = 'bf_unused'$$, 'what was never counted may go');
+DELETE FROM nurture.event WHERE lead_id = 936900;
+SELECT lives_ok($$DELETE FROM nurture.tag WHERE value = 'bf_kept'$$, 'or is counted no more');
+
 SELECT * FROM finish();
 ROLLBACK;
 

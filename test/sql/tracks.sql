@@ -1,7 +1,7 @@
 -- Tracks: the four stories, the tick, and what ends an enrollment.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(66);
+SELECT plan(73);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language)
@@ -144,6 +144,25 @@ SELECT nurture_exit(5, 'education', 'test');
 SELECT is((SELECT version FROM nurture.enrollment WHERE lead_id = 9 AND state = 'active'), 1, 'who is on the way stays on the version entered');
 SELECT nurture_enroll(7, 'education', 'test');
 SELECT is((SELECT version FROM nurture.enrollment WHERE lead_id = 7 AND state = 'active'), 2, 'who begins now takes the new one');
+
+-- labels that branches give
+SELECT nurture_draft('track', 'education', 2) AS labelling \gset
+UPDATE nurture.track_branch SET label = 'tr_evidence' WHERE track = 'education' AND version = :labelling AND branch = 'evidence_taken';
+UPDATE nurture.track_branch SET label = 'tr_cold' WHERE track = 'education' AND version = :labelling AND branch = 'went_cold';
+SELECT throws_ok($$UPDATE nurture.track_branch SET label = 'No Code' WHERE track = 'education' AND label = 'tr_cold'$$, '23514', NULL, 'a label is a code');
+SELECT ok(nurture_publish('track', 'education', :labelling, 'labels') LIKE 'track education: version%', 'a version with labels is published');
+SELECT is((SELECT count(*) FROM nurture_diff('track', 'education', 2, :labelling) d WHERE d::text LIKE '%tr\_%'), 2::bigint, 'and differs by them');
+INSERT INTO nurture.lead (lead_id, audience_type, country, language) SELECT i, 'hcp', 'FR', 'en' FROM generate_series(971, 973) i;
+INSERT INTO nurture.event (lead_id, event_type) SELECT i, 'form_submitted' FROM generate_series(971, 973) i;
+SELECT nurture_label(972, 'tr_evidence'), nurture_unlabel(972, 'tr_evidence', 'not so');
+INSERT INTO nurture.event (lead_id, event_type, tags) SELECT i, 'clinical_evidence_downloaded', '{topic:efficacy,offer:clinical_evidence}' FROM generate_series(971, 972) i;
+SELECT results_eq($$SELECT lead_id, label, by FROM nurture.label WHERE lead_id BETWEEN 971 AND 973 AND ended_by IS NULL$$, $$VALUES (971::bigint, 'tr_evidence', 'branch:education/evidence_taken')$$,
+    'who takes a branch gets its label, unless a person took that off');
+SELECT is(nurture_draft('track', 'education', :labelling), :labelling + 1, 'a draft of it');
+SELECT is((SELECT string_agg(label, ' ' ORDER BY label) FROM nurture.track_branch WHERE track = 'education' AND version = :labelling + 1), 'tr_cold tr_evidence', 'has the labels too');
+SELECT set_config('nurture.clock', to_char(nurture_now() + interval '100 days', 'YYYY-MM-DD"T"HH24:MI:SSOF'), true) <> '' AS later;
+SELECT count(*) > 0 AS ticked FROM nurture_tick(1000, '1 min');
+SELECT is((SELECT by FROM nurture.label WHERE lead_id = 973 AND label = 'tr_cold'), 'branch:education/went_cold', 'also when the tick takes it');
 
 -- rights
 CREATE ROLE nurture_test_reader;
