@@ -66,6 +66,21 @@ nurture_restoring(void)
 		has_privs_of_role(nurture_caller_role(), nurture_owner_oid());
 }
 
+/* Returns the row to be written; refuses a trigger that is not before one. */
+HeapTuple
+nurture_trigger_before_row(TriggerData *data, const char *name)
+{
+	if (!TRIGGER_FIRED_BEFORE(data->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
+		TRIGGER_FIRED_BY_DELETE(data->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired BEFORE INSERT OR UPDATE, FOR EACH ROW",
+						name)));
+	return TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple :
+		data->tg_trigtuple;
+}
+
 /* Refuses a trigger that is not after a statement with its rows. */
 void
 nurture_trigger_after_statement(TriggerData *data, const char *name)

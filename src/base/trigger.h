@@ -10,6 +10,7 @@
 
 extern TriggerData *nurture_trigger_data(FunctionCallInfo fcinfo,
 										 const char *name);
+extern HeapTuple nurture_trigger_before_row(TriggerData *data, const char *name);
 extern void nurture_trigger_after_statement(TriggerData *data, const char *name);
 extern bool nurture_restoring(void);
 extern bool nurture_deriving(void);

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "facts/identity.h"
+#include "facts/lead.h"
 #include "gate/gate.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -210,8 +211,6 @@ nurture_resolve(PG_FUNCTION_ARGS)
 	const char *problem;
 	char	   *normal;
 	Datum		values[2];
-	Datum		lead_id = (Datum) 0;
-	bool		isnull = true;
 	int			level;
 
 	if (code == NULL)
@@ -224,13 +223,7 @@ nurture_resolve(PG_FUNCTION_ARGS)
 	values[1] = CStringGetTextDatum(normal);
 	level = nurture_spi_connect();
 	(void) nurture_execute(&resolve, values, NULL, true);
-	if (SPI_processed > 0)
-		lead_id = nurture_cell(0, 1, &isnull);
-	lead_id = Int64GetDatum(isnull ? 0 : DatumGetInt64(lead_id));
-	nurture_spi_finish(level);
-	if (isnull)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(lead_id);
+	return nurture_lead_answer(fcinfo, level);
 }
 
 /*
@@ -253,15 +246,7 @@ nurture_identity_write(PG_FUNCTION_ARGS)
 	Datum		datum;
 	bool		isnull = false;
 
-	if (!TRIGGER_FIRED_BEFORE(data->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-		TRIGGER_FIRED_BY_DELETE(data->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired BEFORE INSERT OR UPDATE, FOR EACH ROW",
-						"nurture_identity_write")));
-	row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple :
-		data->tg_trigtuple;
+	row = nurture_trigger_before_row(data, "nurture_identity_write");
 	if (!nurture_deriving())
 		return PointerGetDatum(row);
 	kind = SPI_getvalue(row, desc, kind_column);

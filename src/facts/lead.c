@@ -63,6 +63,21 @@ nurture_lead_hidden(int64 lead_id)
 	return hidden;
 }
 
+/* Ends a function that answers with the lead of the last result. */
+Datum
+nurture_lead_answer(FunctionCallInfo fcinfo, int level)
+{
+	bool		isnull = true;
+	int64		lead_id = 0;
+
+	if (SPI_processed == 1)
+		lead_id = DatumGetInt64(nurture_cell(0, 1, &isnull));
+	nurture_spi_finish(level);
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(lead_id);
+}
+
 /*
  * nurture_lead_id(external_ref text) returns bigint
  *
@@ -73,16 +88,8 @@ Datum
 nurture_lead_id(PG_FUNCTION_ARGS)
 {
 	Datum		parameter = PG_GETARG_DATUM(0);
-	Datum		lead_id = (Datum) 0;
-	bool		isnull = true;
 	int			level = nurture_spi_connect();
 
 	(void) nurture_execute(&lead_by_ref, &parameter, NULL, true);
-	if (SPI_processed == 1)
-		lead_id = nurture_cell(0, 1, &isnull);
-	lead_id = Int64GetDatum(isnull ? 0 : DatumGetInt64(lead_id));
-	nurture_spi_finish(level);
-	if (isnull)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(lead_id);
+	return nurture_lead_answer(fcinfo, level);
 }

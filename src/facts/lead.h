@@ -16,4 +16,10 @@ extern bool nurture_lead_exists(int64 lead_id);
  */
 extern bool nurture_lead_hidden(int64 lead_id);
 
+/*
+ * Ends a function that answers with the lead in the one row of the last
+ * result: NULL when there is none, or more than one.
+ */
+extern Datum nurture_lead_answer(FunctionCallInfo fcinfo, int level);
+
 #endif							/* NURTURE_LEAD_H */

@@ -63,6 +63,13 @@ static KeptPlan end_label = KEPT_PLAN("UPDATE nurture.label SET until = $3, ende
 									  " WHERE lead_id = $1 AND label = $2 AND since <= $3 AND (until IS NULL OR until > $3)",
 									  INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 
+static KeptPlan read_next = KEPT_PLAN("SELECT min(at) FROM"
+									  " (SELECT since AS at FROM nurture.label WHERE lead_id = $1"
+									  " UNION ALL SELECT until FROM nurture.label WHERE lead_id = $1"
+									  " UNION ALL SELECT since FROM nurture.list_member WHERE lead_id = $1"
+									  " UNION ALL SELECT until FROM nurture.list_member WHERE lead_id = $1) m WHERE at > $2",
+									  INT8OID, TIMESTAMPTZOID);
+
 /* what a person took off, no rule puts on again */
 static KeptPlan give_labels = KEPT_PLAN("INSERT INTO nurture.label (lead_id, label, since, by)"
 										" SELECT DISTINCT ON (u.lead_id, u.label) u.lead_id, u.label, $4, u.by"
@@ -290,6 +297,21 @@ nurture_mark_truth(Subject *subject, const CondTerm *term)
 	return NURTURE_FALSE;
 }
 
+/* Returns when a label or a place on a list begins or ends next. */
+TimestampTz
+nurture_mark_next(int64 lead_id, TimestampTz now)
+{
+	Datum		values[2];
+	Datum		next;
+	bool		isnull;
+
+	values[0] = Int64GetDatum(lead_id);
+	values[1] = TimestampTzGetDatum(now);
+	(void) nurture_execute_latest(&read_next, values, NULL, false);
+	next = nurture_cell(0, 1, &isnull);
+	return isnull ? DT_NOEND : DatumGetTimestampTz(next);
+}
+
 /* Labels leads that a rule gives a label. */
 void
 nurture_mark_give(const MarkGiven *given, int n, TimestampTz now)
@@ -332,15 +354,7 @@ nurture_mark_write(PG_FUNCTION_ARGS)
 	bool		isnull;
 	int			level;
 
-	if (!TRIGGER_FIRED_BEFORE(data->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-		TRIGGER_FIRED_BY_DELETE(data->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired BEFORE INSERT OR UPDATE, FOR EACH ROW",
-						"nurture_mark_write")));
-	row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple :
-		data->tg_trigtuple;
+	row = nurture_trigger_before_row(data, "nurture_mark_write");
 	if (!nurture_deriving())
 		return PointerGetDatum(row);
 	lead_id = DatumGetInt64(SPI_getbinval(row, desc, SPI_fnumber(desc, "lead_id"), &isnull));

@@ -6,6 +6,7 @@
 #define NURTURE_MARK_H
 
 #include "base/compat.h"
+#include "datatype/timestamp.h"
 #include "facts/subject.h"
 
 extern void nurture_mark_init(void);
@@ -16,6 +17,12 @@ extern void nurture_mark_init(void);
  * many leads, the leads of the label are read once instead.
  */
 extern NurtureTruth nurture_mark_truth(Subject *subject, const CondTerm *term);
+
+/*
+ * When a label or a place on a list of a lead begins or ends next, DT_NOEND
+ * when none does.  Connected to SPI, as the owner.
+ */
+extern TimestampTz nurture_mark_next(int64 lead_id, TimestampTz now);
 
 /* A label that a rule gives a lead. */
 typedef struct MarkGiven

@@ -307,13 +307,15 @@ score_of(const Standing *standing)
 }
 
 /*
- * Returns when the tick has to decide a lead again because a grade changes,
+ * Returns when the tick has to decide a lead again because a grade changes, or
+ * because a label or a place on a list that some rule reads begins or ends;
  * DT_NOEND when none does.
  */
 static TimestampTz
 due_of(Subject *subject, const StandingRules *rules)
 {
 	int32		first = PG_INT32_MAX;
+	TimestampTz due = DT_NOEND;
 
 	for (int product = -1; product < rules->nproducts; product++)
 	{
@@ -324,10 +326,12 @@ due_of(Subject *subject, const StandingRules *rules)
 		if (model != NULL && nurture_grade_until(subject, model, &day, grade))
 			first = Min(first, day);
 	}
-	if (first == PG_INT32_MAX)
-		return DT_NOEND;
 	/* what changes during a day has changed on the next */
-	return nurture_instant_of_day(first == subject->today ? first + 1 : first);
+	if (first != PG_INT32_MAX)
+		due = nurture_instant_of_day(first == subject->today ? first + 1 : first);
+	if (rules->names_marks)
+		due = Min(due, nurture_mark_next(subject->lead_id, subject->now));
+	return due;
 }
 
 /*

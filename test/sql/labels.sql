@@ -1,6 +1,6 @@
 -- Labels, lists and campaigns: what is said about a lead, and rules that read it.
 BEGIN;
-SELECT plan(62);
+SELECT plan(67);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.app_user = 'clara';
@@ -121,6 +121,20 @@ SELECT nurture_label(9405, 'lb_chosen');
 SELECT results_eq($$SELECT tier::int, cause FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'$$, $$VALUES (1, 'label')$$, 'a label decides a tier, at once');
 SELECT nurture_unlabel(9405, 'lb_chosen');
 SELECT is((SELECT tier::int FROM nurture.lead_stage WHERE lead_id = 9405 AND product = 'lb'), 0, 'and taking it off');
+
+-- an end, or a beginning, that comes by itself
+SELECT nurture_label(9408, 'lb_chosen', nurture_now() + interval '5 days 3 hours');
+INSERT INTO nurture.label (lead_id, label, since) VALUES (9409, 'lb_chosen', nurture_now() + interval '4 days');
+SELECT results_eq($$SELECT g.lead_id, g.due_at - nurture_now() FROM nurture.gate g WHERE g.lead_id IN (9408, 9409) ORDER BY 1$$, $$VALUES (9408::bigint, interval '5 days 3 hours'), (9409, interval '4 days')$$, 'the tick knows when');
+SELECT is((SELECT string_agg(lead_id || ':' || tier, ' ' ORDER BY lead_id) FROM nurture.lead_stage WHERE lead_id IN (9408, 9409) AND product = 'lb'), '9408:1 9409:0', 'until then');
+SELECT nurture_now() AS before_end \gset
+SELECT set_config('nurture.clock', to_char((:'before_end'::timestamptz + interval '5 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), true) <> '' AS later;
+SELECT count(*) > 0 AS ticked FROM nurture_tick(1000, '1 min');
+SELECT is((SELECT string_agg(lead_id || ':' || tier, ' ' ORDER BY lead_id) FROM nurture.lead_stage WHERE lead_id IN (9408, 9409) AND product = 'lb'), '9408:1 9409:1', 'one has begun');
+SELECT set_config('nurture.clock', to_char((:'before_end'::timestamptz + interval '5 days 3 hours') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), true) <> '' AS later;
+SELECT count(*) > 0 AS ticked FROM nurture_tick(1000, '1 min');
+SELECT is((SELECT string_agg(lead_id || ':' || tier, ' ' ORDER BY lead_id) FROM nurture.lead_stage WHERE lead_id IN (9408, 9409) AND product = 'lb'), '9408:0 9409:1', 'and one has ended');
+SELECT is((SELECT cause FROM nurture.lead_stage WHERE lead_id = 9408 AND product = 'lb'), 'due', 'because it was due');
 
 -- and a pattern sets one
 INSERT INTO nurture.event (lead_id, event_type) VALUES (9406, 'demo_requested'), (9407, 'demo_requested');

@@ -14,7 +14,7 @@ SELECT nurture_pause(7202, '2026-03-05 10:00+00', 'on leave');
 SELECT results_eq($$SELECT blocked_by, blocked_how, blocked_until FROM nurture_bi.lead_overview WHERE lead_id = 7202$$, $$VALUES ('manual', 'pause', '2026-03-05 10:00+00'::timestamptz)$$, 'what blocks it and until when');
 
 SELECT results_eq($$SELECT lead_id, team, state, due_at, overdue, addenda, grade, trigger, missing FROM nurture_bi.routing_queue WHERE lead_id BETWEEN 7201 AND 7203$$,
-    $$VALUES (7201::bigint, 'account_executive', 'offered', '2026-03-03 10:00+00'::timestamptz, false, 0::bigint, 'B1', 'demo requested', NULL::text)$$, 'the queue');
+    $$VALUES (7201::bigint, 'account_executive', 'offered', '2026-03-03 10:00+00'::timestamptz, false, 0::bigint, 'B1', 'demo requested', 'attributes.decision_role')$$, 'the queue');
 SET LOCAL nurture.clock = '2026-03-03 10:00:01+00';
 SELECT is((SELECT overdue FROM nurture_bi.routing_queue WHERE lead_id = 7201), true, 'overdue without any job');
 SELECT nurture_accept(7201, (SELECT handoff_id FROM nurture.handoff WHERE lead_id = 7201));
