@@ -174,6 +174,8 @@ CREATE TRIGGER nurture_activity_merged_insert AFTER INSERT ON nurture.lead
     FOR EACH ROW WHEN (NEW.merged_into IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_activity_merged();
 CREATE TRIGGER nurture_activity_merged_update AFTER UPDATE OF merged_into ON nurture.lead
     FOR EACH ROW WHEN (OLD.merged_into IS DISTINCT FROM NEW.merged_into) EXECUTE FUNCTION @extschema@.nurture_activity_merged();
+CREATE TRIGGER nurture_activity_merged_delete AFTER DELETE ON nurture.lead
+    FOR EACH ROW WHEN (OLD.merged_into IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_activity_merged();
 CREATE TRIGGER nurture_annotate BEFORE INSERT ON nurture.event
     FOR EACH ROW WHEN (NEW.asset_id IS NOT NULL) EXECUTE FUNCTION @extschema@.nurture_event_annotate();
 CREATE TRIGGER nurture_count_insert AFTER INSERT ON nurture.event

@@ -81,17 +81,33 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
 		  " AND e.consent_event_id OPERATOR(pg_catalog.=) $3",
 		  INT8OID, INT8OID, INT8OID);
 
+/*
+ * Said now, whenever it was: a merge must not loosen anything, and the
+ * survivor may have granted meanwhile what the merged lead had denied.  Nor is
+ * what the survivor itself denied replaced by something weaker.
+ */
 static KeptPlan inherit =
 KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
 		  " topic, product, kind, occurred_at, source, evidence)"
 		  " SELECT $2, c.channel, c.purpose, c.topic, c.product, c.state,"
-		  " c.since, 'merge'::pg_catalog.text, pg_catalog.jsonb_build_object("
-		  "'merged_consent_event_id'::pg_catalog.text, c.consent_event_id)"
+		  " $3, 'merge'::pg_catalog.text, pg_catalog.jsonb_build_object("
+		  "'merged_consent_event_id'::pg_catalog.text, c.consent_event_id,"
+		  " 'since'::pg_catalog.text, c.since)"
 		  " FROM nurture.consent AS c"
 		  " WHERE c.lead_id OPERATOR(pg_catalog.=) $1"
 		  " AND c.state OPERATOR(pg_catalog.=) ANY"
-		  " ('{refused,withdrawn,objected}'::pg_catalog.text[])",
-		  INT8OID, INT8OID);
+		  " ('{refused,withdrawn,objected}'::pg_catalog.text[])"
+		  " AND NOT EXISTS (SELECT FROM nurture.consent AS s"
+		  " WHERE s.lead_id OPERATOR(pg_catalog.=) $2"
+		  " AND s.channel OPERATOR(pg_catalog.=) c.channel"
+		  " AND s.purpose OPERATOR(pg_catalog.=) c.purpose"
+		  " AND s.topic OPERATOR(pg_catalog.=) c.topic"
+		  " AND s.product OPERATOR(pg_catalog.=) c.product"
+		  " AND (s.state OPERATOR(pg_catalog.=) 'objected'::pg_catalog.text"
+		  " OR s.state OPERATOR(pg_catalog.=) ANY"
+		  " ('{refused,withdrawn}'::pg_catalog.text[])"
+		  " AND c.state OPERATOR(pg_catalog.<>) 'objected'::pg_catalog.text))",
+		  INT8OID, INT8OID, TIMESTAMPTZOID);
 
 static KeptPlan find_wrong =
 KEPT_PLAN("SELECT 1 FROM nurture.consent_event AS e JOIN nurture.consent_event AS w"
@@ -382,7 +398,8 @@ lifts_stops(const NewEvent *events, int nevents, const ConsentScope *scopes,
 void
 nurture_consent_inherit(int64 lead_id, int64 survivor)
 {
-	Datum		values[2] = {Int64GetDatum(lead_id), Int64GetDatum(survivor)};
+	Datum		values[3] = {Int64GetDatum(lead_id), Int64GetDatum(survivor),
+	TimestampTzGetDatum(nurture_now_wall())};
 
 	(void) nurture_execute(&inherit, values, NULL, false);
 }

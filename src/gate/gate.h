@@ -185,4 +185,17 @@ typedef struct GateTracks
 
 extern const GateTracks *nurture_gate_tracks;
 
+/*
+ * For nurture_merge and nurture_unmerge.  What is denied to a lead, as JSON,
+ * is read before nurture.lead.merged_into is written and given to merged
+ * after that, which answers what is to be given to unmerged.  The gate rows
+ * are ours; connected to SPI, as the owner.
+ */
+extern char *nurture_gate_denials(int64 lead_id);
+extern char *nurture_gate_merged(int64 survivor, int64 merge_id,
+								 const char *before);
+extern void nurture_gate_unmerged(int64 survivor, int64 absorbed,
+								  int64 merge_id, const char *changed,
+								  const char *reason, const char *actor);
+
 #endif							/* NURTURE_GATE_H */

@@ -440,6 +440,7 @@ extern void nurture_suppress_inherit(int64 lead_id, int64 survivor);
 
 /* stop.c */
 extern void nurture_stop_inherit(int64 lead_id, int64 survivor);
+extern void nurture_stop_refresh(int64 lead_id);
 extern void nurture_stop_new_address(int64 lead_id, bool email, bool phone);
 extern void nurture_stop_read(GateLead *lead, TimestampTz now);
 

@@ -316,6 +316,13 @@ nurture_stop_put(const StopEffect *effect)
 	}
 }
 
+/* Writes the ends of what is in force anew, for merge.c. */
+void
+nurture_stop_refresh(int64 lead_id)
+{
+	refresh_gate(lead_id);
+}
+
 /* Stops the survivor of a merge for what the merged lead is stopped. */
 void
 nurture_stop_inherit(int64 lead_id, int64 survivor)

@@ -36,6 +36,18 @@ extern int	nurture_routing_tick(int max);
 extern int	nurture_standing_due(TimestampTz now, int64 *leads, int max);
 extern int	nurture_standing_walk(int64 *leads, int max);
 
+/*
+ * For nurture_merge and nurture_unmerge: the first resolves standing,
+ * disqualifications and open hand-offs of a lead that was merged and answers
+ * what it changed, as JSON; the second takes that back.  The gate rows of both
+ * are ours; connected to SPI, as the owner.
+ */
+extern char *nurture_routing_merged(int64 absorbed, int64 survivor,
+									const char *reason, const char *actor);
+extern void nurture_routing_unmerged(int64 absorbed, int64 survivor,
+									 const char *changed, const char *reason,
+									 const char *actor);
+
 /* For nurture_draft and nurture_publish, kind route. */
 extern int	nurture_route_draft(const char *route, int from_version);
 extern char *nurture_route_publish(const char *route, int version,

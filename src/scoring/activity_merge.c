@@ -295,14 +295,16 @@ nurture_activity_lock(const int64 *leads, int n)
  * nurture_activity_merged() returns trigger
  *
  * After a row of nurture.lead whose merged_into is set or has changed: moves
- * what the lead did to where it counts now.
+ * what the lead did to where it counts now.  What a merged lead did goes with
+ * it when it is deleted.
  */
 Datum
 nurture_activity_merged(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_activity_merged");
-	bool		insert = TRIGGER_FIRED_BY_INSERT(data->tg_event);
-	HeapTuple	row = insert ? data->tg_trigtuple : data->tg_newtuple;
+	bool		update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+	bool		gone = TRIGGER_FIRED_BY_DELETE(data->tg_event);
+	HeapTuple	row = update ? data->tg_newtuple : data->tg_trigtuple;
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	int			column = SPI_fnumber(desc, "merged_into");
 	int64		leads[3];
@@ -319,9 +321,10 @@ nurture_activity_merged(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	values[0] = SPI_getbinval(row, desc, SPI_fnumber(desc, "lead_id"), &isnull);
 	values[1] = SPI_getbinval(row, desc, column, &isnull);
-	if (!insert)
+	if (update)
 		was = DatumGetInt64(SPI_getbinval(data->tg_trigtuple, desc, column, &was_null));
-	leads[n++] = DatumGetInt64(values[0]);
+	if (!gone)
+		leads[n++] = DatumGetInt64(values[0]);
 	if (!isnull)
 		leads[n++] = DatumGetInt64(values[1]);
 	if (!was_null)
@@ -332,13 +335,14 @@ nurture_activity_merged(PG_FUNCTION_ARGS)
 	level = nurture_spi_connect();
 	qsort(leads, n, sizeof(int64), compare_ids);
 	nurture_activity_lock(leads, n);
-	if (!isnull && !nurture_lead_exists(DatumGetInt64(values[1])))
+	if (!gone && !isnull && !nurture_lead_exists(DatumGetInt64(values[1])))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("lead " INT64_FORMAT " cannot be merged into lead " INT64_FORMAT ", which is not there",
 						DatumGetInt64(values[0]), DatumGetInt64(values[1])),
 				 errhint("Merge it into a lead of nurture.lead.")));
-	(void) nurture_execute_latest(&write_merged, values, nulls, true);
+	if (!gone)
+		(void) nurture_execute_latest(&write_merged, values, nulls, true);
 	(void) nurture_activity_rebuild(leads, n);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);

@@ -21,6 +21,14 @@ extern void nurture_tracks_init(void);
 extern int	nurture_tracks_exit_lead(int64 lead_id, const char *reason,
 									 const char *by);
 
+/*
+ * For nurture_merge and nurture_unmerge: the first ends the enrollments of a
+ * lead that was merged and answers what they were, as JSON; the second opens
+ * them again.  Connected to SPI, as the owner.
+ */
+extern char *nurture_tracks_merged(int64 absorbed);
+extern void nurture_tracks_unmerged(int64 absorbed, const char *changed);
+
 /* Publishing and drafting of tracks, for nurture_publish and nurture_draft. */
 extern char *nurture_track_publish(const char *code, int version,
 								   const char *reason, const char *actor,

@@ -67,6 +67,7 @@ UPDATE nurture.lead SET email = 'ann.new@example.org', updated_at = nurture_now(
 SELECT is((SELECT count(*) FROM nurture.identity WHERE lead_id = 9201), 1::bigint, 'an update that changes none of them');
 UPDATE nurture.lead SET merged_into = 9202 WHERE lead_id = 9204;
 SELECT is(nurture_resolve('email', 'ann.one@example.org'), 9202::bigint, 'an absorbed lead leads to its survivor');
+UPDATE nurture.lead SET merged_into = NULL WHERE lead_id = 9204;
 DELETE FROM nurture.lead WHERE lead_id = 9202;
 SELECT is(nurture_resolve('email', 'ben@example.org'), 9205::bigint, 'a deleted lead''s address passes on');
 

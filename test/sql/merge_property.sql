@@ -9,11 +9,11 @@
 \set seed 0.20260615
 \endif
 BEGIN;
-SELECT plan(8);
+SELECT plan(9);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.horizon_days = 90;
-SET LOCAL client_min_messages = warning;
+SET LOCAL client_min_messages = error;
 SELECT setseed(:seed) \g /dev/null
 INSERT INTO nurture.event_type (event_type, class) SELECT 'mp_type' || i, 'content' FROM generate_series(0, 4) i;
 INSERT INTO nurture.event_type (event_type, class, sensitive) VALUES ('mp_type5', 'safety', true);
@@ -21,7 +21,7 @@ INSERT INTO nurture.tag (dimension, value, tag_id, parent) VALUES ('mp', 't0', 6
 INSERT INTO nurture.signal (signal, signal_id, event_type, tags, condition) SELECT 'mp_plain' || i, 31400 + i, 'mp_type' || i, '{}', NULL FROM generate_series(0, 5) i;
 INSERT INTO nurture.signal (signal, signal_id, event_type, tags, condition) SELECT 'mp_tag' || i, 31410 + i, 'mp_type' || i, ARRAY['mp:t' || i], NULL FROM generate_series(0, 3) i;
 INSERT INTO nurture.signal (signal, signal_id, event_type, tags, condition) SELECT 'mp_cond' || i, 31420 + i, 'mp_type' || i, '{}', ('$.x > ' || i)::jsonpath FROM generate_series(0, 4) i;
-INSERT INTO nurture.lead (lead_id) SELECT generate_series(8501, 8540);
+INSERT INTO nurture.lead (lead_id, email) SELECT i, 'mp' || i || '@example.org' FROM generate_series(8501, 8540) i;
 -- months of the events' recording, so that there is something to drop
 CREATE TABLE nurture_part.event_mp_04 PARTITION OF nurture.event FOR VALUES FROM ('2026-04-01 00:00+00') TO ('2026-05-01 00:00+00');
 CREATE TABLE nurture_part.event_mp_05 PARTITION OF nurture.event FOR VALUES FROM ('2026-05-01 00:00+00') TO ('2026-06-01 00:00+00');
@@ -49,7 +49,7 @@ CREATE TEMP TABLE counted_for (lead_id bigint PRIMARY KEY, survivor bigint);
 CREATE TEMP VIEW granting_now AS
     SELECT lead_id FROM up GROUP BY 1 HAVING bool_and(
         EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = survivor AND c.purpose = 'sensitive_inference' AND c.topic = '*' AND c.state IN ('given', 'confirmed', 'renewed'))
-        AND NOT EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = survivor AND c.purpose = 'sensitive_inference' AND c.state IN ('withdrawn', 'refused', 'objected')));
+        AND NOT EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = survivor AND (c.state = 'objected' OR c.purpose = 'sensitive_inference' AND c.state IN ('withdrawn', 'refused'))));
 CREATE TEMP TABLE granting (lead_id bigint PRIMARY KEY);
 -- what counts: kept events, of sensitive type where it was granted, and dropped ones of other types
 CREATE TEMP TABLE counting (lead_id bigint, event_id bigint, event_type text, occurred_at timestamptz, tags text[], properties jsonb, signals smallint[]);
@@ -59,6 +59,20 @@ CREATE TEMP VIEW counting_now AS
     WHERE e.event_type <> 'mp_type5' OR e.lead_id IN (SELECT lead_id FROM granting)
     UNION ALL SELECT f.survivor, d.event_id, d.event_type, d.occurred_at, d.tags, d.properties FROM dropped d JOIN counted_for f USING (lead_id) WHERE d.event_type <> 'mp_type5';
 
+-- what unmerging has to give back: bytes of activity, states of consent, what is in force at the gate, facts
+CREATE TEMP TABLE was (lead_id bigint, what text, now_so text);
+CREATE TEMP VIEW now_is AS
+    SELECT lead_id, 'signals' AS what, nurture_tally_send(signals)::text AS so FROM nurture.activity WHERE lead_id BETWEEN 8501 AND 8540
+        AND (last_event_at IS NOT NULL OR merged_into IS NOT NULL)
+    UNION ALL SELECT lead_id, 'topics', nurture_tally_send(topics)::text FROM nurture.activity WHERE lead_id BETWEEN 8501 AND 8540 AND (last_event_at IS NOT NULL OR merged_into IS NOT NULL)
+    UNION ALL SELECT lead_id, 'last', (last_event_at, base_last_event_at, base::text, merged_into)::text FROM nurture.activity WHERE lead_id BETWEEN 8501 AND 8540 AND (last_event_at IS NOT NULL OR merged_into IS NOT NULL)
+    UNION ALL SELECT lead_id, 'consent ' || (channel, purpose, topic, product)::text, state FROM nurture.consent WHERE lead_id BETWEEN 8501 AND 8540
+    UNION ALL SELECT lead_id, 'stop ' || rule, (effect, mode, scope, until, lifted_by, reason)::text FROM nurture.stop_effect WHERE lifted_at IS NULL AND lead_id BETWEEN 8501 AND 8540
+    UNION ALL SELECT lead_id, 'gate', (denied, stopped_until, paused_until, merged_into, preferences)::text FROM nurture.gate WHERE lead_id BETWEEN 8501 AND 8540
+    UNION ALL SELECT lead_id, 'verdict', m::text FROM nurture.gate, nurture_may_contact(lead_id, 'email') m WHERE lead_id BETWEEN 8501 AND 8540
+    UNION ALL SELECT lead_id, 'preference ' || channel, max_per_month::text FROM nurture.preference WHERE lead_id BETWEEN 8501 AND 8540
+    UNION ALL SELECT lead_id, 'label', label FROM nurture.label WHERE until IS NULL AND lead_id BETWEEN 8501 AND 8540
+    UNION ALL SELECT lead_id, 'facts', (role, attributes, merged_into)::text FROM nurture.lead WHERE lead_id BETWEEN 8501 AND 8540;
 CREATE TEMP TABLE finding (step integer, what text, lead_id bigint);
 CREATE FUNCTION pg_temp.check_step(step integer) RETURNS void LANGUAGE plpgsql AS
 $$
@@ -114,8 +128,8 @@ DECLARE
     other bigint;
 BEGIN
     PERFORM nurture_partition_ahead(1);
-    FOR step IN 1..60 LOOP
-        choice := CASE WHEN step IN (30, 50) THEN 13 WHEN step = 28 THEN 12 ELSE floor(random() * 15)::int END;
+    FOR step IN 1..44 LOOP
+        choice := CASE WHEN step IN (30, 40) THEN 13 WHEN step = 28 THEN 12 ELSE floor(random() * 15)::int END;
         IF choice < 4 THEN
             PERFORM pg_temp.insert_events(1 + floor(random() * 200)::int, '2026-06-15');
         ELSIF choice = 4 THEN
@@ -173,17 +187,48 @@ BEGIN
             END LOOP;
             PERFORM nurture_backfill('mp:t' || floor(random() * 4)::int, again => true);
         END IF;
-        -- leads meet, and part
-        FOR i IN 1..floor(random() * 4)::int LOOP
+        -- leads meet, and part; some are merged by hand
+        FOR i IN 1..floor(random() * 5)::int LOOP
             who := 8501 + floor(random() * 30)::int;
             other := 8501 + floor(random() * 30)::int;
-            IF random() < 0.45 THEN
-                UPDATE nurture.lead SET merged_into = NULL WHERE lead_id = (SELECT lead_id FROM nurture.lead WHERE lead_id BETWEEN 8501 AND 8540 AND merged_into IS NOT NULL ORDER BY random() LIMIT 1);
+            IF random() < 0.4 THEN
+                who := (SELECT lead_id FROM nurture.lead l WHERE lead_id BETWEEN 8501 AND 8540 AND merged_into IS NOT NULL
+                        AND (SELECT s.merged_into IS NULL FROM nurture.lead s WHERE s.lead_id = l.merged_into) ORDER BY random() LIMIT 1);
+                IF EXISTS (SELECT FROM nurture.merge WHERE absorbed = who AND undone_at IS NULL) THEN
+                    PERFORM nurture_unmerge(merge_id, 'test') FROM nurture.merge WHERE absorbed = who AND undone_at IS NULL;
+                ELSE
+                    UPDATE nurture.lead SET merged_into = NULL WHERE lead_id = who;
+                END IF;
             ELSIF (SELECT survivor FROM up WHERE up.lead_id = other AND merged_into IS NULL) <> who AND (SELECT merged_into IS NULL FROM nurture.lead WHERE lead_id = who) THEN
-                UPDATE nurture.lead SET merged_into = other WHERE lead_id = who;
+                IF random() < 0.2 THEN
+                    UPDATE nurture.lead SET merged_into = other WHERE lead_id = who;
+                ELSE
+                    PERFORM nurture_merge(other, who, 'test');
+                END IF;
                 INSERT INTO merged SELECT step, other, who, max(depth) FROM up;
             END IF;
         END LOOP;
+        -- a merge that is taken back at once has never been
+        who := (SELECT lead_id FROM nurture.lead WHERE lead_id BETWEEN 8501 AND 8530 AND merged_into IS NULL ORDER BY random() LIMIT 1);
+        other := (SELECT lead_id FROM nurture.lead WHERE lead_id BETWEEN 8501 AND 8530 AND merged_into IS NULL AND lead_id <> who ORDER BY random() LIMIT 1);
+        DELETE FROM was;
+        INSERT INTO was SELECT * FROM now_is;
+        PERFORM nurture_unmerge(nurture_merge(who, other, 'test'), 'a mistake');
+        INSERT INTO finding SELECT DISTINCT step, 'taken back' || x.what, lead_id FROM (SELECT * FROM was FULL JOIN now_is USING (lead_id, what)) x (lead_id, what, before, after) WHERE before IS DISTINCT FROM after;
+        -- what both are denied, in one way or another
+        IF random() < 0.7 THEN
+            FOR i IN 1..3 LOOP
+                who := (SELECT lead_id FROM nurture.lead WHERE lead_id BETWEEN 8501 AND 8530 ORDER BY random() LIMIT 1);
+                CASE floor(random() * 6)::int
+                    WHEN 0 THEN PERFORM nurture_pause(who, nurture_now() + random() * interval '900 days', 'test');
+                    WHEN 1 THEN PERFORM nurture_suppress('lead', who::text, 'test');
+                    WHEN 2 THEN INSERT INTO nurture.preference (lead_id, channel, max_per_month) VALUES (who, 'email', floor(random() * 5)::int) ON CONFLICT (lead_id, channel) DO UPDATE SET max_per_month = EXCLUDED.max_per_month;
+                    WHEN 3 THEN PERFORM nurture_label(who, 'mp_label');
+                    WHEN 4 THEN UPDATE nurture.lead SET role = 'nurse', attributes = '{"beds": 4}' WHERE lead_id = who;
+                    ELSE PERFORM nurture_consent(who, (ARRAY['given', 'withdrawn', 'objected', 'confirmed'])[1 + floor(random() * 4)::int], (ARRAY['*', 'email', 'sms'])[1 + floor(random() * 3)::int]);
+                END CASE;
+            END LOOP;
+        END IF;
         -- from the middle on some leads are rolled further, so late events meet folded days
         IF step > 50 AND random() < 0.3 THEN
             UPDATE nurture.activity SET signals = nurture_tally_roll(signals, '2026-06-15'::date - floor(random() * 100)::int),
@@ -202,5 +247,6 @@ SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM fi
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive days'), NULL, 'on as many days');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive keys'), NULL, 'keys are those of the events that were not forgotten');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive last'), NULL, 'and so is the latest occurrence');
+SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what LIKE 'taken back%'), NULL, 'a merge that is taken back leaves nothing');
 SELECT * FROM finish();
 ROLLBACK;
