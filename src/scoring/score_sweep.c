@@ -141,7 +141,7 @@ run_scores(TimestampTz now, int max_leads, TimestampTz deadline,
 	if (SPI_processed == 0)
 		return;
 	values[0] = nurture_cell(0, 1, &isnull);
-	day = isnull ? PG_INT32_MIN : DatumGetDateADT(values[0]) + NURTURE_EPOCH_OFFSET_DAYS;
+	day = isnull ? today - 1 : DatumGetDateADT(values[0]) + NURTURE_EPOCH_OFFSET_DAYS;
 	next = DatumGetInt64(nurture_cell(0, 2, &resting));
 	if (resting && day == today)
 		return;
