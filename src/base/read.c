@@ -9,6 +9,7 @@
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "base/owner.h"
 #include "base/read.h"
 #include "base/row.h"
@@ -52,6 +53,8 @@ equality(Oid type)
 {
 	switch (type)
 	{
+		case INT4OID:
+			return F_INT4EQ;
 		case INT8OID:
 			return F_INT8EQ;
 		case TEXTOID:
@@ -176,6 +179,8 @@ make_query(KeptRead *kept)
 						 quote_identifier(kept->keys[i].name), i + 1);
 		kept->plan.argtypes[i] = kept->keys[i].type;
 	}
+	if (kept->share)
+		appendStringInfoString(&query, " FOR SHARE OF t");
 	kept->plan.query = MemoryContextStrdup(TopMemoryContext, query.data);
 	pfree(query.data);
 }
@@ -220,8 +225,12 @@ nurture_read_open(RowRead *read, KeptRead *kept, Snapshot snapshot)
 		if (!kept->ready)
 			make_ready(kept);
 		if (!kept->direct)
+		{
+			read->level = nurture_spi_connect_here();
 			return;
-		read->rel = try_table_open(kept->relid, AccessShareLock);
+		}
+		read->rel = try_table_open(kept->relid,
+								   kept->share ? RowShareLock : AccessShareLock);
 		/* taking the lock may have told us of changes */
 		if (likely(kept->ready && read->rel != NULL))
 			break;
@@ -234,6 +243,7 @@ nurture_read_open(RowRead *read, KeptRead *kept, Snapshot snapshot)
 	{
 		table_close(read->rel, NoLock);
 		read->rel = NULL;
+		read->level = nurture_spi_connect_here();
 		return;
 	}
 	read->index = index_open(kept->index, AccessShareLock);
@@ -256,11 +266,71 @@ nurture_read_find(RowRead *read, const Datum *keys)
 		index_rescan(read->scan, kept->scankeys, kept->nkeys, NULL, 0);
 		return;
 	}
-	(void) nurture_execute_snapshot(&kept->plan, (Datum *) keys, NULL,
-									read->snapshot);
+	if (kept->share)
+		(void) nurture_execute(&kept->plan, (Datum *) keys, NULL, false);
+	else
+		(void) nurture_execute_snapshot(&kept->plan, (Datum *) keys, NULL,
+										read->snapshot);
 	read->rows = SPI_tuptable;
 	read->nrows = SPI_processed;
 	read->row = 0;
+}
+
+/* Tells whether a row, come to by following updates, still has the key. */
+static bool
+has_key(const RowRead *read)
+{
+	const int2vector *places = &read->index->rd_index->indkey;
+
+	for (int i = 0; i < read->kept->nkeys; i++)
+	{
+		ScanKey		key = &read->scan->keyData[i];
+		bool		isnull;
+		Datum		value = slot_getattr(read->slot, places->values[i], &isnull);
+
+		if (isnull ||
+			!DatumGetBool(FunctionCall2Coll(&key->sk_func, key->sk_collation,
+											value, key->sk_argument)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Locks the row at hand as the executor does; false when it is gone, or is no
+ * longer the one that was looked for.
+ */
+static bool
+lock_row(RowRead *read)
+{
+	ItemPointerData tid = read->slot->tts_tid;
+	TM_FailureData failure;
+	TM_Result	result;
+	int			flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+
+	if (!IsolationUsesXactSnapshot())
+		flags |= TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+	ExecClearTuple(read->slot);
+	result = table_tuple_lock(read->rel, &tid, read->snapshot, read->slot,
+							  GetCurrentCommandId(true), LockTupleShare,
+							  LockWaitBlock, flags, &failure);
+	switch (result)
+	{
+		case TM_Ok:
+			return !failure.traversed || has_key(read);
+		case TM_SelfModified:
+			return false;
+		case TM_Updated:
+		case TM_Deleted:
+			if (IsolationUsesXactSnapshot())
+				ereport(ERROR,
+						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						 errmsg("could not serialize access due to concurrent update")));
+			return false;
+		default:
+			elog(ERROR, "unexpected result %d of locking a row of table \"%s\"",
+				 (int) result, RelationGetRelationName(read->rel));
+	}
 }
 
 /* Moves to the next row; false when there is none. */
@@ -274,8 +344,11 @@ nurture_read_next(RowRead *read)
 		read->row++;
 		return true;
 	}
-	if (!index_getnext_slot(read->scan, ForwardScanDirection, read->slot))
-		return false;
+	do
+	{
+		if (!index_getnext_slot(read->scan, ForwardScanDirection, read->slot))
+			return false;
+	} while (read->kept->share && !lock_row(read));
 	slot_getsomeattrs(read->slot, read->kept->deepest);
 	return true;
 }
@@ -286,8 +359,12 @@ nurture_read_close(RowRead *read)
 {
 	if (read->rel == NULL)
 	{
+		MemoryContext context = CurrentMemoryContext;
+
 		if (read->rows != NULL)
 			SPI_freetuptable(read->rows);
+		nurture_spi_finish(read->level);
+		MemoryContextSwitchTo(context);
 		return;
 	}
 	index_endscan(read->scan);

@@ -18,7 +18,7 @@
  * Where a table is not as plain as it has to be (partitioned, foreign,
  * distributed, under row-level security that binds the owner, of another
  * owner, without such an index) the same rows come from a kept plan made of
- * the same columns, for which the caller is connected to SPI.
+ * the same columns.
  */
 #ifndef NURTURE_READ_H
 #define NURTURE_READ_H
@@ -45,6 +45,7 @@ typedef struct KeptRead
 	const char *table;			/* of schema nurture */
 	ReadColumn	keys[KEPT_READ_MAX_KEYS];	/* end at the first NULL */
 	ReadColumn	columns[KEPT_READ_MAX_COLUMNS]; /* likewise */
+	bool		share;			/* the rows found are locked FOR SHARE */
 
 	/* private to read.c */
 	bool		ready;			/* what follows holds */
@@ -72,9 +73,13 @@ typedef struct RowRead
 	SPITupleTable *rows;		/* of the plan */
 	uint64		nrows;
 	uint64		row;			/* the next */
+	int			level;			/* of the plan's connection */
 } RowRead;
 
 /*
+ * A row that is locked is read as it is once the lock is ours; above READ
+ * COMMITTED one that was changed since the snapshot raises 40001.
+ *
  * open, find with one value per key column, next until false, find again,
  * close.  The snapshot is active or registered meanwhile.
  */

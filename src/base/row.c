@@ -26,8 +26,14 @@ nurture_row_triggers_ours(Relation rel)
 {
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
-		const char *name = rel->trigdesc->triggers[i].tgname;
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+		const char *name = trigger->tgname;
 
+		/* those of foreign keys are as plain as the keys */
+		if (trigger->tgisinternal && OidIsValid(trigger->tgconstraint) &&
+			strncmp(name, "RI_ConstraintTrigger_",
+					strlen("RI_ConstraintTrigger_")) == 0)
+			continue;
 		if (strncmp(name, "nurture_", strlen("nurture_")) != 0 &&
 			strncmp(name, "~nurture_", strlen("~nurture_")) != 0)
 			return false;

@@ -8,53 +8,89 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "catalog/pg_type.h"
 #include "gate/gate_private.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rangetypes.h"
+#include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
-#define VERSION_COLUMNS \
-	"SELECT v.version, v.status, v.message_class, v.channels, v.languages," \
-	" v.markets, v.audience_types, v.valid_during," \
-	" pg_catalog.encode(v.content_hash, 'hex'::pg_catalog.text)," \
-	" v.safety_block FROM nurture.asset_version AS v"
-#define VERSION_BY_KEY \
-	" WHERE v.asset_id OPERATOR(pg_catalog.=) $1" \
-	" AND v.version OPERATOR(pg_catalog.=) $2"
+enum
+{
+	VERSION_VERSION, VERSION_STATUS, VERSION_CLASS, VERSION_CHANNELS,
+	VERSION_LANGUAGES, VERSION_MARKETS, VERSION_AUDIENCE_TYPES,
+	VERSION_VALID_DURING, VERSION_CONTENT_HASH, VERSION_SAFETY_BLOCK
+};
 
-static KeptPlan lock_version =
-KEPT_PLAN(VERSION_COLUMNS VERSION_BY_KEY " FOR SHARE OF v", TEXTOID, INT4OID);
+#define VERSION_COLUMNS { \
+		[VERSION_VERSION] = {"version", INT4OID}, \
+		[VERSION_STATUS] = {"status", TEXTOID}, \
+		[VERSION_CLASS] = {"message_class", TEXTOID}, \
+		[VERSION_CHANNELS] = {"channels", TEXTARRAYOID}, \
+		[VERSION_LANGUAGES] = {"languages", TEXTARRAYOID}, \
+		[VERSION_MARKETS] = {"markets", TEXTARRAYOID}, \
+		[VERSION_AUDIENCE_TYPES] = {"audience_types", TEXTARRAYOID}, \
+		[VERSION_VALID_DURING] = {"valid_during", TSTZRANGEOID}, \
+		[VERSION_CONTENT_HASH] = {"content_hash", BYTEAOID}, \
+		[VERSION_SAFETY_BLOCK] = {"safety_block", TEXTOID} \
+	}
 
-static KeptPlan read_version =
-KEPT_PLAN(VERSION_COLUMNS VERSION_BY_KEY, TEXTOID, INT4OID);
+static KeptRead lock_version = {
+	"asset_version", {{"asset_id", TEXTOID}, {"version", INT4OID}},
+	VERSION_COLUMNS, true
+};
 
-/* approved ones first, then the latest */
-static KeptPlan choose_version =
-KEPT_PLAN("SELECT v.version FROM nurture.asset_version AS v"
-		  " WHERE v.asset_id OPERATOR(pg_catalog.=) $1"
-		  " ORDER BY (v.status OPERATOR(pg_catalog.=) 'approved'::pg_catalog.text) DESC,"
-		  " v.version DESC LIMIT 1", TEXTOID);
+static KeptRead read_version = {
+	"asset_version", {{"asset_id", TEXTOID}, {"version", INT4OID}},
+	VERSION_COLUMNS
+};
 
-static KeptPlan read_asset =
-KEPT_PLAN("SELECT a.family, a.purpose,"
-		  " (SELECT pg_catalog.array_agg(t.value) FROM nurture.asset_tag AS t"
-		  "  WHERE t.asset_id OPERATOR(pg_catalog.=) $1"
-		  "  AND t.version OPERATOR(pg_catalog.=) $2"
-		  "  AND t.dimension OPERATOR(pg_catalog.=) 'topic'::pg_catalog.text),"
-		  " (SELECT pg_catalog.array_agg(t.value) FROM nurture.asset_tag AS t"
-		  "  WHERE t.asset_id OPERATOR(pg_catalog.=) $1"
-		  "  AND t.version OPERATOR(pg_catalog.=) $2"
-		  "  AND t.dimension OPERATOR(pg_catalog.=) 'product'::pg_catalog.text),"
-		  " ARRAY(SELECT t.value FROM nurture.asset_tag AS t"
-		  "  WHERE t.asset_id OPERATOR(pg_catalog.=) $1"
-		  "  AND t.version OPERATOR(pg_catalog.=) $2"
-		  "  AND t.dimension OPERATOR(pg_catalog.=) 'format'::pg_catalog.text)"
-		  " OPERATOR(pg_catalog.||) a.format"
-		  " FROM nurture.asset AS a"
-		  " WHERE a.asset_id OPERATOR(pg_catalog.=) $1", TEXTOID, INT4OID);
+static KeptRead read_versions = {
+	"asset_version", {{"asset_id", TEXTOID}}, {
+		[VERSION_VERSION] = {"version", INT4OID},
+		[VERSION_STATUS] = {"status", TEXTOID}
+	}
+};
+
+enum
+{
+	ASSET_FAMILY, ASSET_PURPOSE, ASSET_FORMAT
+};
+
+static KeptRead read_asset = {
+	"asset", {{"asset_id", TEXTOID}}, {
+		[ASSET_FAMILY] = {"family", TEXTOID},
+		[ASSET_PURPOSE] = {"purpose", TEXTOID},
+		[ASSET_FORMAT] = {"format", TEXTOID}
+	}
+};
+
+enum
+{
+	TAG_DIMENSION, TAG_VALUE
+};
+
+static KeptRead read_tags = {
+	"asset_tag", {{"asset_id", TEXTOID}, {"version", INT4OID}}, {
+		[TAG_DIMENSION] = {"dimension", TEXTOID},
+		[TAG_VALUE] = {"value", TEXTOID}
+	}
+};
+
+enum
+{
+	BLOCK_SLOT
+};
+
+static KeptRead find_blocks = {
+	"asset_block", {{"asset_id", TEXTOID}, {"version", INT4OID}}, {
+		[BLOCK_SLOT] = {"slot", TEXTOID}
+	}
+};
 
 static KeptPlan read_blocks =
 KEPT_PLAN("SELECT b.block_asset FROM nurture.asset_block AS b"
@@ -79,28 +115,30 @@ KEPT_PLAN("SELECT v.version FROM nurture.asset_version AS v"
 		  " AND v.valid_during OPERATOR(pg_catalog.@>) $2",
 		  TEXTOID, TIMESTAMPTZOID);
 
-static char *
-copy_text(MemoryContext context, int column)
-{
-	char	   *text = nurture_cell_text(0, column);
-
-	return text ? MemoryContextStrdup(context, text) : NULL;
-}
-
 static ArrayType *
-copy_array(MemoryContext context, int column)
+copy_array(const RowRead *read, int column)
 {
 	bool		null;
-	Datum		value = nurture_cell(0, column, &null);
-	MemoryContext old;
-	ArrayType  *copy;
+	Datum		value = nurture_read_cell(read, column, &null);
+
+	return null ? NULL : DatumGetArrayTypePCopy(value);
+}
+
+/* Returns a bytea column as hexadecimal digits. */
+static char *
+copy_hex(const RowRead *read, int column)
+{
+	bool		null;
+	Datum		value = nurture_read_cell(read, column, &null);
+	bytea	   *bytes;
+	char	   *hex;
 
 	if (null)
 		return NULL;
-	old = MemoryContextSwitchTo(context);
-	copy = DatumGetArrayTypePCopy(value);
-	MemoryContextSwitchTo(old);
-	return copy;
+	bytes = DatumGetByteaPP(value);
+	hex = palloc(VARSIZE_ANY_EXHDR(bytes) * 2 + 1);
+	hex[hex_encode(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), hex)] = '\0';
+	return hex;
 }
 
 /* Takes the bounds of valid_during. */
@@ -158,22 +196,150 @@ read_block_state(GateAsset *asset, MemoryContext context, Datum *key,
 	}
 }
 
+/* Takes a snapshot that shows what this transaction has written. */
+static Snapshot
+new_snapshot(void)
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return GetActiveSnapshot();
+}
+
+/* Returns the approved version, else the latest; 0 when there is none. */
+static int32
+choose_version(Datum asset_id)
+{
+	RowRead		read;
+	int32		chosen = 0;
+	bool		approved = false;
+
+	nurture_read_open(&read, &read_versions, new_snapshot());
+	nurture_read_find(&read, &asset_id);
+	while (nurture_read_next(&read))
+	{
+		bool		null;
+		int32		version = DatumGetInt32(nurture_read_cell(&read, VERSION_VERSION,
+															  &null));
+		bool		better = nurture_read_is(&read, VERSION_STATUS, "approved");
+
+		if (better < approved || (better == approved && version < chosen))
+			continue;
+		chosen = version;
+		approved = better;
+	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	return chosen;
+}
+
+/* Reads the version's row; tells whether there is one. */
+static bool
+take_version(GateAsset *asset, const Datum *key, bool lock, bool *made_with)
+{
+	RowRead		read;
+	bool		null;
+
+	nurture_read_open(&read, lock ? &lock_version : &read_version,
+					  new_snapshot());
+	nurture_read_find(&read, key);
+	asset->found = nurture_read_next(&read);
+	if (asset->found)
+	{
+		char	   *class = nurture_read_text(&read, VERSION_CLASS);
+
+		asset->status = nurture_read_text(&read, VERSION_STATUS);
+		asset->in_force = strcmp(asset->status, "approved") == 0;
+		asset->class = nurture_gate_class(class);
+		asset->class_name = nurture_gate_class_name(asset->class);
+		asset->channels = copy_array(&read, VERSION_CHANNELS);
+		asset->languages = copy_array(&read, VERSION_LANGUAGES);
+		asset->markets = copy_array(&read, VERSION_MARKETS);
+		asset->audience_types = copy_array(&read, VERSION_AUDIENCE_TYPES);
+		read_validity(asset, nurture_read_cell(&read, VERSION_VALID_DURING,
+											   &null));
+		asset->content_hash = copy_hex(&read, VERSION_CONTENT_HASH);
+		(void) nurture_read_cell(&read, VERSION_SAFETY_BLOCK, &null);
+		*made_with = !null;
+	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	return asset->found;
+}
+
+/* Adds a column's word to a text[], NULL while it has none. */
+static void
+add_value(ArrayType **values, const RowRead *read, int column)
+{
+	bool		null;
+	Datum		value = nurture_read_cell(read, column, &null);
+
+	if (null)
+		return;
+	if (*values == NULL)
+		*values = construct_array(&value, 1, TEXTOID, -1, false, TYPALIGN_INT);
+	else
+		*values = DatumGetArrayTypeP(array_set_element(PointerGetDatum(*values), 1,
+													   (int[])
+													   {
+														   ARR_DIMS(*values)[0] + 1
+													   }, value, false, -1, -1,
+													   false, TYPALIGN_INT));
+}
+
+/* Reads what other tables say about the version, after its lock is ours. */
+static void
+take_parts(GateAsset *asset, const Datum *key, bool *made_with)
+{
+	Snapshot	snapshot = new_snapshot();
+	RowRead		read;
+
+	nurture_read_open(&read, &read_asset, snapshot);
+	nurture_read_find(&read, key);
+	if (nurture_read_next(&read))
+	{
+		asset->family = nurture_read_text(&read, ASSET_FAMILY);
+		asset->purpose = nurture_read_text(&read, ASSET_PURPOSE);
+		add_value(&asset->formats, &read, ASSET_FORMAT);
+	}
+	nurture_read_close(&read);
+
+	nurture_read_open(&read, &read_tags, snapshot);
+	nurture_read_find(&read, key);
+	while (nurture_read_next(&read))
+	{
+		if (nurture_read_is(&read, TAG_DIMENSION, "topic"))
+			add_value(&asset->topics, &read, TAG_VALUE);
+		else if (nurture_read_is(&read, TAG_DIMENSION, "product"))
+			add_value(&asset->products, &read, TAG_VALUE);
+		else if (nurture_read_is(&read, TAG_DIMENSION, "format"))
+			add_value(&asset->formats, &read, TAG_VALUE);
+	}
+	nurture_read_close(&read);
+
+	if (!*made_with)
+	{
+		nurture_read_open(&read, &find_blocks, snapshot);
+		nurture_read_find(&read, key);
+		*made_with = nurture_read_next(&read);
+		nurture_read_close(&read);
+	}
+	PopActiveSnapshot();
+}
+
 /*
  * Reads an asset version into *asset, in the current memory context; version
  * 0 takes the approved one.  With lock, it stays as it is until the
- * transaction ends.  Connected to SPI, as the owner.
+ * transaction ends.  As the owner.
  */
 void
 nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 				   TimestampTz now, GateAsset *asset)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Datum		key[2];
-	bool		null;
-	int			level = nurture_spi_connect();
+	bool		made_with = false;
 
 	memset(asset, 0, sizeof(*asset));
-	asset->asset_id = MemoryContextStrdup(context, asset_id);
+	asset->asset_id = pstrdup(asset_id);
 	key[0] = CStringGetTextDatum(asset_id);
 
 	/*
@@ -182,42 +348,23 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 	 */
 	for (int try = 0; try < 2; try++)
 	{
-		asset->version = version;
-		if (version == 0)
-		{
-			(void) nurture_execute(&choose_version, key, NULL, false);
-			if (SPI_processed == 1)
-				asset->version = DatumGetInt32(nurture_cell(0, 1, &null));
-		}
+		asset->version = version != 0 ? version : choose_version(key[0]);
 		key[1] = Int32GetDatum(asset->version);
-		(void) nurture_execute(lock ? &lock_version : &read_version, key, NULL,
-							   false);
-		if (version != 0 || SPI_processed == 0 ||
-			strcmp(nurture_cell_text(0, 2), "approved") == 0)
+		if (!take_version(asset, key, lock, &made_with) || version != 0 ||
+			asset->in_force)
 			break;
 	}
-	if (SPI_processed == 1)
+	if (!asset->found)
+		return;
+	take_parts(asset, key, &made_with);
+	asset->blocks = true;
+	if (made_with)
 	{
-		char	   *class = nurture_cell_text(0, 3);
+		MemoryContext context = CurrentMemoryContext;
+		int			level = nurture_spi_connect_here();
 
-		asset->found = true;
-		asset->status = copy_text(context, 2);
-		asset->in_force = strcmp(asset->status, "approved") == 0;
-		asset->class = nurture_gate_class(class);
-		asset->class_name = nurture_gate_class_name(asset->class);
-		asset->channels = copy_array(context, 4);
-		asset->languages = copy_array(context, 5);
-		asset->markets = copy_array(context, 6);
-		asset->audience_types = copy_array(context, 7);
-		read_validity(asset, nurture_cell(0, 8, &null));
-		asset->content_hash = copy_text(context, 9);
-		(void) nurture_execute(&read_asset, key, NULL, false);
-		asset->family = copy_text(context, 1);
-		asset->purpose = copy_text(context, 2);
-		asset->topics = copy_array(context, 3);
-		asset->products = copy_array(context, 4);
-		asset->formats = copy_array(context, 5);
 		read_block_state(asset, context, key, lock, now);
+		nurture_spi_finish(level);
+		MemoryContextSwitchTo(context);
 	}
-	nurture_spi_finish(level);
 }
