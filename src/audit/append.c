@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
@@ -27,6 +28,7 @@
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/xid8.h"
@@ -39,9 +41,16 @@ typedef struct BatchLead
 	MerkleHash	subject;
 } BatchLead;
 
-static KeptPlan find_keys =
-KEPT_PLAN("SELECT k.lead_id, k.key FROM nurture.subject_key k"
-		  " WHERE k.lead_id OPERATOR(pg_catalog.=) ANY ($1)", INT8ARRAYOID);
+enum
+{
+	KEY_KEY
+};
+
+static KeptRead find_keys = {
+	"subject_key", {{"lead_id", INT8OID}}, {
+		[KEY_KEY] = {"key", BYTEAOID}
+	}
+};
 
 static KeptPlan add_keys =
 KEPT_PLAN("INSERT INTO nurture.subject_key (lead_id, key)"
@@ -123,33 +132,37 @@ make_bytea(const void *bytes, int len)
 static int
 read_keys(BatchLead *leads, int nleads)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * nleads);
-	Datum		values[1];
-	int			asked = 0;
+	RowRead		read;
+	int			lacking = 0;
 
+	/* a key that another session has committed must be seen at any level */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	nurture_read_open(&read, &find_keys, GetActiveSnapshot());
 	for (int i = 0; i < nleads; i++)
 	{
-		if (!leads[i].known)
-			ids[asked++] = Int64GetDatum(leads[i].lead_id);
-	}
-	values[0] = PointerGetDatum(construct_array(ids, asked, INT8OID, 8, true,
-												TYPALIGN_DOUBLE));
-	/* a key that another session has committed must be seen at any level */
-	(void) nurture_execute_latest(&find_keys, values, NULL, false);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		null;
-		int64		lead_id = DatumGetInt64(nurture_cell(row, 1, &null));
-		bytea	   *key = DatumGetByteaPP(nurture_cell(row, 2, &null));
-		BatchLead  *lead = batch_lead(leads, nleads, lead_id);
+		BatchLead  *lead = &leads[i];
+		Datum		id = Int64GetDatum(lead->lead_id);
 
-		nurture_audit_subject(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
-							  lead_id, &lead->subject);
-		lead->known = true;
+		if (lead->known)
+			continue;
+		nurture_read_find(&read, &id);
+		if (nurture_read_next(&read))
+		{
+			bool		null;
+			bytea	   *key = DatumGetByteaPP(nurture_read_cell(&read, KEY_KEY,
+																&null));
+
+			nurture_audit_subject(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+								  lead->lead_id, &lead->subject);
+			lead->known = true;
+		}
+		else
+			lacking++;
 	}
-	asked -= (int) SPI_processed;
-	SPI_freetuptable(SPI_tuptable);
-	return asked;
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	return lacking;
 }
 
 /* Makes random keys for the leads that have none, in lead order. */
@@ -160,6 +173,7 @@ make_keys(BatchLead *leads, int nleads)
 	Datum	   *keys = palloc(sizeof(Datum) * nleads);
 	Datum		values[2];
 	int			n = 0;
+	int			level = nurture_spi_connect_here();
 
 	for (int i = 0; i < nleads; i++)
 	{
@@ -179,6 +193,7 @@ make_keys(BatchLead *leads, int nleads)
 	values[1] = PointerGetDatum(construct_array(keys, n, BYTEAOID, -1, false,
 												TYPALIGN_INT));
 	(void) nurture_execute_latest(&add_keys, values, NULL, true);
+	nurture_spi_finish(level);
 }
 
 /* Lists the leads of the entries, each once, with their pseudonyms. */
@@ -382,6 +397,7 @@ append_by_query(const AuditEntry *entries, int n, TimestampTz at,
 				const char *effective_role)
 {
 	EphemeralNamedRelationData relation = {0};
+	int			level = nurture_spi_connect();
 	Tuplestorestate *batch = tuplestore_begin_heap(false, false, work_mem);
 	bool		guarded;
 
@@ -409,6 +425,7 @@ append_by_query(const AuditEntry *entries, int n, TimestampTz at,
 		elog(ERROR, "appended " UINT64_FORMAT " audit entries instead of %d",
 			 SPI_processed, n);
 	tuplestore_end(batch);
+	nurture_spi_finish(level);
 }
 
 /*
@@ -421,15 +438,17 @@ nurture_audit_append(const AuditEntry *entries, int n)
 	TimestampTz at = nurture_now_wall();
 	const char *effective_role;
 	AuditStore	store;
+	MemoryContext context;
+	MemoryContext old;
 	OwnerSwitch owner;
 
 	if (n <= 0)
 		return;
 	effective_role = GetUserNameFromId(nurture_caller_role(), true);
 	nurture_owner_enter(&owner);
-	/* every name in the queries is qualified: no need to pin search_path */
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
+	context = AllocSetContextCreate(CurrentMemoryContext, "nurture audit append",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	if (nurture_store_open(&store, at))
 	{
 		fill_batch(&store, NULL, entries, n, at, effective_role);
@@ -437,7 +456,7 @@ nurture_audit_append(const AuditEntry *entries, int n)
 	}
 	else
 		append_by_query(entries, n, at, effective_role);
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "could not disconnect from SPI");
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 	nurture_owner_leave(&owner);
 }

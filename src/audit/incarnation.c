@@ -77,19 +77,11 @@ nurture_incarnation_init(void)
 	RegisterSubXactCallback(forget_subxact, NULL);
 }
 
-/*
- * Returns the number of the present incarnation, opening one when the last was
- * written elsewhere.  check_xid also opens one when the last seal lies in the
- * future, as after pg_resetwal.  Connected to SPI, running as the owner.
- */
-int32
-nurture_incarnation(bool check_xid)
+/* Looks for the present incarnation, and opens it when there is none. */
+static void
+find_or_open(TimeLineID timeline)
 {
-	TimeLineID	timeline = GetWALInsertionTimeLine();
 	Datum		identity[5];
-
-	if (current_incarnation > 0 && current_timeline == timeline && !check_xid)
-		return current_incarnation;
 
 	identity[0] = Int64GetDatum((int64) GetSystemIdentifier());
 	identity[1] = Int64GetDatum((int64) MyDatabaseId);
@@ -104,7 +96,7 @@ nurture_incarnation(bool check_xid)
 		{
 			current_incarnation = DatumGetInt32(nurture_cell(0, 1, &null));
 			current_timeline = timeline;
-			return current_incarnation;
+			return;
 		}
 		/* another session may be opening it: then wait for it and look again */
 		identity[3] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -112,4 +104,23 @@ nurture_incarnation(bool check_xid)
 		(void) nurture_execute_latest(&open_next, identity, NULL, true);
 	}
 	elog(ERROR, "could not open an incarnation of the audit trail");
+}
+
+/*
+ * Returns the number of the present incarnation, opening one when the last was
+ * written elsewhere.  check_xid also opens one when the last seal lies in the
+ * future, as after pg_resetwal.  Runs as the owner.
+ */
+int32
+nurture_incarnation(bool check_xid)
+{
+	TimeLineID	timeline = GetWALInsertionTimeLine();
+	int			level;
+
+	if (current_incarnation > 0 && current_timeline == timeline && !check_xid)
+		return current_incarnation;
+	level = nurture_spi_connect_here();
+	find_or_open(timeline);
+	nurture_spi_finish(level);
+	return current_incarnation;
 }

@@ -280,7 +280,7 @@ nurture_read_find(RowRead *read, const Datum *keys)
 static bool
 has_key(const RowRead *read)
 {
-	const int2vector *places = &read->index->rd_index->indkey;
+	const		int2vector *places = &read->index->rd_index->indkey;
 
 	for (int i = 0; i < read->kept->nkeys; i++)
 	{

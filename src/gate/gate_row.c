@@ -170,42 +170,29 @@ update_row(int64 lead_id, int64 reserve, GateLead *lead, bool *found)
 	return true;
 }
 
-/*
- * Updates the gate row, the first statement of everything the gate does, and
- * reads it into lead.  seq grows by reserve; lead->seq is the first of these
- * numbers.  Answers false when there is no such lead.  Connected to SPI, as
- * the owner.
- */
-bool
-nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
+/* The same by queries, and makes the row of a lead that has none. */
+static bool
+update_by_query(int64 lead_id, int64 reserve, GateLead *lead)
 {
 	Datum		values[2];
 
-	nurture_gate_epoch++;
 	values[0] = Int64GetDatum(lead_id);
 	values[1] = Int64GetDatum(reserve);
 	for (int try = 0;; try++)
 	{
-		bool		found;
-
-		if (!update_row(lead_id, reserve, lead, &found))
+		(void) nurture_execute(&update_gate, values, NULL, false);
+		if (SPI_processed == 1)
 		{
-			(void) nurture_execute(&update_gate, values, NULL, false);
-			found = SPI_processed == 1;
-			if (found)
-			{
-				Datum		cells[GATE_COLUMNS];
-				bool		nulls[GATE_COLUMNS];
+			Datum		cells[GATE_COLUMNS];
+			bool		nulls[GATE_COLUMNS];
 
-				for (int i = 0; i < GATE_COLUMNS; i++)
-					cells[i] = nurture_cell(0, i + 1, &nulls[i]);
-				take_row(lead_id, cells, nulls, lead);
-				lead->seq -= reserve - 1;
-			}
+			for (int i = 0; i < GATE_COLUMNS; i++)
+				cells[i] = nurture_cell(0, i + 1, &nulls[i]);
+			take_row(lead_id, cells, nulls, lead);
+			lead->seq -= reserve - 1;
 			SPI_freetuptable(SPI_tuptable);
-		}
-		if (found)
 			return true;
+		}
 		if (try > 0)
 			return false;
 
@@ -222,6 +209,26 @@ nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
 		/* a row that came while triggers were off, or is new */
 		(void) nurture_execute(&make_gate, values, NULL, false);
 	}
+}
+
+/*
+ * Updates the gate row, the first statement of everything the gate does, and
+ * reads it into lead.  seq grows by reserve; lead->seq is the first of these
+ * numbers.  Answers false when there is no such lead.  As the owner.
+ */
+bool
+nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
+{
+	bool		found;
+	int			level;
+
+	nurture_gate_epoch++;
+	if (update_row(lead_id, reserve, lead, &found) && found)
+		return true;
+	level = nurture_spi_connect_here();
+	found = update_by_query(lead_id, reserve, lead);
+	nurture_spi_finish(level);
+	return found;
 }
 
 /* Updates the gate row of a lead that must be known. */

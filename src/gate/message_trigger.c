@@ -326,14 +326,12 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 {
 	const int  *column = statement->column;
 	const GateRules *rules = nurture_gate_rules();
-	MemoryContext row_context = CurrentMemoryContext;
 	GateAsk		ask = {0};
 	GateDecision *decision = palloc(sizeof(GateDecision));
 	GateLead   *lead;
 	const GateAsset *asset;
 	ArrayType  *reasons;
 	OwnerSwitch owner;
-	int			level;
 	int			i;
 
 #define PUT(which, value) \
@@ -354,7 +352,6 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 
 	(void) caller_name(statement);
 	nurture_owner_enter(&owner);
-	level = nurture_spi_connect();
 
 	lead = statement_lead(statement, rules,
 						  DatumGetInt64(values[column[MESSAGE_LEAD_ID] - 1]));
@@ -391,8 +388,6 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 		nurture_gate_add_live(lead, &live);
 	}
 
-	/* what goes into the row outlives the connection */
-	MemoryContextSwitchTo(row_context);
 	PUT(MESSAGE_LEAD_ID, Int64GetDatum(lead->lead_id));
 	PUT_TEXT(MESSAGE_STATUS, status_names[decision->verdict]);
 	PUT_TEXT(MESSAGE_PURPOSE, decision->purpose);
@@ -422,9 +417,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 														   asset)));
 #undef PUT_TEXT
 #undef PUT
-	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
-	MemoryContextSwitchTo(row_context);
 }
 
 /*
@@ -529,8 +522,10 @@ void
 nurture_gate_open_review(Datum lead_id, Datum scope, Datum message_id)
 {
 	Datum		args[3] = {lead_id, scope, message_id};
+	int			level = nurture_spi_connect_here();
 
 	(void) nurture_execute(&open_review, args, NULL, false);
+	nurture_spi_finish(level);
 }
 
 /* Opens the review that a held message asks for. */
@@ -567,7 +562,6 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 	MemoryContext old;
 	AuditEntry *entries;
 	OwnerSwitch owner;
-	int			level;
 	int			n = 0;
 
 	if (!nurture_deriving())
@@ -580,7 +574,6 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 	entries = palloc(sizeof(AuditEntry) * AUDIT_BATCH);
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	nurture_owner_enter(&owner);
-	level = nurture_spi_connect();
 	old = MemoryContextSwitchTo(batch_context);
 	tuplestore_rescan(data->tg_newtable);
 	while (tuplestore_gettupleslot(data->tg_newtable, true, true, slot))
@@ -615,7 +608,6 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 	nurture_audit_append(entries, n);
 	MemoryContextSwitchTo(old);
 	ExecDropSingleTupleTableSlot(slot);
-	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	MemoryContextDelete(batch_context);
 	return PointerGetDatum(NULL);

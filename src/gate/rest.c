@@ -65,8 +65,7 @@ last_activity(int64 lead_id, Snapshot snapshot)
 
 /*
  * Reads when the lead did last what a row of nurture.rest_period names, as it
- * was known at now.  Connected to SPI, as the owner, in the lead's memory
- * context.
+ * was known at now.  As the owner, in the lead's memory context.
  */
 void
 nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
@@ -75,6 +74,8 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 	TimestampTz since = now - policy->longest_rest;
 	Datum	   *names;
 	Datum		values[5];
+	MemoryContext context = CurrentMemoryContext;
+	int			level;
 
 	if (last_activity(lead->lead_id, snapshot) <= since)
 		return;
@@ -87,6 +88,7 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 	values[2] = TimestampTzGetDatum(since - USECS_PER_DAY);
 	values[3] = TimestampTzGetDatum(now);
 	values[4] = TimestampTzGetDatum(since);
+	level = nurture_spi_connect_here();
 	(void) nurture_execute(&read_events, values, NULL, false);
 	lead->rests = palloc(sizeof(GateRest) * Max(SPI_processed, 1));
 	for (uint64 row = 0; row < SPI_processed; row++)
@@ -103,4 +105,6 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 				DatumGetTimestampTz(nurture_cell(row, 2, &null));
 		}
 	}
+	nurture_spi_finish(level);
+	MemoryContextSwitchTo(context);
 }

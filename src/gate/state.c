@@ -386,8 +386,8 @@ nurture_gate_add_live(GateLead *lead, const GateLive *live)
 /*
  * Reads the lead lead->asked into *lead.  With bump its gate row is updated
  * first and stays ours until the transaction ends.  now, from before a wait,
- * only bounds what is read: the decision asks the clock again.  Connected to
- * SPI, as the owner.
+ * only bounds what is read: the decision asks the clock again.  As the owner;
+ * what asks by a query connects to SPI itself, since most leads need none.
  */
 void
 nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
@@ -444,10 +444,19 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	{
 		read_stage_of(lead, snapshot);
 		read_consents(lead, snapshot);
-		if (lead->stopped_until > now || lead->paused_until > now)
-			nurture_stop_read(lead, now);
-		if (lead->prefers)
-			nurture_preference_read(lead);
+		if (lead->stopped_until > now || lead->paused_until > now ||
+			lead->prefers)
+		{
+			int			level = nurture_spi_connect_here();
+
+			if (lead->stopped_until > now || lead->paused_until > now)
+				nurture_stop_read(lead, now);
+			if (lead->prefers)
+				nurture_preference_read(lead);
+			MemoryContextSwitchTo(context);
+			nurture_spi_finish(level);
+			MemoryContextSwitchTo(context);
+		}
 		if (rules->contact->nrests > 0)
 			nurture_rest_read(lead, rules->contact, now, snapshot);
 		read_live_messages(lead, live_since(lead, rules, now), now, snapshot);
