@@ -272,18 +272,19 @@ add_value(ArrayType **values, const RowRead *read, int column)
 {
 	bool		null;
 	Datum		value = nurture_read_cell(read, column, &null);
+	int			place;
 
 	if (null)
 		return;
 	if (*values == NULL)
+	{
 		*values = construct_array(&value, 1, TEXTOID, -1, false, TYPALIGN_INT);
-	else
-		*values = DatumGetArrayTypeP(array_set_element(PointerGetDatum(*values), 1,
-													   (int[])
-													   {
-														   ARR_DIMS(*values)[0] + 1
-													   }, value, false, -1, -1,
-													   false, TYPALIGN_INT));
+		return;
+	}
+	place = ARR_DIMS(*values)[0] + 1;
+	*values = DatumGetArrayTypeP(array_set_element(PointerGetDatum(*values), 1,
+												   &place, value, false, -1, -1,
+												   false, TYPALIGN_INT));
 }
 
 /* Reads what other tables say about the version, after its lock is ours. */
