@@ -23,7 +23,7 @@ CREATE VIEW nurture_bi.message_log WITH (security_invoker = true) AS
            m.requested_by,
            m.status,
            m.decision ->> 'verdict' AS verdict,
-           m.reasons,
+           array_to_string(m.reasons, ', ') AS reasons,
            m.outcome,
            m.requested_at,
            m.decided_at,
@@ -59,7 +59,7 @@ COMMENT ON COLUMN nurture_bi.message_log.trigger_event_id IS 'Event that led to 
 COMMENT ON COLUMN nurture_bi.message_log.requested_by IS 'Who asked for it.';
 COMMENT ON COLUMN nurture_bi.message_log.status IS 'queued, held, refused, taken, sent, delivered, bounced, complained, cancelled or failed.';
 COMMENT ON COLUMN nurture_bi.message_log.verdict IS 'What the gate said last: allow, defer, review or refuse.';
-COMMENT ON COLUMN nurture_bi.message_log.reasons IS 'Why; codes of nurture.reason.';
+COMMENT ON COLUMN nurture_bi.message_log.reasons IS 'Why; codes of nurture.reason, in a list.';
 COMMENT ON COLUMN nurture_bi.message_log.outcome IS 'The furthest outcome that was acknowledged.';
 COMMENT ON COLUMN nurture_bi.message_log.requested_at IS 'When it was asked for.';
 COMMENT ON COLUMN nurture_bi.message_log.decided_at IS 'When the gate decided last.';

@@ -27,7 +27,7 @@
 NURTURE_FUNCTION(nurture_ack);
 
 #define ACK_SOURCE		"nurture_ack"
-#define PROVIDER_MAX	500		/* bytes of a provider's identifier */
+#define PROVIDER_MAX	500		/* bytes of a provider's identifiers */
 
 typedef struct Outcome
 {
@@ -60,7 +60,8 @@ static const Outcome outcomes[] = {
 	"SELECT m.status, m.cancel_requested, m.takes, m.outcome, m.sent_at," \
 	" m.delivered_at, m.provider_id, m.reasons, m.channel, m.asset_id," \
 	" m.version, m.family, m.occurrence_key, m.xmin, m.outcome_at," \
-	" m.taken_by, m.lease_until, c.delivery FROM nurture.message AS m" \
+	" m.taken_by, m.lease_until, c.delivery, m.requested_at" \
+	" FROM nurture.message AS m" \
 	" LEFT JOIN nurture.channel AS c ON c.channel = m.channel" \
 	" WHERE m.lead_id = $1 AND m.message_id = $2"
 
@@ -116,6 +117,7 @@ typedef struct AckMessage
 	bool		ours;			/* written by this transaction last */
 	char	   *taken_by;
 	bool		left;			/* its lease is over, it may be taken again */
+	TimestampTz requested_at;	/* DT_NOEND = not known */
 } AckMessage;
 
 /* What is acknowledged. */
@@ -190,6 +192,7 @@ get_message(const Ack *ack, bool lock, AckMessage *message)
 	message->ours = TransactionIdIsCurrentTransactionId(DatumGetTransactionId(nurture_cell(0, 14, &null)));
 	message->outcome_at = cell_time(15);
 	message->taken_by = nurture_cell_text(0, 16);
+	message->requested_at = cell_time(19);
 	delivery = nurture_cell_text(0, 18);
 	message->left = cell_time(17) <= nurture_now_wall() &&
 		message->takes < DELIVERY_TAKES && !message->cancel_requested &&
@@ -394,6 +397,7 @@ read_arguments(FunctionCallInfo fcinfo, Ack *ack)
 {
 	char	   *name;
 	char	   *at;
+	char	   *event_id;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -421,6 +425,12 @@ read_arguments(FunctionCallInfo fcinfo, Ack *ack)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the detail of an outcome is a JSON object"),
 				 errhint("Such as {\"at\": \"2026-03-02T09:00:00Z\", \"status\": \"5.1.1\", \"event_id\": \"...\"}.")));
+	event_id = detail_text(ack, "event_id");
+	if (event_id != NULL && strlen(event_id) > PROVIDER_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key \"event_id\" of the detail has at most %d bytes",
+						PROVIDER_MAX)));
 	at = detail_text(ack, "at");
 	ack->at = nurture_now_wall();
 	if (at != NULL)
@@ -433,6 +443,11 @@ read_arguments(FunctionCallInfo fcinfo, Ack *ack)
 
 		/* the provider's clock may be ahead of ours */
 		ack->at = Min(ack->at, told);
+		if (TIMESTAMP_NOT_FINITE(told))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("key \"at\" of the detail is no instant"),
+					 errhint("Leave it out when it is not known.")));
 	}
 }
 
@@ -472,6 +487,9 @@ nurture_ack(PG_FUNCTION_ARGS)
 				 errmsg("message " INT64_FORMAT " was never taken",
 						ack.message_id),
 				 errhint("Only what nurture_take handed out can be acknowledged.")));
+	/* nor does anything become of a message before it was asked for */
+	if (before.requested_at != DT_NOEND)
+		ack.at = Max(ack.at, before.requested_at);
 	tell_event(&ack, &before);
 	if (ack.outcome->rank > 0 && is_over(before.status) &&
 		nurture_lead_exists(ack.lead_id))

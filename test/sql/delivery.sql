@@ -1,7 +1,7 @@
 -- From the queue to the provider: what is taken, by whom, and what then
 -- becomes of it.
 BEGIN;
-SELECT plan(112);
+SELECT plan(116);
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 
@@ -168,19 +168,25 @@ SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, '[]')$$, messa
 SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, '{"at": true}')$$, message_id), '22023', 'key "at" of the detail is neither a text nor a number', 'a time that is none') FROM nurture.message WHERE lead_id = 1;
 SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, '{"at": "soon"}')$$, message_id), '22007', NULL, 'nor this') FROM nurture.message WHERE lead_id = 1;
 
+SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, '{"at": "-infinity"}')$$, message_id), '22023', 'key "at" of the detail is no instant', 'nor this') FROM nurture.message WHERE lead_id = 1;
+SELECT throws_ok(format($$SELECT nurture_ack(1, %s, 'sent', NULL, jsonb_build_object('event_id', repeat('x', 501)))$$, message_id), '22023', 'key "event_id" of the detail has at most 500 bytes', 'a number that is a novel') FROM nurture.message WHERE lead_id = 1;
+
 -- acknowledgements
 INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (41, 'email', 'dv_a'), (42, 'email', 'dv_a'), (43, 'email', 'dv_a'), (44, 'email', 'dv_a');
 SELECT is((SELECT count(*) FROM nurture_take('email', 10, 'w')), 4::bigint, 'taken');
-SELECT is(nurture_ack(41, message_id, 'sent', 'p-1', '{"at": "2026-03-03T09:02:00Z"}'), 'sent', 'sent') FROM nurture.message WHERE lead_id = 41;
+SET LOCAL nurture.clock = '2026-03-03T10:06:00Z';
+SELECT is(nurture_ack(41, message_id, 'sent', 'p-1', '{"at": "2026-03-03T10:04:00Z"}'), 'sent', 'sent') FROM nurture.message WHERE lead_id = 41;
 SELECT is(nurture_ack(41, message_id, 'sent', 'p-2'), 'sent', 'a repetition') FROM nurture.message WHERE lead_id = 41;
 SELECT is(nurture_ack(41, message_id, 'clicked', NULL, '{"event_id": "c1", "url": "https://x"}'), 'delivered', 'a click says that it was delivered') FROM nurture.message WHERE lead_id = 41;
 SELECT is(nurture_ack(41, message_id, 'clicked', NULL, '{"event_id": "c2"}'), 'delivered', 'another click') FROM nurture.message WHERE lead_id = 41;
 SELECT is(nurture_ack(41, message_id, 'clicked', NULL, '{"event_id": "c1", "url": "https://x"}'), 'delivered', 'the first once more') FROM nurture.message WHERE lead_id = 41;
-SELECT is(nurture_ack(41, message_id, 'delivered', NULL, '{"at": "2026-03-03T09:03:00Z"}'), 'delivered', 'the delivery, late') FROM nurture.message WHERE lead_id = 41;
-SELECT is((SELECT concat_ws(' ', status, outcome, provider_id, to_char(sent_at AT TIME ZONE 'UTC', 'HH24:MI'), to_char(delivered_at AT TIME ZONE 'UTC', 'HH24:MI'), reasons) FROM nurture.message WHERE lead_id = 41), 'delivered clicked p-1 09:02 09:03', 'the message keeps the furthest and the first times');
+SELECT is(nurture_ack(41, message_id, 'delivered', NULL, '{"at": "2026-03-03T10:05:00Z"}'), 'delivered', 'the delivery, late') FROM nurture.message WHERE lead_id = 41;
+SELECT is((SELECT concat_ws(' ', status, outcome, provider_id, to_char(sent_at AT TIME ZONE 'UTC', 'HH24:MI'), to_char(delivered_at AT TIME ZONE 'UTC', 'HH24:MI'), reasons) FROM nurture.message WHERE lead_id = 41), 'delivered clicked p-1 10:04 10:05', 'the message keeps the furthest and the first times');
 SELECT results_eq($$SELECT e.event_type, e.channel, e.asset_id, e.version, e.properties - 'message_id', e.message_id = m.message_id AND e.properties ->> 'message_id' = m.message_id::text, e.source FROM nurture.event e JOIN nurture.message m USING (lead_id) WHERE e.lead_id = 41 ORDER BY e.event_id$$,
-    $$VALUES ('email_clicked', 'email', 'dv_a', 1, '{"event_id": "c1", "url": "https://x"}'::jsonb, true, 'nurture_ack'), ('email_clicked', 'email', 'dv_a', 1, '{"event_id": "c2"}', true, 'nurture_ack'), ('email_delivered', 'email', 'dv_a', 1, '{"at": "2026-03-03T09:03:00Z"}', true, 'nurture_ack')$$, 'each outcome of the lead is one event');
+    $$VALUES ('email_clicked', 'email', 'dv_a', 1, '{"event_id": "c1", "url": "https://x"}'::jsonb, true, 'nurture_ack'), ('email_clicked', 'email', 'dv_a', 1, '{"event_id": "c2"}', true, 'nurture_ack'), ('email_delivered', 'email', 'dv_a', 1, '{"at": "2026-03-03T10:05:00Z"}', true, 'nurture_ack')$$, 'each outcome of the lead is one event');
 SELECT is((SELECT array_agg(concat_ws(' ', outcome, inputs) ORDER BY audit_id) FROM nurture.audit WHERE lead_ref = 41 AND kind = 'delivery'), ARRAY['sent taken to sent', 'clicked sent to delivered', 'delivered delivered to delivered'], 'each change is on record');
+SELECT is(nurture_ack(42, message_id, 'sent', NULL, '{"at": "1999-01-01T00:00:00Z"}'), 'sent', 'a clock that is wrong') FROM nurture.message WHERE lead_id = 42;
+SELECT is((SELECT sent_at = requested_at FROM nurture.message WHERE lead_id = 42), true, 'does not send before it was asked for');
 SELECT is(nurture_ack(5, message_id, 'clicked'), 'delivered', 'a text message') FROM nurture.message WHERE lead_id = 5;
 SELECT is(nurture_ack(5, message_id, 'opened'), 'delivered', 'opened') FROM nurture.message WHERE lead_id = 5;
 SELECT is((SELECT array_agg(concat_ws(' ', event_type, channel)) FROM nurture.event WHERE lead_id = 5), ARRAY['link_clicked sms'], 'a click on its link is an event, no event of e-mail is made up');
@@ -224,7 +230,7 @@ SELECT is((SELECT array_agg(concat_ws(' ', status, outcome, reasons) ORDER BY me
 
 -- the log of all of it
 SELECT results_eq($$SELECT lead_id, channel, asset_id, status, verdict, reasons, outcome, taken_by, takes::integer, sent_all_the_same, requested_at <= decided_at AND decided_at = taken_at AND taken_at <= sent_at FROM nurture_bi.message_log WHERE lead_id IN (35, 14, 41) ORDER BY 1$$,
-    $$VALUES (14::bigint, 'email', 'dv_a', 'held', 'review', '{consent_missing}'::text[], NULL::text, NULL::text, 0, false, NULL::boolean), (35, 'email', 'dv_a', 'delivered', 'allow', '{consent_denied,sent_after_opt_out}', 'delivered', 'w', 1, true, true), (41, 'email', 'dv_a', 'delivered', 'allow', NULL, 'clicked', 'w', 1, false, false)$$, 'the log tells what became of each');
+    $$VALUES (14::bigint, 'email', 'dv_a', 'held', 'review', 'consent_missing'::text, NULL::text, NULL::text, 0, false, NULL::boolean), (35, 'email', 'dv_a', 'delivered', 'allow', 'consent_denied, sent_after_opt_out', 'delivered', 'w', 1, true, true), (41, 'email', 'dv_a', 'delivered', 'allow', NULL, 'clicked', 'w', 1, false, true)$$, 'the log tells what became of each');
 SELECT is((SELECT count(*) FROM nurture_bi.message_log), (SELECT count(*) FROM nurture.message WHERE lead_id NOT IN (90, 91)), 'every one, but those to test leads');
 
 -- every state and every outcome: what a message becomes
@@ -289,10 +295,11 @@ CREATE TEMP TABLE orders AS
 INSERT INTO nurture.lead (lead_id, email, country, audience_type, language) SELECT lead_id, 'lead' || lead_id || '@example.com', 'US', 'hcp', 'en' FROM orders;
 INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT lead_id, 'email', 'dv_a' FROM orders;
 SELECT count(*) FROM nurture_take('email', 1000, 'w') \g /dev/null
+SET LOCAL nurture.clock = '2026-03-03T11:02:00Z';
 DO $$
 BEGIN
-    PERFORM nurture_ack(o.lead_id, m.message_id, t.told, NULL, jsonb_build_object('at', timestamptz '2026-03-03T10:00:00Z' + interval '1 minute' * length(t.told)))
-    FROM orders o JOIN nurture.message m USING (lead_id), unnest(o.told) WITH ORDINALITY AS t (told, n) WHERE m.status = 'taken' OR true;
+    PERFORM nurture_ack(o.lead_id, m.message_id, t.told, NULL, jsonb_build_object('at', timestamptz '2026-03-03T11:01:00Z' + interval '1 second' * length(t.told)))
+    FROM orders o JOIN nurture.message m USING (lead_id), unnest(o.told) WITH ORDINALITY AS t (told, n);
 END $$;
 SELECT is((SELECT count(DISTINCT set) FROM orders), 35::bigint, 'three outcomes of seven');
 SELECT is_empty($$SELECT set, array_agg(DISTINCT concat_ws(' ', status, outcome, sent_at, delivered_at)) FROM orders JOIN nurture.message m USING (lead_id) GROUP BY set HAVING count(*) <> 6 OR count(DISTINCT (status, outcome, outcome_at, sent_at, delivered_at)) > 1$$, 'every order of them ends in the same state');
