@@ -16,6 +16,8 @@
 
 /* order of the reactors */
 #define REACT_FACTS		5		/* answers in forms become facts and consent */
+#define REACT_BOUNCE	8		/* addresses that do not work: their locks
+								 * come before gates */
 #define REACT_CONSENT	10		/* opt-outs and objections told by events */
 #define REACT_GATE		20		/* stop rules */
 #define REACT_STANDING	30		/* tier, stage, grade */

@@ -50,6 +50,9 @@ extern void nurture_contact_suppressions(const GateLead *lead,
 										 const GateRules *rules,
 										 ContactKind kind, GateAsk *ask);
 
+/* bounce.c */
+extern void nurture_bounce_init(void);
+
 /* suppress.c */
 typedef struct ContactBlock
 {

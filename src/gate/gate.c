@@ -15,6 +15,7 @@ nurture_gate_init(void)
 	nurture_gate_rules_init();
 	nurture_contact_init();
 	nurture_stop_rules_init();
+	nurture_bounce_init();
 	nurture_consent_init();
 	nurture_stop_react_init();
 	nurture_form_answer_init();

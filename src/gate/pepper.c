@@ -171,6 +171,20 @@ nurture_pepper_is_current(const GateRules *rules)
 	return strcmp(rules->pepper_file, pepper_file()) == 0;
 }
 
+/* Warns, once per session, of a key that is kept in the database. */
+void
+nurture_pepper_warn(const GateRules *rules)
+{
+	static bool warned = false;
+
+	if (rules->pepper_file[0] != '\0' || warned)
+		return;
+	warned = true;
+	ereport(WARNING,
+			(errmsg("hashes of contact points use a key that is kept in the database"),
+			 errhint("For more than trials set nurture.pepper_file; losing that file means losing every suppression.")));
+}
+
 /*
  * Stores the check value before the first suppression.  Connected to SPI, as
  * the owner.
@@ -178,17 +192,9 @@ nurture_pepper_is_current(const GateRules *rules)
 void
 nurture_pepper_claim(const GateRules *rules)
 {
-	static bool warned = false;
 	uint8		hash[GATE_HASH_LEN];
 	Datum		value;
 
-	if (rules->pepper_file[0] == '\0' && !warned)
-	{
-		warned = true;
-		ereport(WARNING,
-				(errmsg("hashes of contact points use a key that is kept in the database"),
-				 errhint("For more than trials set nurture.pepper_file; losing that file means losing every suppression.")));
-	}
 	if (rules->pepper_checked)
 		return;
 	check_value(rules, hash);

@@ -10,6 +10,7 @@
 
 extern void nurture_pepper_load(GateRules *rules, Snapshot snapshot);
 extern bool nurture_pepper_is_current(const GateRules *rules);
+extern void nurture_pepper_warn(const GateRules *rules);
 extern void nurture_pepper_claim(const GateRules *rules);
 
 #endif							/* NURTURE_PEPPER_H */

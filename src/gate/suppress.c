@@ -455,6 +455,7 @@ nurture_suppress(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the end of the suppression lies in the past")));
 	words.source = nurture_actor(words.actor);
+	nurture_pepper_warn(nurture_gate_rules());
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
 	read_key(text_to_cstring(PG_GETARG_TEXT_PP(0)),

@@ -50,7 +50,7 @@ SELECT pg_temp.shows('ALTER TABLE nurture.suppression SET UNLOGGED', 'error not_
 ALTER TABLE nurture.suppression DROP CONSTRAINT suppression_scope_check;
 SELECT results_eq('SELECT regexp_replace(said, ''[0-9]+'', ''n'', ''g'') FROM pg_temp.said()',
                   ARRAY['error constraint_missing: nurture.suppression has n valid checks and n keys; nurture_install makes n and n'], 'a check is dropped');
-ALTER TABLE nurture.suppression ADD CONSTRAINT suppression_scope_check CHECK (scope IN ('contact_point', 'domain', 'lead', 'account'));
+ALTER TABLE nurture.suppression ADD CONSTRAINT suppression_scope_check CHECK (scope IN ('contact_point', 'domain', 'lead', 'account', 'lead_address'));
 SELECT pg_temp.shows('DROP INDEX nurture.message_once', 'error index_missing: nurture.message_once is not there or not valid', false);
 CREATE UNIQUE INDEX message_once ON nurture.message (lead_id, family, occurrence_key) WHERE status <> 'refused' AND status <> 'cancelled' AND status <> 'failed';
 SELECT pg_temp.shows('ALTER TABLE nurture.stop_effect ALTER scope TYPE text USING scope::text', 'error column_changed: column "scope" of nurture.stop_effect has another type than nurture_install gives it', false);

@@ -121,6 +121,12 @@ SELECT nurture_confirm(:'asked_token');
 SELECT nurture_one_click(nurture_unsubscribe_token(252, 'email'));
 SELECT nurture_request_consent(254, 'sms', source => 'form');
 SELECT nurture_suppress('contact_point', 'lead5@example.org', 'asked by phone');
+SELECT nurture_suppress('domain', 'nowhere.example.org', 'asked by the house', now() + interval '1 year');
+INSERT INTO nurture.address_list (list, kind, names, source) VALUES ('loaded', 'role', '{dispensary}', 'test data');
+INSERT INTO nurture.address_policy (kind, message_class, verdict) VALUES ('role', 'promotional', 'review');
+INSERT INTO nurture.bounce_policy (rule, kind, status, count, within, action, duration) VALUES ('loaded', 'soft_bounce', '4.2.2', 2, '7 days', 'stop_address', '30 days');
+INSERT INTO nurture.event (lead_id, event_type, source, source_key, channel, properties)
+    SELECT 290 + i % 2, 'email_soft_bounced', 'mail', 'bounce' || i, 'email', '{"status": "4.2.2"}' FROM generate_series(1, 4) i;
 SELECT nurture_pause(6, now() + interval '40 days', 'on leave');
 
 -- messages: some pass, some are held or refused
