@@ -34,7 +34,9 @@ append_to_file($log, '');
 append_to_file($provider, <<"SH");
 #!/bin/sh
 sleep 0.0\$((\$\$ % 5))
-key=\$(sed -E 's/.*"key": *"([0-9-]+)".*/\\1/')
+# a worker that was killed before it had said what to send
+key=\$(sed -nE 's/.*"key": *"([0-9-]+)".*/\\1/p')
+[ -n "\$key" ] || exit 1
 echo "\$key" >> '$log'
 sleep 0.0\$((\$\$ % 3))
 echo "id-\$key"
