@@ -151,6 +151,15 @@ quiet_step(const ContactRule *rule, const WallClock *clock, int64_t t)
 	return (end < piece.to ? end : piece.to) * NURTURE_CONTACT_SECOND;
 }
 
+static int32_t
+offset_at(const WallClock *clock, int64_t t)
+{
+	int64_t		until;
+
+	return clock->offset(clock->ctx,
+						 nurture_wall_floor(t, NURTURE_CONTACT_SECOND), &until);
+}
+
 static int64_t
 quiet_next(const ContactRule *rule, int64_t t, int64_t limit)
 {
@@ -158,17 +167,23 @@ quiet_next(const ContactRule *rule, int64_t t, int64_t limit)
 
 	while (moved)
 	{
+		int32_t		open = 0;	/* offset of a clock that is open at t */
+
 		moved = false;
 		for (int i = 0; i < rule->nclocks; i++)
 		{
+			const WallClock *clock = &rule->clocks[i];
 			int64_t		next;
 
-			while (t <= limit &&
-				   (next = quiet_step(rule, &rule->clocks[i], t)) != t)
+			/* clocks of a country mostly show the same: ask one of them */
+			if (i > 0 && offset_at(clock, t) == open)
+				continue;
+			while (t <= limit && (next = quiet_step(rule, clock, t)) != t)
 			{
 				t = next;
 				moved = true;
 			}
+			open = offset_at(clock, t);
 		}
 	}
 	return t;

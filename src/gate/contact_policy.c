@@ -15,6 +15,7 @@
 #include "utils/date.h"
 #include "utils/rangetypes.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 #include "utils/typcache.h"
 
 NURTURE_FUNCTION(nurture_contact_policy_check);
@@ -224,11 +225,22 @@ load_holdouts(ContactPolicy *policy, Snapshot snapshot)
 	}
 }
 
+/* Orders zones by what their clocks show at the moment. */
+static int
+compare_zones(const void *a, const void *b)
+{
+	int32		x = ((const Zone *) a)->offset;
+	int32		y = ((const Zone *) b)->offset;
+
+	return x < y ? -1 : x > y;
+}
+
 /* Makes the zones of each country; those the server does not know are left out. */
 static void
 load_countries(ContactPolicy *policy, Snapshot snapshot)
 {
 	CountryZones *country = NULL;
+	int64		now = nurture_unix_seconds(GetCurrentTimestamp());
 
 	(void) nurture_execute_snapshot(&read_zones, NULL, NULL, snapshot);
 	policy->countries = palloc0(sizeof(CountryZones) * Max(SPI_processed, 1));
@@ -252,6 +264,15 @@ load_countries(ContactPolicy *policy, Snapshot snapshot)
 	for (int i = 0; i < policy->ncountries; i++)
 	{
 		country = &policy->countries[i];
+		/* clocks that show the same stand together: one is asked for all */
+		for (int j = 0; j < country->n; j++)
+		{
+			WallClock	clock = nurture_zone_clock(&country->zones[j]);
+			int64		until;
+
+			(void) clock.offset(clock.ctx, now, &until);
+		}
+		qsort(country->zones, country->n, sizeof(Zone), compare_zones);
 		country->clocks = palloc(sizeof(WallClock) * country->n);
 		for (int j = 0; j < country->n; j++)
 			country->clocks[j] = nurture_zone_clock(&country->zones[j]);

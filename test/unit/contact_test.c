@@ -160,7 +160,8 @@ random_clocks(int64_t start)
 			wall->changes[j] = gap + (j == 1 ? start / NURTURE_CONTACT_SECOND : wall->changes[j - 1]);
 			wall->offsets[j] = wall->offsets[j - 1] + steps[random_below(random_below(8) ? 4 : 7)];
 		}
-		clocks[i].ctx = wall;
+		/* some clocks show the same */
+		clocks[i].ctx = i > 0 && random_below(4) == 0 ? &walls[i - 1] : wall;
 		clocks[i].offset = wall_offset;
 	}
 }
