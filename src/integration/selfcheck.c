@@ -209,6 +209,53 @@ run_check(SelfcheckSink *sink, const Selfcheck *check)
 }
 
 /*
+ * Tells of sequences that would give a number again: a restore of rows alone
+ * and logical replication leave them behind.  Of events only the last are
+ * asked, which have the highest numbers.
+ */
+static void
+check_sequences(SelfcheckSink *sink)
+{
+	SPITupleTable *rows;
+	uint64		nrows;
+
+	nurture_execute_text("SELECT c.relname::text, a.attname::text,"
+						 " pg_get_serial_sequence(c.oid::regclass::text, a.attname)"
+						 " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+						 " WHERE c.relnamespace = 'nurture'::regnamespace AND c.relkind IN ('r', 'p')"
+						 " AND a.attidentity <> '' AND NOT a.attisdropped ORDER BY 1, 2");
+	rows = SPI_tuptable;
+	nrows = SPI_processed;
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		const char *table;
+		const char *column;
+		const char *sequence;
+		const char *recent = "";
+		const char *used = "";
+
+		SPI_tuptable = rows;
+		table = quote_identifier(nurture_cell_text(row, 1));
+		column = quote_identifier(nurture_cell_text(row, 2));
+		sequence = nurture_cell_text(row, 3);
+		if (strcmp(table, "event") == 0)
+			recent = " WHERE recorded_at > now() - " TRACES;
+		/* whose numbers a CRM may give, and ours is never asked */
+		if (strcmp(table, "lead") == 0 || strcmp(table, "account") == 0)
+			used = " WHERE is_called";
+		nurture_execute_text(psprintf("SELECT format('%%s is at %%s, nurture.%s.%s at %%s', %s, s.at, m.last)"
+									  " FROM (SELECT max(%s) AS last FROM nurture.%s%s) m,"
+									  " (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END AS at FROM %s%s) s"
+									  " WHERE m.last > s.at",
+									  table, column, quote_literal_cstr(sequence), column, table, recent, sequence, used));
+		if (SPI_processed > 0)
+			nurture_selfcheck_put(sink, "sequence_behind", "error", nurture_cell_text(0, 1),
+								  psprintf("SELECT setval(%s, (SELECT max(%s) FROM nurture.%s%s))",
+										   quote_literal_cstr(sequence), column, table, recent));
+	}
+}
+
+/*
  * nurture_selfcheck(repair boolean) returns setof (finding text, severity
  * text, detail text): no row when all is well.
  */
@@ -232,6 +279,7 @@ nurture_selfcheck(PG_FUNCTION_ARGS)
 	nurture_selfcheck_schema(&sink);
 	for (int i = 0; i < lengthof(selfchecks); i++)
 		run_check(&sink, &selfchecks[i]);
+	check_sequences(&sink);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	return (Datum) 0;

@@ -1,7 +1,7 @@
 -- nurture_selfcheck: silent when all is well; each way to weaken what forbids
 -- a message shows, and what can be put right is.
 BEGIN;
-SELECT plan(60);
+SELECT plan(65);
 SET LOCAL client_min_messages = error;
 
 -- the test cluster may run with fsync off, which is a finding of its own
@@ -77,6 +77,14 @@ DROP SCHEMA other CASCADE;
 -- settings
 SELECT pg_temp.shows('ALTER ROLE selfcheck_role SET session_replication_role = replica', 'warning setting_unsafe: session_replication_role=replica is set for selfcheck_role', false);
 ALTER ROLE selfcheck_role RESET ALL;
+
+-- sequences
+SELECT setval('nurture.lead_lead_id_seq', 7000000) \g /dev/null
+INSERT INTO nurture.lead (lead_id) VALUES (7000009);
+SELECT pg_temp.shows('SELECT 2', 'error sequence_behind: nurture.lead_lead_id_seq is at 7000000, nurture.lead.lead_id at 7000009');
+SELECT is(nextval('nurture.lead_lead_id_seq'), 7000010::bigint, 'goes on from there');
+SELECT setval('nurture.lead_lead_id_seq', 1, false) \g /dev/null
+SELECT is_empty('SELECT * FROM pg_temp.said()', 'a CRM may give all numbers of leads');
 
 -- traces
 INSERT INTO nurture.lead (lead_id) VALUES (980001), (980002);
