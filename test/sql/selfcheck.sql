@@ -53,8 +53,8 @@ SELECT results_eq('SELECT regexp_replace(said, ''[0-9]+'', ''n'', ''g'') FROM pg
 ALTER TABLE nurture.suppression ADD CONSTRAINT suppression_scope_check CHECK (scope IN ('contact_point', 'domain', 'lead', 'account', 'lead_address'));
 SELECT pg_temp.shows('DROP INDEX nurture.message_once', 'error index_missing: nurture.message_once is not there or not valid', false);
 CREATE UNIQUE INDEX message_once ON nurture.message (lead_id, family, occurrence_key) WHERE status <> 'refused' AND status <> 'cancelled' AND status <> 'failed';
-SELECT pg_temp.shows('ALTER TABLE nurture.stop_effect ALTER scope TYPE text USING scope::text', 'error column_changed: column "scope" of nurture.stop_effect has another type than nurture_install gives it', false);
-ALTER TABLE nurture.stop_effect ALTER scope DROP DEFAULT, ALTER scope TYPE jsonb USING scope::jsonb, ALTER scope SET DEFAULT '{}';
+SELECT pg_temp.shows('ALTER TABLE nurture.document ALTER title TYPE varchar', 'error column_changed: column "title" of nurture.document has another type than nurture_install gives it', false);
+ALTER TABLE nurture.document ALTER title TYPE text;
 
 -- rights
 CREATE ROLE selfcheck_role;
