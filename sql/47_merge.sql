@@ -15,3 +15,8 @@ CREATE FUNCTION nurture_merge_guard() RETURNS trigger
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_merge_guard';
 COMMENT ON FUNCTION nurture_merge_guard() IS 'Trigger: a merge of nurture.merge is taken back by nurture_unmerge only, and who stands for others stays.';
+
+CREATE FUNCTION nurture_find_duplicates(merge boolean DEFAULT false, actor text DEFAULT NULL, OUT scope text, OUT leads bigint, OUT opened bigint, OUT merged bigint) RETURNS SETOF record
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_find_duplicates';
+COMMENT ON FUNCTION nurture_find_duplicates(boolean, text) IS 'Opens a review, bucket identity, for each lead that has the same address, number, identifier of the CRM, or name within one organisation as an earlier lead, unless that pair was looked at before. With merge, leads that share an identifier of the CRM are merged into the first of them instead.';

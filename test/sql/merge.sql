@@ -1,7 +1,7 @@
 -- Merging leads and parting them: who stands for whom, what is denied, what is
 -- resolved, and what comes back.
 BEGIN;
-SELECT plan(114);
+SELECT plan(119);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-12-15 12:00:00+00';
 SET LOCAL client_min_messages = error;
@@ -185,6 +185,14 @@ INSERT INTO nurture.lead (lead_id, email) VALUES (4743, 'both@example.org'), (47
 SELECT is((SELECT count(*) FROM nurture.review WHERE lead_id = 4744 AND bucket = 'identity' AND state = 'open'), 1::bigint, 'two leads with one address are candidates');
 SELECT nurture_merge(4743, 4744, 'same address') > 0 AS merged;
 SELECT is((SELECT state || ' ' || ruling FROM nurture.review WHERE lead_id = 4744 AND bucket = 'identity'), 'closed merged', 'which the merge settles');
+
+-- candidates
+INSERT INTO nurture.lead (lead_id, account_id, full_name, external_ref) VALUES (4751, 4701, 'Ann-Marie  Lee', 'MG-51'), (4752, 4701, 'LEE, Ann Marie', 'MG-51'), (4753, 4702, 'Ann Marie Lee', NULL), (4754, 4701, 'Lee', NULL), (4755, 4701, 'lee', NULL);
+SELECT results_eq($$SELECT scope, opened, merged FROM nurture_find_duplicates() WHERE scope IN ('crm_id', 'name')$$, $$VALUES ('crm_id', 0::bigint, 0::bigint), ('name', 1, 0)$$, 'the same name in one organisation, told in any way; one word is no name');
+SELECT is((SELECT evidence::text FROM nurture.review WHERE lead_id = 4752 AND scope = 'name'), '{"same": "name", "lead_id": 4751}', 'names the earlier lead and not the name');
+SELECT is((SELECT sum(opened) FROM nurture_find_duplicates()), 0::numeric, 'once');
+SELECT is((SELECT merged FROM nurture_find_duplicates(merge => true) WHERE scope = 'crm_id'), 1::bigint, 'those with one identifier are merged when asked to');
+SELECT is(nurture_lead_id('MG-51'), 4751::bigint, 'into the first');
 
 -- who is deleted takes what it did along
 INSERT INTO nurture.event (lead_id, event_type) VALUES (4743, 'page_viewed'), (4744, 'page_viewed');
