@@ -14,15 +14,10 @@
 #include "access/xact.h"
 #include "audit/store.h"
 #include "base/owner.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
+#include "base/part.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "partitioning/partbounds.h"
-#include "partitioning/partdesc.h"
-#include "utils/partcache.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 
 /* The columns of the table in its order, and where each comes from. */
 static const char *const columns[AUDIT_COLUMNS] = {
@@ -44,10 +39,8 @@ static bool
 parent_is_plain(Relation parent)
 {
 	const TriggerDesc *triggers = parent->trigdesc;
-	PartitionKey key;
 
-	if (parent->rd_rel->relkind != RELKIND_PARTITIONED_TABLE ||
-		parent->rd_rel->relforcerowsecurity || parent->rd_rules != NULL ||
+	if (parent->rd_rel->relforcerowsecurity || parent->rd_rules != NULL ||
 		parent->rd_rel->relowner != GetUserId())
 		return false;
 	/* the guard that asks who writes is nurture's own */
@@ -57,32 +50,17 @@ parent_is_plain(Relation parent)
 		  triggers->trig_insert_after_statement ||
 		  triggers->trig_insert_new_table)))
 		return false;
-	key = RelationGetPartitionKey(parent);
-	return key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
-		key->partattrs[0] != 0 && key->parttypid[0] == TIMESTAMPTZOID &&
-		strcmp(NameStr(TupleDescAttr(RelationGetDescr(parent),
-									 key->partattrs[0] - 1)->attname), "at") == 0;
+	return nurture_part_by(parent, "at");
 }
 
 /* Returns the partition for an instant, invalid when there is none. */
 static Oid
 partition_for(Relation parent, TimestampTz at)
 {
-	PartitionKey key = RelationGetPartitionKey(parent);
-	PartitionDesc desc = RelationGetPartitionDesc(parent,
-												  !IsolationUsesXactSnapshot());
-	Datum		value = TimestampTzGetDatum(at);
-	bool		equal;
-	int			i;
+	Oid			part;
 
-	if (desc->nparts == 0)
-		return InvalidOid;
-	i = partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
-									  desc->boundinfo, 1, &value, &equal);
-	i = desc->boundinfo->indexes[i + 1];
-	if (i < 0)
-		i = desc->boundinfo->default_index;
-	return i >= 0 && desc->is_leaf[i] ? desc->oids[i] : InvalidOid;
+	return nurture_part_between(parent, at, at, &part, 1) == 1 ? part :
+		InvalidOid;
 }
 
 /* Opens the partition for entries of an instant. */

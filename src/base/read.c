@@ -204,7 +204,8 @@ make_ready(KeptRead *kept)
 		reads = kept;
 		kept->known = true;
 	}
-	kept->relid = nurture_table_oid(kept->table, false);
+	kept->relid = OidIsValid(kept->part) ? kept->part :
+		nurture_table_oid(kept->table, false);
 	rel = table_open(kept->relid, AccessShareLock);
 	/* what comes from now on makes it stale again */
 	kept->ready = true;
@@ -250,6 +251,37 @@ nurture_read_open(RowRead *read, KeptRead *kept, Snapshot snapshot)
 	read->slot = table_slot_create(read->rel, NULL);
 	read->scan = nurture_index_beginscan(read->rel, read->index, snapshot,
 										 kept->nkeys);
+}
+
+/* Opens a read of one partition. */
+bool
+nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
+					   Snapshot snapshot)
+{
+	KeptRead   *own = reads;
+
+	/* each partition has a copy of its own, kept like the others */
+	while (own != NULL && (own->part != part ||
+						   strcmp(own->table, kept->table) != 0 ||
+						   own->columns[0].name != kept->columns[0].name))
+		own = own->next;
+	if (own == NULL)
+	{
+		own = MemoryContextAllocZero(TopMemoryContext, sizeof(KeptRead));
+		own->table = kept->table;
+		memcpy(own->keys, kept->keys, sizeof(own->keys));
+		memcpy(own->columns, kept->columns, sizeof(own->columns));
+		own->part = part;
+	}
+	if (!own->ready)
+		make_ready(own);
+	if (!own->direct)
+		return false;
+	nurture_read_open(read, own, snapshot);
+	if (read->rel != NULL)
+		return true;
+	nurture_read_close(read);
+	return false;
 }
 
 /* Starts over with the rows of a key. */

@@ -54,6 +54,7 @@ typedef struct KeptRead
 	int			nkeys;
 	int			ncolumns;
 	int			deepest;		/* last column of the table that is read */
+	Oid			part;			/* read instead of the table, a partition */
 	Oid			relid;
 	Oid			index;
 	ScanKeyData scankeys[KEPT_READ_MAX_KEYS];
@@ -85,6 +86,10 @@ typedef struct RowRead
  */
 extern void nurture_read_open(RowRead *read, KeptRead *kept,
 							  Snapshot snapshot);
+
+/* The same of one partition; false when that needs a query. */
+extern bool nurture_read_open_part(RowRead *read, const KeptRead *kept,
+								   Oid part, Snapshot snapshot);
 extern void nurture_read_find(RowRead *read, const Datum *keys);
 extern bool nurture_read_next(RowRead *read);
 extern void nurture_read_close(RowRead *read);

@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "catalog/pg_type.h"
 #include "facts/lead.h"
 #include "facts/reaction.h"
@@ -22,6 +23,7 @@
 #include "gate/gate_private.h"
 #include "scoring/sensitive.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/jsonb.h"
 
 NURTURE_FUNCTION(nurture_consent);
@@ -42,6 +44,10 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose,"
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 		  TEXTOID, TEXTOID, TEXTOID);
+
+static KeptRead read_channel = {
+	"channel", {{"channel", TEXTOID}}, {{"channel", TEXTOID}}
+};
 
 static KeptPlan known_channels =
 KEPT_PLAN("SELECT string_agg('\"' || channel || '\"', ', ' ORDER BY channel) FROM nurture.channel"
@@ -72,6 +78,7 @@ nurture_require_channel(const char *channel)
 {
 	Datum		value = CStringGetTextDatum(channel);
 	OwnerSwitch save;
+	RowRead		read;
 	char	   *known = NULL;
 	bool		unknown;
 	int			level;
@@ -79,6 +86,15 @@ nurture_require_channel(const char *channel)
 	if (strcmp(channel, "*") == 0)
 		return;
 	nurture_owner_enter(&save);
+	nurture_read_open(&read, &read_channel, GetActiveSnapshot());
+	nurture_read_find(&read, &value);
+	unknown = !nurture_read_next(&read);
+	nurture_read_close(&read);
+	if (!unknown)
+	{
+		nurture_owner_leave(&save);
+		return;
+	}
 	level = nurture_spi_connect();
 	(void) nurture_execute(&known_channels, &value, NULL, true);
 	unknown = SPI_processed > 0;

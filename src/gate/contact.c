@@ -10,18 +10,27 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "gate/gate_private.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 NURTURE_FUNCTION(nurture_may_contact);
 NURTURE_FUNCTION(nurture_explain_contact);
 
 static KeptPlan see_lead =
 KEPT_PLAN("SELECT 1 FROM nurture.lead AS l WHERE l.lead_id = $1", INT8OID);
+
+static KeptRead find_lead = {
+	"lead", {{"lead_id", INT8OID}}, {{"lead_id", INT8OID}}
+};
 
 static const char *const verdict_names[] = {
 	[GATE_ALLOW] = "allow",[GATE_DEFER] = "defer",
@@ -50,12 +59,9 @@ ask_gate(int64 lead_id, const char *channel, const char *purpose,
 	GateAsset	asset = {0};
 	GateAsk		ask = {0};
 	OwnerSwitch owner;
-	int			level;
 
 	*rules = nurture_gate_rules();
 	nurture_owner_enter(&owner);
-	level = nurture_spi_connect();
-	MemoryContextSwitchTo(context);
 	lead.context = context;
 	lead.asked = lead_id;
 	ask.channel = channel;
@@ -69,9 +75,7 @@ ask_gate(int64 lead_id, const char *channel, const char *purpose,
 		nurture_gate_asset(asset_id, version, false, at, &asset);
 	nurture_gate_suppressions(&lead, *rules, &ask);
 	nurture_gate_decide(*rules, &lead, &asset, &ask, decision);
-	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
-	MemoryContextSwitchTo(context);
 	return decision;
 }
 
@@ -103,20 +107,47 @@ nurture_gate_may_contact(int64 lead_id, const char *channel,
 	return answer;
 }
 
+/* Tells whether the caller may see all leads there are. */
+static bool
+sees_all(void)
+{
+	Oid			lead = nurture_table_oid("lead", false);
+
+	return pg_class_aclcheck(lead, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(lead, InvalidOid, true) != RLS_ENABLED;
+}
+
 /* Raises unless the caller may see the lead. */
 static void
 check_visible(int64 lead_id)
 {
-	Datum		values[1];
-	int			level = nurture_spi_connect();
+	Datum		key = Int64GetDatum(lead_id);
+	bool		seen;
 
-	values[0] = Int64GetDatum(lead_id);
-	(void) nurture_execute(&see_lead, values, NULL, true);
-	if (SPI_processed == 0)
+	if (sees_all())
+	{
+		RowRead		read;
+		OwnerSwitch owner;
+
+		nurture_owner_enter(&owner);
+		nurture_read_open(&read, &find_lead, GetActiveSnapshot());
+		nurture_read_find(&read, &key);
+		seen = nurture_read_next(&read);
+		nurture_read_close(&read);
+		nurture_owner_leave(&owner);
+	}
+	else
+	{
+		int			level = nurture_spi_connect_here();
+
+		(void) nurture_execute(&see_lead, &key, NULL, true);
+		seen = SPI_processed > 0;
+		nurture_spi_finish(level);
+	}
+	if (!seen)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
-	nurture_spi_finish(level);
 }
 
 /* Reads the arguments that both functions have. */

@@ -8,12 +8,17 @@
  */
 #include "base/compat.h"
 
+#include "access/table.h"
+#include "base/owner.h"
+#include "base/part.h"
 #include "base/plans.h"
 #include "base/read.h"
 #include "catalog/pg_type.h"
 #include "gate/contact_policy.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
 
 enum
 {
@@ -41,6 +46,21 @@ KEPT_PLAN("SELECT e.event_type, pg_catalog.max(e.occurred_at)"
 		  " GROUP BY e.event_type", INT8OID, TEXTARRAYOID, TIMESTAMPTZOID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID);
 
+enum
+{
+	EVENT_TYPE, EVENT_OCCURRED_AT, EVENT_RECORDED_AT
+};
+
+static KeptRead read_event = {
+	"event", {{"lead_id", INT8OID}}, {
+		[EVENT_TYPE] = {"event_type", TEXTOID},
+		[EVENT_OCCURRED_AT] = {"occurred_at", TIMESTAMPTZOID},
+		[EVENT_RECORDED_AT] = {"recorded_at", TIMESTAMPTZOID}
+	}
+};
+
+#define MAX_PARTS	8			/* partitions read one by one */
+
 /* Returns when the lead did something last, DT_NOBEGIN when never. */
 static TimestampTz
 last_activity(int64 lead_id, Snapshot snapshot)
@@ -63,6 +83,70 @@ last_activity(int64 lead_id, Snapshot snapshot)
 	return last;
 }
 
+/* Takes the event at hand where a row of nurture.rest_period names it. */
+static void
+take_event(GateLead *lead, const ContactPolicy *policy, const RowRead *read,
+		   TimestampTz since, TimestampTz now)
+{
+	bool		null;
+	TimestampTz recorded = DatumGetTimestampTz(nurture_read_cell(read, EVENT_RECORDED_AT, &null));
+	TimestampTz at = DatumGetTimestampTz(nurture_read_cell(read, EVENT_OCCURRED_AT, &null));
+
+	if (recorded <= since - USECS_PER_DAY || recorded > now || at <= since)
+		return;
+	for (int i = 0; i < policy->nrests; i++)
+	{
+		int			place = 0;
+
+		if (!nurture_read_is(read, EVENT_TYPE, policy->rests[i].event_type))
+			continue;
+		while (place < lead->nrests && lead->rests[place].row != i)
+			place++;
+		if (place == lead->nrests)
+		{
+			lead->rests[lead->nrests].row = i;
+			lead->rests[lead->nrests++].at = at;
+		}
+		else
+			lead->rests[place].at = Max(lead->rests[place].at, at);
+	}
+}
+
+/* Reads the events from their partitions; false when that needs a query. */
+static bool
+read_parts(GateLead *lead, const ContactPolicy *policy, TimestampTz since,
+		   TimestampTz now, Snapshot snapshot)
+{
+	Relation	events = table_open(nurture_table_oid("event", false),
+									AccessShareLock);
+	Oid			parts[MAX_PARTS];
+	Datum		key = Int64GetDatum(lead->lead_id);
+	int			n = -1;
+
+	if (!events->rd_rel->relforcerowsecurity &&
+		nurture_part_by(events, "recorded_at"))
+		n = nurture_part_between(events, since - USECS_PER_DAY, now, parts,
+								 MAX_PARTS);
+	lead->rests = palloc(sizeof(GateRest) * policy->nrests);
+	for (int i = 0; i < n; i++)
+	{
+		RowRead		read;
+
+		if (!nurture_read_open_part(&read, &read_event, parts[i], snapshot))
+		{
+			lead->nrests = 0;
+			n = -1;
+			break;
+		}
+		nurture_read_find(&read, &key);
+		while (nurture_read_next(&read))
+			take_event(lead, policy, &read, since, now);
+		nurture_read_close(&read);
+	}
+	table_close(events, NoLock);
+	return n >= 0;
+}
+
 /*
  * Reads when the lead did last what a row of nurture.rest_period names, as it
  * was known at now.  As the owner, in the lead's memory context.
@@ -78,6 +162,8 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 	int			level;
 
 	if (last_activity(lead->lead_id, snapshot) <= since)
+		return;
+	if (read_parts(lead, policy, since, now, snapshot))
 		return;
 	names = palloc(sizeof(Datum) * policy->nrests);
 	for (int i = 0; i < policy->nrests; i++)

@@ -38,9 +38,17 @@ SELECT what, value, unit, at_least, bound FROM (VALUES
     (12.2, 'events that move a stage, in bulk, per event', bench.of('standing') * 1000 / :leads, 'us', NULL, NULL),
     (13, 'nurture_rebuild(), per event', bench.of('rebuild') * 1000 / bench.of('events'), 'us', false, 1.5),
     (14, 'message INSERT through the gate against the bare table, in bulk', bench.of('bulk_message_nurture') / bench.of('bulk_message_bare'), 'x', false, 4),
+    (14.1, 'PL/pgSQL that checks and logs against the gate, in bulk', bench.of('bulk_message_plpgsql') / bench.of('bulk_message_nurture'), 'x', true, 3),
+    (14.2, 'messages for one lead in one statement against as many leads', bench.of('one_lead_message') / bench.of('bulk_message_nurture'), 'x', false, 2),
+    (14.3, 'messages in bulk right after install, against a grown database', bench.of('fresh_installed') / bench.of('bulk_message_nurture'), 'x', false, 1.3),
+    (14.4, 'the same after ANALYZE of empty tables', bench.of('fresh_analysed') / bench.of('bulk_message_nurture'), 'x', false, 1.3),
+    (14.5, 'the same after ANALYZE between two batches of a session', bench.of('fresh_between') / bench.of('bulk_message_nurture'), 'x', false, 1.3),
     (15, 'message INSERT through the gate, in bulk, per message', bench.of('bulk_message_nurture') * 1000 / bench.of('messages'), 'us', NULL, NULL),
     (16, 'single-row message INSERT, throughput against bare, 16 clients', bench.of('message_bare_16') / bench.of('message_nurture_16'), 'x', true, 0.5),
-    (17, 'nurture_may_contact, per lead', bench.of('may_contact') * 1000 / least(:leads, 5000), 'us', false, 15)
+    (16.1, 'the same of PL/pgSQL that checks and logs', bench.of('message_bare_16') / bench.of('message_plpgsql_16'), 'x', NULL, NULL),
+    (17, 'nurture_may_contact, per lead', bench.of('may_contact') * 1000 / least(:leads, 5000), 'us', false, 15),
+    (18, 'opt-out of a lead with 1,000 queued messages', bench.of('opt_out'), 'ms', false, 20),
+    (18.1, 'messages that the opt-out cancelled', bench.of('opt_out_cancelled'), 'messages', true, 1000)
 ) v (no, what, value, unit, at_least, bound) ORDER BY v.no;
 SELECT jsonb_pretty(jsonb_build_object(
     'leads', :leads, 'events', bench.of('events'), 'server', current_setting('server_version'),

@@ -117,4 +117,63 @@ LEFT JOIN (SELECT s.lead_id, sum(round(s.points::numeric, 2)) AS intent
            GROUP BY s.lead_id) i USING (lead_id);
 
 CREATE TABLE peer.bare_message (LIKE nurture.message INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING CONSTRAINTS INCLUDING INDEXES);
+
+-- What somebody would write in PL/pgSQL instead of the gate: a row of the lead
+-- is locked, then lead, consent, suppression, stop, asset and one cap are
+-- looked at, and what was decided is logged with its hash.
+CREATE TABLE peer.message (LIKE nurture.message INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING CONSTRAINTS INCLUDING INDEXES);
+CREATE TABLE peer.gate (lead_id bigint PRIMARY KEY, seq bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50);
+INSERT INTO peer.gate (lead_id) SELECT lead_id FROM nurture.lead ORDER BY 1;
+CREATE TABLE peer.log (log_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, lead_id bigint NOT NULL, at timestamptz NOT NULL, decision text NOT NULL, hash bytea NOT NULL);
+CREATE INDEX ON peer.log (lead_id, log_id);
+CREATE FUNCTION peer.decide() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    l nurture.lead;
+    a nurture.asset_version;
+    sent bigint;
+    why text[] := '{}';
+BEGIN
+    UPDATE peer.gate g SET seq = g.seq + 1 WHERE g.lead_id = NEW.lead_id RETURNING g.seq INTO NEW.gate_seq;
+    NEW.decided_at := clock_timestamp();
+    SELECT * INTO l FROM nurture.lead WHERE lead_id = NEW.lead_id;
+    IF NOT FOUND OR l.erased_at IS NOT NULL OR l.email IS NULL THEN
+        why := array_append(why, 'lead');
+    END IF;
+    IF NOT EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = NEW.lead_id AND c.channel IN ('*', NEW.channel) AND c.purpose IN ('*', 'marketing')
+                   AND c.state IN ('given', 'confirmed', 'renewed') AND (c.expires_at IS NULL OR c.expires_at > NEW.decided_at))
+       OR EXISTS (SELECT FROM nurture.consent c WHERE c.lead_id = NEW.lead_id AND c.channel IN ('*', NEW.channel) AND c.purpose IN ('*', 'marketing')
+                  AND c.state IN ('refused', 'withdrawn', 'objected')) THEN
+        why := array_append(why, 'consent');
+    END IF;
+    IF EXISTS (SELECT FROM nurture.suppression s WHERE s.key_hash IN (sha256(convert_to(lower(l.email), 'UTF8')), sha256(convert_to(split_part(lower(l.email), '@', 2), 'UTF8')))
+               AND s.until > NEW.decided_at) THEN
+        why := array_append(why, 'suppression');
+    END IF;
+    IF EXISTS (SELECT FROM nurture.stop_effect e WHERE e.lead_id = NEW.lead_id AND e.lifted_at IS NULL AND e.until > NEW.decided_at) THEN
+        why := array_append(why, 'stop');
+    END IF;
+    SELECT * INTO a FROM nurture.asset_version v WHERE v.asset_id = NEW.asset_id AND v.status = 'approved' FOR SHARE;
+    IF NOT FOUND OR NOT NEW.channel = ANY (a.channels) OR NOT a.valid_during @> NEW.decided_at THEN
+        why := array_append(why, 'asset');
+    END IF;
+    SELECT count(*) INTO sent FROM peer.message m WHERE m.lead_id = NEW.lead_id AND m.channel = NEW.channel
+        AND m.status IN ('queued', 'taken', 'sent', 'delivered') AND m.decided_at > NEW.decided_at - interval '7 days';
+    IF sent >= 3 THEN
+        why := array_append(why, 'cap');
+    END IF;
+    NEW.version := a.version;
+    NEW.family := NEW.asset_id;
+    NEW.status := CASE WHEN why = '{}' THEN 'queued' ELSE 'refused' END;
+    NEW.reasons := why;
+    RETURN NEW;
+END $$;
+CREATE FUNCTION peer.record() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    decision text := jsonb_build_object('message', NEW.message_id, 'status', NEW.status, 'reasons', NEW.reasons, 'asset', NEW.asset_id, 'version', NEW.version)::text;
+BEGIN
+    INSERT INTO peer.log (lead_id, at, decision, hash) VALUES (NEW.lead_id, NEW.decided_at, decision, sha256(convert_to(NEW.lead_id || NEW.decided_at::text || decision, 'UTF8')));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER decide BEFORE INSERT ON peer.message FOR EACH ROW EXECUTE FUNCTION peer.decide();
+CREATE TRIGGER record AFTER INSERT ON peer.message FOR EACH ROW EXECUTE FUNCTION peer.record();
 VACUUM ANALYZE;
