@@ -90,11 +90,13 @@ static KeptPlan write_message =
 KEPT_PLAN("UPDATE nurture.message AS m SET status = $3, outcome = $4,"
 		  " outcome_at = $5, sent_at = $6, delivered_at = $7,"
 		  " provider_id = COALESCE(m.provider_id, $8),"
-		  " reasons = CASE WHEN $9 IS NULL THEN m.reasons"
+		  " cancel_requested = m.cancel_requested AND NOT $10,"
+		  " reasons = CASE WHEN $10 THEN NULLIF(trim_array(m.reasons, 1), '{}')"
+		  " WHEN $9 IS NULL THEN m.reasons"
 		  " ELSE array_append(COALESCE(m.reasons, '{}'), $9) END"
 		  " WHERE m.lead_id = $1 AND m.message_id = $2",
 		  INT8OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-		  TIMESTAMPTZOID, TEXTOID, TEXTOID);
+		  TIMESTAMPTZOID, TEXTOID, TEXTOID, BOOLOID);
 
 /* A message as it was read. */
 typedef struct AckMessage
@@ -344,17 +346,21 @@ write_outcome(const Ack *ack, const AckMessage *before,
 	bool		further = known == NULL || ack->outcome->rank > rank;
 	const char *status = next_status(ack, message, rank);
 	const char *after = sent_after(ack, before, message);
+
+	/* what followed from this outcome is not to be held against it */
+	bool		undo = caused(before, message) &&
+	(message->cancel_requested || is_over(message->status));
 	TimestampTz sent_at = message->sent_at;
 	TimestampTz delivered_at = message->delivered_at;
 	AuditEntry	entry = {0};
-	Datum		values[9];
-	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[10];
+	char		nulls[10] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	if (ack->outcome->rank > 0)
 		sent_at = Min(sent_at, ack->at);
 	if (strcmp(ack->outcome->status, "delivered") == 0)
 		delivered_at = Min(delivered_at, ack->at);
-	if (!further && after == NULL && sent_at == message->sent_at &&
+	if (!further && after == NULL && !undo && sent_at == message->sent_at &&
 		delivered_at == message->delivered_at &&
 		strcmp(status, message->status) == 0 &&
 		(ack->provider_id == NULL || message->provider_id != NULL))
@@ -375,6 +381,7 @@ write_outcome(const Ack *ack, const AckMessage *before,
 		CStringGetTextDatum(ack->provider_id);
 	nulls[8] = after == NULL ? 'n' : ' ';
 	values[8] = after == NULL ? (Datum) 0 : CStringGetTextDatum(after);
+	values[9] = BoolGetDatum(undo);
 	nurture_message_write(&write_message, values, nulls);
 
 	entry.has_lead = true;
