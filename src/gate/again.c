@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "gate/again.h"
 #include "gate/decide.h"
+#include "gate/review.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -161,6 +162,12 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 					   ask->now, &again->asset);
 	nurture_gate_suppressions(lead, rules, ask);
 	nurture_gate_decide(rules, lead, &again->asset, ask, &again->decision);
+	if (again->decision.verdict == GATE_REVIEW &&
+		nurture_review_allows(again->lead_id, again->message_id))
+	{
+		ask->ruled = true;
+		nurture_gate_decide(rules, lead, &again->asset, ask, &again->decision);
+	}
 	if (lead->found && lead->lead_id != again->lead_id)
 		(void) nurture_gate_found(&again->decision, "lead_not_merged", false,
 								  GATE_REFUSE, "lead_merged", "merged");

@@ -19,6 +19,11 @@ nurture_gate_found(GateDecision *decision, const char *rule, bool passed,
 {
 	GateFinding *finding;
 
+	if (!passed && verdict == GATE_REVIEW && decision->ruled)
+	{
+		passed = true;
+		fact = psprintf("%s; a person allowed it", fact);
+	}
 	if (decision->nfindings == GATE_MAX_RULES)
 	{
 		/* too many caps to tell of each: what fails must still count */
@@ -178,6 +183,7 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 	int			class = ask->no_asset ? CLASS_PROMOTIONAL : asset->class;
 	bool		disqualified;
 
+	decision->ruled = ask->ruled;
 	decision->verdict = GATE_ALLOW;
 	decision->nfindings = 0;
 	decision->not_before = start;

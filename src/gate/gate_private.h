@@ -282,6 +282,7 @@ typedef struct GateAsk
 	TimestampTz now;
 	bool		no_asset;		/* asks about lead and channel alone */
 	bool		remedies;		/* tell those, too */
+	bool		ruled;			/* a person allowed what a person may */
 	bool		contact_needed; /* the channel goes to an address: */
 	bool		contact_email;	/* of e-mail, else a number */
 	bool		contact_known;	/* the lead has one */
@@ -306,6 +307,7 @@ typedef struct GateFinding
 
 typedef struct GateDecision
 {
+	bool		ruled;			/* as in GateAsk */
 	GateVerdict verdict;
 	TimestampTz not_before;
 	const char *purpose;		/* that consent was asked for */
