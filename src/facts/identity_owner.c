@@ -443,7 +443,7 @@ check_leads(const OwnerList *list)
 	if (SPI_processed > 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("unknown lead %lld",
+				 errmsg("there is no lead %lld",
 						(long long) DatumGetInt64(nurture_cell(0, 1, &isnull))),
 				 errhint("Insert the lead first.")));
 }

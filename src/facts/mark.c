@@ -368,7 +368,8 @@ nurture_mark_write(PG_FUNCTION_ARGS)
 	if (!known)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("unknown lead %lld", (long long) lead_id)));
+				 errmsg("there is no lead %lld", (long long) lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	if (list_column > 0)
 	{
 		char	   *list = SPI_getvalue(row, desc, list_column);

@@ -199,7 +199,8 @@ nurture_request_consent(PG_FUNCTION_ARGS)
 	if (nurture_lead_hidden(lead_id))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
+				 errmsg("there is no lead " INT64_FORMAT, lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 
 	level = nurture_spi_connect();
 	nurture_owner_enter(&owner);

@@ -147,7 +147,8 @@ check_visible(int64 lead_id)
 	if (!seen)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
+				 errmsg("there is no lead " INT64_FORMAT, lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 }
 
 /* Reads the arguments that both functions have. */

@@ -240,7 +240,8 @@ nurture_gate_lock(int64 lead_id)
 	if (!nurture_gate_update(lead_id, 1, &lead))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
+				 errmsg("there is no lead " INT64_FORMAT, lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 }
 
 /* Updates the gate row, for other rooms. */

@@ -182,7 +182,8 @@ nurture_unsubscribe_token(PG_FUNCTION_ARGS)
 	if (nurture_lead_hidden(lead_id))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("there is no lead " INT64_FORMAT, lead_id)));
+				 errmsg("there is no lead " INT64_FORMAT, lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	PG_RETURN_TEXT_P(cstring_to_text(nurture_gate_unsubscribe_token(lead_id,
 																	PG_ARGISNULL(5) ? 0 : PG_GETARG_INT64(5),
 																	words[0], words[1], words[2], words[3])));

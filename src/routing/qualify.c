@@ -225,7 +225,8 @@ nurture_qualify(PG_FUNCTION_ARGS)
 	if (subject == NULL)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("unknown lead %lld", (long long) lead_id)));
+				 errmsg("there is no lead %lld", (long long) lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	nurture_subject_stage(subject, product);
 
 	query[0] = Int64GetDatum(subject->lead_id);

@@ -341,7 +341,8 @@ nurture_route(PG_FUNCTION_ARGS)
 	if (subject == NULL || !TIMESTAMP_IS_NOBEGIN(subject->erased_at))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("unknown lead %lld", (long long) PG_GETARG_INT64(0))));
+				 errmsg("there is no lead %lld", (long long) PG_GETARG_INT64(0)),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	nurture_routing_right("handoff");
 	rules = nurture_routing_rules();
 	nurture_handoff_batch_begin(&batch);

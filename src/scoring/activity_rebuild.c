@@ -366,7 +366,8 @@ nurture_rebuild(PG_FUNCTION_ARGS)
 		if (rebuilt == 0 && !nurture_lead_exists(lead_id))
 			ereport(ERROR,
 					(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-					 errmsg("unknown lead %lld", (long long) lead_id)));
+					 errmsg("there is no lead %lld", (long long) lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);

@@ -386,7 +386,7 @@ raise_unknown_lead(EventRun *run, Tuplestorestate *rows, int64 lead_id)
 	}
 	ereport(ERROR,
 			(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-			 errmsg("unknown lead %lld in event %lld of the statement",
+			 errmsg("there is no lead %lld, named in event %lld of the statement",
 					(long long) lead_id, (long long) run->row_no),
 			 errhint("Insert the lead first, or use nurture_ingest(), which keeps such events in nurture.event_quarantine.")));
 }

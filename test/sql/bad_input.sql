@@ -44,7 +44,7 @@ SELECT pg_temp.raises($$SELECT nurture_tally_count('{}', 'page_viewd', '2026-01-
 SELECT pg_temp.raises($$INSERT INTO nurture.event (lead_id, event_type) VALUES (5, 'page_viewd')$$,
     'NU003', 'unknown event type "page_viewd" / .*"page_viewed", "trial_page_viewed"', 'an unknown event type');
 SELECT pg_temp.raises($$INSERT INTO nurture.event (lead_id, event_type) VALUES (5, 'page_viewed'), (99, 'page_viewed')$$,
-    'NU004', '99 in event 2 of the statement', 'an unknown lead of an event');
+    'NU004', '99, named in event 2 of the statement', 'an unknown lead of an event');
 SELECT pg_temp.raises('SELECT nurture_enroll(5, ''educaton'', '''')', 'NU003', '"educaton" .*education', 'an unknown track');
 SELECT pg_temp.raises('SELECT nurture_opt_in(5, ''emial'')', 'NU003', 'unknown channel "emial" / .*"email"', 'an unknown channel of a consent');
 SELECT pg_temp.raises('SELECT nurture_opt_out(5, ''emial'')', 'NU003', 'unknown channel "emial"', 'an opt-out is not lost on an unknown channel');

@@ -119,10 +119,10 @@ SELECT is(pg_temp.signals(9003), 'ev_viewed 2 on 06-03, ev_area 2 on 06-03, ev_l
 UPDATE nurture.activity SET signals = '{30001@2026-01-01:99}', last_event_at = NULL WHERE lead_id = 9003;
 SELECT isnt(nurture_rebuild(), 0::bigint, 'damage');
 SELECT is(pg_temp.signals(9003), 'ev_viewed 2 on 06-03, ev_area 2 on 06-03, ev_long 2 on 06-03, ev_both 1 on 06-03', 'is repaired');
-SELECT throws_ok('SELECT nurture_rebuild(1234567)', 'NU004', 'unknown lead 1234567', 'a lead that does not exist');
+SELECT throws_ok('SELECT nurture_rebuild(1234567)', 'NU004', 'there is no lead 1234567', 'a lead that does not exist');
 
 -- bad input
-SELECT throws_ok($$INSERT INTO nurture.event (lead_id, event_type) VALUES (9001, 'ev_viewed'), (1234567, 'ev_viewed')$$, 'NU004', 'unknown lead 1234567 in event 2 of the statement', 'unknown lead');
+SELECT throws_ok($$INSERT INTO nurture.event (lead_id, event_type) VALUES (9001, 'ev_viewed'), (1234567, 'ev_viewed')$$, 'NU004', 'there is no lead 1234567, named in event 2 of the statement', 'unknown lead');
 SELECT throws_ok($$INSERT INTO nurture.event (lead_id, event_type) VALUES (9001, 'ev_veiwed')$$, 'NU003', 'unknown event type "ev_veiwed"', 'unknown event type');
 SELECT throws_ok($$INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (9001, 'ev_viewed', '2026-06-15 12:05:01+00')$$, '22008', 'event 1 of the statement lies in the future', 'future');
 SELECT throws_ok($$INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (9001, 'ev_viewed', 'infinity')$$, '22008', 'event 1 of the statement lies in the future', 'infinity');

@@ -229,7 +229,7 @@ SELECT results_eq($$SELECT lead_id, (SELECT string_agg(m, ' ' ORDER BY m COLLATE
 
 -- bad input
 SELECT throws_ok('SELECT nurture_assign(-1)', '22023', NULL, 'a negative number');
-SELECT throws_ok('SELECT nurture_route(-5)', 'NU004', 'unknown lead -5', 'an unknown lead');
+SELECT throws_ok('SELECT nurture_route(-5)', 'NU004', 'there is no lead -5', 'an unknown lead');
 SELECT throws_ok('SELECT nurture_route(NULL)', '22004', NULL, 'no lead');
 
 SELECT * FROM finish();

@@ -87,7 +87,7 @@ SELECT throws_ok($$INSERT INTO nurture.identity (kind, value, lead_id) VALUES ('
 SELECT throws_ok($$INSERT INTO nurture.identity (kind, value, lead_id) VALUES ('professional_number', ' - ', 9205)$$, '22023', 'value of the identity of kind "professional_number" is empty', 'nothing but signs');
 SELECT throws_ok($$INSERT INTO nurture.identity (kind, value, lead_id) VALUES ('cookie', repeat('x', 1001), 9205)$$, '22023', 'value of the identity of kind "cookie" is longer than 1000 bytes', 'too long for an index');
 SELECT throws_ok($$INSERT INTO nurture.identity (kind, value, lead_id) VALUES ('fax', '1', 9205)$$, 'NU003', 'unknown kind of identity "fax"', 'an unknown kind is named');
-SELECT throws_ok($$INSERT INTO nurture.identity (kind, value, lead_id) VALUES ('cookie', 'c', 9299)$$, 'NU004', 'unknown lead 9299', 'an unknown lead');
+SELECT throws_ok($$INSERT INTO nurture.identity (kind, value, lead_id) VALUES ('cookie', 'c', 9299)$$, 'NU004', 'there is no lead 9299', 'an unknown lead');
 UPDATE nurture.lead SET erased_at = nurture_now() WHERE lead_id = 9201;
 SELECT is((SELECT count(*) FROM nurture.identity WHERE lead_id = 9201), 0::bigint, 'an erased lead has no identities');
 DELETE FROM nurture.lead WHERE lead_id BETWEEN 9201 AND 9209;

@@ -29,8 +29,8 @@ INSERT INTO nurture.list_member (lead_id, list, origin, source, consent_source, 
     (9402, 'lb_partner', 'partner', 'upload-17.csv', 'partner''s form', '2026-05-01', '{"box": "ticked"}'), (9403, 'lb_congress', NULL, NULL, NULL, NULL, NULL);
 SELECT is((SELECT count(*) FROM nurture.consent WHERE lead_id = 9402), 0::bigint, 'the consent behind a list is no permission');
 SELECT throws_ok($$INSERT INTO nurture.list_member (lead_id, list) VALUES (9402, 'lb_congres')$$, 'NU003', 'unknown list "lb_congres"', 'an unknown list');
-SELECT throws_ok($$INSERT INTO nurture.label (lead_id, label) VALUES (9499, 'lb_x')$$, 'NU004', 'unknown lead 9499', 'an unknown lead');
-SELECT throws_ok($$SELECT nurture_label(9499, 'lb_x')$$, 'NU004', 'unknown lead 9499', 'by function too');
+SELECT throws_ok($$INSERT INTO nurture.label (lead_id, label) VALUES (9499, 'lb_x')$$, 'NU004', 'there is no lead 9499', 'an unknown lead');
+SELECT throws_ok($$SELECT nurture_label(9499, 'lb_x')$$, 'NU004', 'there is no lead 9499', 'by function too');
 SELECT throws_ok($$SELECT nurture_label(9401, 'Key Opinion')$$, '23514', NULL, 'a label is a code');
 SELECT throws_ok($$SELECT nurture_label(9401, repeat('x', 64))$$, '23514', NULL, 'of at most 63 letters');
 SELECT throws_ok($$SELECT nurture_label(9401, NULL)$$, '22004', 'nurture_label needs a lead and a label', 'NULL is none');
