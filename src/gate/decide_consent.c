@@ -217,7 +217,7 @@ nurture_gate_decide_consent(const GateRules *rules, const GateLead *lead,
 									 "audience_not_verified",
 									 verified ? "verified" : "not verified");
 		if (ask->remedies && !verified)
-			finding->remedy = psprintf("UPDATE nurture.lead SET audience_verified_at = now() WHERE lead_id = " INT64_FORMAT,
+			finding->remedy = psprintf("UPDATE nurture.lead SET audience_verified_at = nurture_now() WHERE lead_id = " INT64_FORMAT,
 									   lead->lead_id);
 	}
 

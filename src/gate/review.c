@@ -358,6 +358,7 @@ accept_answer(const Case *about)
 				 errmsg("review " INT64_FORMAT " holds no answer", about->review_id),
 				 errhint("Write the fact, then rule keep.")));
 	text = JsonbToCString(NULL, &DatumGetJsonbP(nurture_cell(0, 1, &null))->root, 64);
+
 	said_at = nurture_cell(0, 2, &no_time);
 	event_id = nurture_cell(0, 3, &null);
 	fact = JsonbPGetDatum(DatumGetJsonbPCopy(nurture_cell(0, 4, &null)));

@@ -367,7 +367,7 @@ nurture_rebuild(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 					 errmsg("there is no lead %lld", (long long) lead_id),
-				 errhint("Or you may not see it; nurture.lead lists those you may.")));
+					 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
