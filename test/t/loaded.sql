@@ -139,7 +139,13 @@ SELECT count(nurture_ack(lead_id, message_id, CASE message_id % 3 WHEN 0 THEN 's
 SELECT count(*) FROM nurture_take('email', 6, 'loaded');
 SELECT nurture_opt_out(20, 'email', 'link');
 
+-- people rule about some of what is held
+SELECT nurture_rule(review_id, 'allow', 'test data') FROM nurture.review WHERE state = 'open' AND bucket = 'consent' ORDER BY review_id LIMIT 2;
+SELECT nurture_rule(review_id, 'refuse', 'test data') FROM nurture.review WHERE state = 'open' AND bucket = 'consent' ORDER BY review_id DESC LIMIT 2;
+
 -- something happens now: stops, standings, enrollments, hand-offs
+INSERT INTO nurture.stop_rule (rule, condition, effect, factor, mode, reason) VALUES ('loaded_shadow', '{"signal": "demo_requested"}', 'slow_down', 2, 'shadow', 'test data');
+INSERT INTO nurture.event (lead_id, event_type, source, source_key) SELECT i, 'email_hard_bounced', 'web', 'bounce' || i FROM generate_series(90, 92) i;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key)
     SELECT i, 'demo_requested', 'web', 'demo' || i FROM generate_series(30, 40) i;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key, properties)
