@@ -242,8 +242,9 @@ class_allowed(const Choice *c, const IndexEntry *entry)
 
 /*
  * Tells whether the gate would refuse the channel.  For promotional messages
- * its answer is the same for every asset of a purpose; for other classes the
- * gate is asked about the asset itself.
+ * its answer is the same for every asset of a purpose, unless the lead said
+ * what it wants; else, and for other classes, the gate is asked about the asset
+ * itself.
  */
 static bool
 channel_refused(Choice *c, const IndexEntry *entry, int channel)
@@ -262,6 +263,14 @@ channel_refused(Choice *c, const IndexEntry *entry, int channel)
 									  promotional ? NULL : entry->asset_id,
 									  promotional ? 0 : entry->version,
 									  c->request->at);
+	if (promotional && answer.particular && answer.verdict != GATE_REFUSE)
+	{
+		promotional = false;
+		answer = nurture_gate_may_contact(c->subject->lead_id,
+										  c->index->channels[channel],
+										  entry->purpose, entry->asset_id,
+										  entry->version, c->request->at);
+	}
 	if (answer.verdict == GATE_REFUSE)
 	{
 		c->nrefusals = answer.nreasons;

@@ -92,6 +92,7 @@ nurture_gate_may_contact(int64 lead_id, const char *channel,
 
 	answer.verdict = decision->verdict;
 	answer.not_before = decision->not_before;
+	answer.particular = decision->particular;
 	answer.nreasons = 0;
 	answer.reasons = palloc(sizeof(char *) * Max(decision->nfindings, 1));
 	for (int i = 0; i < decision->nfindings; i++)

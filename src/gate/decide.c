@@ -190,6 +190,7 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 	decision->purpose = ask->purpose ? ask->purpose :
 		asset->purpose ? asset->purpose : "marketing";
 	decision->review_scope = NULL;
+	decision->particular = lead->found && lead->nwishes > 0;
 
 	(void) nurture_gate_found(decision, "lead_known", lead->found, GATE_REFUSE,
 							  "lead_unknown", lead->found ? "known" : "no such lead");

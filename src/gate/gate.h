@@ -25,6 +25,8 @@ typedef struct GateAnswer
 	int			nreasons;
 	const char **reasons;		/* codes of nurture.reason */
 	TimestampTz not_before;		/* of allow and defer */
+	bool		particular;		/* the lead said what it wants: another asset
+								 * may have another answer */
 } GateAnswer;
 
 extern void nurture_gate_init(void);

@@ -312,6 +312,7 @@ typedef struct GateDecision
 	TimestampTz not_before;
 	const char *purpose;		/* that consent was asked for */
 	const char *review_scope;	/* of a review */
+	bool		particular;		/* the lead said what it wants */
 	int			nfindings;
 	GateFinding findings[GATE_MAX_RULES];
 } GateDecision;

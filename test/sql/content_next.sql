@@ -1,7 +1,7 @@
 -- Content: hard filters, rank, and what a withdrawal takes with it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(33);
+SELECT plan(35);
 SET LOCAL nurture.clock = '2026-03-01 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language, role) VALUES
@@ -34,6 +34,12 @@ SELECT count(nurture_approve('asset', id, 1, 'medical', 'approved', 'test')) AS 
 
 -- nothing known of the lead: general education
 SELECT results_eq($$SELECT * FROM nurture_next_asset(2)$$, $$VALUES ('overview'::text, 1, 60, 'general 40, stage 15, freshness 5'::text)$$, 'no interest known: an overview');
+SAVEPOINT wishes;
+INSERT INTO nurture.preference (lead_id, channel, topics) VALUES (2, '*', '{moa}');
+SELECT matches((SELECT asset_id FROM nurture_next_asset(2)), '^moa_', 'none about a topic that the lead does not want');
+UPDATE nurture.preference SET topics = NULL, format = 'video';
+SELECT is((SELECT asset_id FROM nurture_next_asset(2)), NULL, 'nor in a format that it does not want');
+ROLLBACK TO wishes;
 SELECT results_eq($$SELECT asset_id, verdict, failed FROM nurture_candidates(2, 20) ORDER BY asset_id COLLATE "C"$$,
     $$VALUES ('disease_plain'::text, 'filtered'::text, '{audience}'::text[]),
         ('disease_science', 'filtered', '{audience}'),
