@@ -165,10 +165,15 @@ try_store(IngestEvent **events, int n, int64 *repeats, ErrorData **failure)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!about_the_event(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		if (!about_the_event(error->sqlerrcode))
+		{
+			/* whoever catches it ends the transaction it began itself */
+			MemoryContextSwitchTo(context);
+			CurrentResourceOwner = owner;
+			ReThrowError(error);
+		}
 		*failure = error;
 	}
 	PG_END_TRY();

@@ -17,6 +17,7 @@ INSERT INTO nurture.lead (lead_id, account_id, external_ref, email, full_name, a
 SELECT setval(pg_get_serial_sequence('nurture.lead', 'lead_id'), 300);
 UPDATE nurture.lead SET merged_into = 1 WHERE lead_id = 299;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key) VALUES (299, 'page_viewed', 'web', 'merged'), (297, 'page_viewed', 'web', 'merged'), (296, 'page_viewed', 'web', 'merged');
+SELECT * FROM nurture_import_leads('[{"external_ref": "crm-290", "specialty": "cardiology"}, {"colour": "red"}]', 'test data');
 SELECT nurture_merge(295, 297, 'same person'), nurture_unmerge(nurture_merge(294, 296, 'same person'), 'not the same');
 UPDATE nurture.lead SET role = 'nurse', updated_at = now() - interval '2 days' WHERE lead_id BETWEEN 11 AND 20;
 UPDATE nurture.account SET region = 'FR-IDF', activity_score = 10, spike = 1.5, active_leads = 2, as_of = now() WHERE account_id < 5;
