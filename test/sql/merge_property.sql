@@ -9,7 +9,7 @@
 \set seed 0.20260615
 \endif
 BEGIN;
-SELECT plan(9);
+SELECT plan(10);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.horizon_days = 90;
@@ -126,6 +126,8 @@ DECLARE
     forget boolean;
     who bigint;
     other bigint;
+    merge_no bigint;
+    added nurture_tally;
 BEGIN
     PERFORM nurture_partition_ahead(1);
     FOR step IN 1..44 LOOP
@@ -213,7 +215,15 @@ BEGIN
         other := (SELECT lead_id FROM nurture.lead WHERE lead_id BETWEEN 8501 AND 8530 AND merged_into IS NULL AND lead_id <> who ORDER BY random() LIMIT 1);
         DELETE FROM was;
         INSERT INTO was SELECT * FROM now_is;
-        PERFORM nurture_unmerge(nurture_merge(who, other, 'test'), 'a mistake');
+        added := (SELECT a.signals + b.signals FROM nurture.activity a, nurture.activity b WHERE a.lead_id = who AND b.lead_id = other);
+        merge_no := nurture_merge(who, other, 'test');
+        -- nothing is lost or gained, but for what one of both did not grant
+        INSERT INTO finding SELECT step, 'not conserved', who FROM nurture.activity WHERE lead_id = who AND added IS NOT NULL AND
+            (nurture_tally_rolled(signals) IS DISTINCT FROM nurture_tally_rolled(added)
+            OR (SELECT jsonb_object_agg(signal, n) FROM (SELECT signal, sum(count) AS n FROM nurture_tally_unnest(signals) WHERE signal <> 31405 GROUP BY 1) x) IS DISTINCT FROM
+               (SELECT jsonb_object_agg(signal, n) FROM (SELECT signal, sum(count) AS n FROM nurture_tally_unnest(added) WHERE signal <> 31405 GROUP BY 1) x)
+            OR nurture_tally_rolled(added) IS NULL AND signals <> added AND NOT EXISTS (SELECT FROM nurture_tally_unnest(added) WHERE signal = 31405));
+        PERFORM nurture_unmerge(merge_no, 'a mistake');
         INSERT INTO finding SELECT DISTINCT step, 'taken back' || x.what, lead_id FROM (SELECT * FROM was FULL JOIN now_is USING (lead_id, what)) x (lead_id, what, before, after) WHERE before IS DISTINCT FROM after;
         -- what both are denied, in one way or another
         IF random() < 0.7 THEN
@@ -248,5 +258,6 @@ SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM fi
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive keys'), NULL, 'keys are those of the events that were not forgotten');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive last'), NULL, 'and so is the latest occurrence');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what LIKE 'taken back%'), NULL, 'a merge that is taken back leaves nothing');
+SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'not conserved'), NULL, 'and the survivor has the sum of both');
 SELECT * FROM finish();
 ROLLBACK;
