@@ -58,6 +58,24 @@ same_text(const char *a, const char *b)
 }
 
 /*
+ * Takes those that wait for a later instant out of those that count: they are
+ * decided about again when they are taken, and must not put off a message that
+ * they were put off for.
+ */
+static void
+forget_later(GateLead *lead, TimestampTz at)
+{
+	int			n = 0;
+
+	for (int i = 0; i < lead->nlive; i++)
+	{
+		if (!lead->live[i].waits || lead->live[i].at <= at)
+			lead->live[n++] = lead->live[i];
+	}
+	lead->nlive = n;
+}
+
+/*
  * Takes the message out of those that count.  Entries that say the same weigh
  * the same, so the first that does will do.
  */
@@ -154,6 +172,9 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 		strcmp(again->status, "bounced") != 0;
 	itself.at = cell_time(15);
 	forget_live(lead, &itself);
+	/* one on hold has no place among them yet */
+	if (itself.counts)
+		forget_later(lead, itself.at);
 
 	/* with bump the gate row is ours: only now is now now */
 	ask->now = nurture_now_wall();

@@ -192,6 +192,7 @@ typedef struct GateLive
 	const char *occurrence_key;
 	uint32		occurrence_hash;
 	bool		counts;			/* for caps: queued, taken, sent, delivered */
+	bool		waits;			/* queued or held, to go out at: */
 	TimestampTz at;				/* when it goes out */
 } GateLive;
 

@@ -324,6 +324,8 @@ read_live_messages(GateLead *lead, TimestampTz since, TimestampTz now,
 		/* a message somebody complained about was sent */
 		live->counts = !nurture_read_is(&read, LIVE_STATUS, "held") &&
 			!nurture_read_is(&read, LIVE_STATUS, "bounced");
+		live->waits = nurture_read_is(&read, LIVE_STATUS, "queued") ||
+			nurture_read_is(&read, LIVE_STATUS, "held");
 		live->at = TIMESTAMP_IS_NOBEGIN(at) ? now : at;
 	}
 	nurture_read_close(&read);
