@@ -175,7 +175,7 @@ class History:
                 if seq >= message['seq'] or not covers(effect, message):
                     continue
                 self.pairs += 1
-                if any(seq < lift < message['seq'] for lift in lifts):
+                if any(seq <= lift < message['seq'] for lift in lifts):    # of a lead that is merged the row is left alone
                     continue
                 if pair and self.lifted(kind, [other], denial['start'], message['last']['ack'] if message['last'] else denial['ack'] + 10**12):
                     continue
