@@ -32,18 +32,19 @@ NURTURE_FUNCTION(nurture_opt_out);
 NURTURE_FUNCTION(nurture_consent_at);
 
 #define CONSENT_ARGS	16		/* of nurture_consent */
+#define CONSENT_OCCURRED_AT 7	/* place of an argument, from 0 */
 
 static KeptPlan add_event =
 KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose,"
 		  " topic, source, evidence, occurred_at, expires_at, legal_basis,"
 		  " notice_id, notice_version, contact_point, actor, product,"
-		  " jurisdiction)"
+		  " jurisdiction, recorded_at)"
 		  " VALUES ($1, $2, $3, COALESCE($4, 'marketing'), COALESCE($5, '*'),"
-		  " $6, $7, COALESCE($8, @extschema@.nurture_now()), $9, $10, $11, $12,"
-		  " $13, $14, COALESCE($15, '*'), $16) RETURNING consent_event_id",
+		  " $6, $7, $8, $9, $10, $11, $12,"
+		  " $13, $14, COALESCE($15, '*'), $16, $17) RETURNING consent_event_id",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		  TEXTOID, TEXTOID, TEXTOID);
+		  TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID);
 
 static KeptRead read_channel = {
 	"channel", {{"channel", TEXTOID}}, {{"channel", TEXTOID}}
@@ -109,12 +110,31 @@ nurture_require_channel(const char *channel)
 	nurture_spi_finish(level);
 }
 
-/* Inserts an event with the caller's rights; connected to SPI. */
+/*
+ * Inserts an event with the caller's rights; connected to SPI.
+ *
+ * What is said now is said when the gate row is ours: the time before the wait
+ * for it would put an opt-out that came last behind a grant that came first.
+ */
 static int64
-insert_event(Datum *values, const char *nulls)
+insert_event(const Datum *given, const char *given_nulls)
 {
+	Datum		values[CONSENT_ARGS + 1];
+	char		nulls[CONSENT_ARGS + 1];
+	TimestampTz now = nurture_now_statement();
 	bool		null;
 
+	memcpy(values, given, sizeof(Datum) * CONSENT_ARGS);
+	memcpy(nulls, given_nulls, CONSENT_ARGS);
+	if (nulls[CONSENT_OCCURRED_AT] == 'n')
+	{
+		nurture_gate_bump(DatumGetInt64(values[0]));
+		now = nurture_now_wall();
+		values[CONSENT_OCCURRED_AT] = TimestampTzGetDatum(now);
+		nulls[CONSENT_OCCURRED_AT] = ' ';
+	}
+	values[CONSENT_ARGS] = TimestampTzGetDatum(now);
+	nulls[CONSENT_ARGS] = ' ';
 	(void) nurture_execute(&add_event, values, nulls, false);
 	return DatumGetInt64(nurture_cell(0, 1, &null));
 }

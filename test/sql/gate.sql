@@ -83,7 +83,7 @@ SELECT is((SELECT concat_ws(' ', verdict, reasons, to_char(not_before AT TIME ZO
           'defer {frequency_cap} 03-04 09:00', 'asking gives the same verdict');
 SELECT is((SELECT verdict FROM nurture_may_contact(7, 'email')), 'review', 'without an asset');
 SELECT throws_ok('SELECT nurture_may_contact(777, ''email'')', 'NU004', 'there is no lead 777', 'an unknown lead is an error here');
-SELECT is((SELECT count(*) FROM nurture.gate WHERE lead_id = 2 AND seq > 3), 0::bigint, 'asking writes nothing');
+SELECT is((SELECT count(*) FROM nurture.gate WHERE lead_id = 2 AND seq > 4), 0::bigint, 'asking writes nothing');
 SELECT is((SELECT count(*) FROM nurture_bi.refusals WHERE lead_id = 5), 3::bigint, 'the view of refusals has a row per reason');
 
 -- stops, pauses, suppression

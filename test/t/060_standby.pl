@@ -83,6 +83,9 @@ my %reads = (
 	'nurture_next_question(bigint,text)' => "SELECT l.lead_id, q.* FROM $a_lead, nurture_next_question(l.lead_id) q",
 	'nurture_consent_at(bigint,timestamp with time zone,timestamp with time zone)' =>
 	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_consent_at(l.lead_id, nurture_now()) c",
+	'nurture_held_out(bigint,text)' => "SELECT l.lead_id, nurture_held_out(l.lead_id, h.holdout) FROM $a_lead, nurture.holdout h",
+	'nurture_quiet_until(text,text,text,timestamp with time zone,text)' =>
+	  "SELECT c.country, c.time_zone, nurture_quiet_until(c.country, 'email', c.time_zone, nurture_now()) FROM nurture.country_zone c",
 	'nurture_unsubscribe_token(bigint,text,text,text,text,bigint)' => "SELECT l.lead_id, nurture_unsubscribe_token(l.lead_id, 'email') FROM $a_lead",
 	'nurture_may_contact(bigint,text,text,text,timestamp with time zone)' => "SELECT l.lead_id, nurture_may_contact(l.lead_id, 'email') FROM $a_lead",
 	'nurture_explain_contact(bigint,text,text,text,timestamp with time zone)' =>
