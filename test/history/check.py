@@ -12,7 +12,8 @@ Exits with 1 and names each violation when one of these does not hold:
  - by the clients' clock: no message is queued still whose transaction was
    acknowledged before a denial of it started;
  - by the numbers of the gate rows: no message was let through whose number is
-   above that of a denial, with no grant between the two;
+   above that of a denial, with no grant between the two, nor one that was made
+   at the same time as the denial;
  - a number was given to one decision only; of two decisions about a lead the
    one whose transaction was over before the other's started has the lower
    number; and the clock never went back from one number to the next;
@@ -163,7 +164,7 @@ class History:
 
     def check_denials(self, kind, lead, decided):
         denials = [(e[4], e, t) for e, t in self.denials[kind, lead] if len(e) > 4]
-        lifts = [e[4] for e, _ in self.lifts[kind, lead] if len(e) > 4]
+        lifts = [(e[4], t) for e, t in self.lifts[kind, lead] if len(e) > 4]
         # leads in which one may be merged are granted what the other is, at a number of its own
         other = lead + 1 if lead % 2 == 0 else lead - 1
         pair = any(absorbed in (lead, other) for absorbed in (lead, other) if self.parts[absorbed]) or \
@@ -175,7 +176,10 @@ class History:
                 if seq >= message['seq'] or not covers(effect, message):
                     continue
                 self.pairs += 1
-                if any(seq <= lift < message['seq'] for lift in lifts):    # of a lead that is merged the row is left alone
+                # of a lead that is merged the row is left alone; and what overlaps is
+                # ordered by when its statement began, whoever had the row first
+                if any(lift < message['seq'] and (seq <= lift or granted['start'] < denial['ack'] and denial['start'] < granted['ack'])
+                       for lift, granted in lifts):
                     continue
                 if pair and self.lifted(kind, [other], denial['start'], message['last']['ack'] if message['last'] else denial['ack'] + 10**12):
                     continue

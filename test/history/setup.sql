@@ -68,6 +68,6 @@ CREATE VIEW public.broken AS
     FROM (SELECT lead_id, message_id, at, lag(at, 4) OVER (PARTITION BY lead_id ORDER BY at) AS fifth_last
           FROM (SELECT lead_id, message_id, coalesce(taken_at, not_before) AS at FROM nurture.message
                 -- what counted as over and was sent all the same had no place kept for it
-                WHERE status IN ('queued', 'taken', 'sent', 'delivered') AND NOT coalesce('lease_expired' = ANY (reasons), false)) t) w
+                WHERE status IN ('queued', 'taken', 'sent', 'delivered') AND NOT coalesce(reasons && '{lease_expired,sent_after_opt_out,sent_after_cancel}', false)) t) w
     -- one that was taken late has its hour from then on
     WHERE at - fifth_last < interval '30 minutes';
