@@ -69,7 +69,8 @@ CREATE VIEW public.broken AS
     SELECT 'beyond the cap', lead_id, message_id
     FROM (SELECT lead_id, message_id, at, lag(at, 4) OVER (PARTITION BY lead_id ORDER BY at) AS fifth_last
           FROM (SELECT lead_id, message_id, coalesce(taken_at, not_before) AS at FROM nurture.message
-                -- what counted as over and was sent all the same had no place kept for it
-                WHERE status IN ('queued', 'taken', 'sent', 'delivered') AND NOT coalesce(reasons && '{lease_expired,sent_after_opt_out,sent_after_cancel}', false)) t) w
+                -- what counted as over and was sent all the same had no place kept for it; what was late and
+                -- put off once more keeps its place before what was put off for it, which will have to wait
+                WHERE (taken_at IS NOT NULL OR decided_at = requested_at) AND status IN ('queued', 'taken', 'sent', 'delivered') AND NOT coalesce(reasons && '{lease_expired,sent_after_opt_out,sent_after_cancel}', false)) t) w
     -- one that was taken late has its hour from then on
     WHERE at - fifth_last < interval '30 minutes';
