@@ -16,6 +16,7 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/try.h"
 #include "catalog/pg_type.h"
 #include "facts/history.h"
 #include "funcapi.h"
@@ -199,58 +200,43 @@ take_row(const char *row, const char *reason, const char *actor, BadRow *why)
 static bool
 about_the_row(int sqlstate)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
-		case ERRCODE_PLPGSQL_ERROR:
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-			return true;
-		default:
-			return sqlstate == NURTURE_ERRCODE_UNKNOWN_LEAD ||
-				sqlstate == NURTURE_ERRCODE_UNKNOWN_CODE ||
-				sqlstate == NURTURE_ERRCODE_BAD_STATE;
-	}
+	return nurture_error_of_data(sqlstate) ||
+		sqlstate == NURTURE_ERRCODE_UNKNOWN_LEAD ||
+		sqlstate == NURTURE_ERRCODE_UNKNOWN_CODE ||
+		sqlstate == NURTURE_ERRCODE_BAD_STATE;
+}
+
+/* A row to take, and what became of it. */
+typedef struct RowAttempt
+{
+	const char *row;
+	const char *reason;
+	const char *actor;
+	BadRow	   *why;
+	RowOutcome	outcome;
+} RowAttempt;
+
+static void
+attempt_row(void *arg)
+{
+	RowAttempt *attempt = arg;
+
+	attempt->outcome = take_row(attempt->row, attempt->reason, attempt->actor,
+								attempt->why);
 }
 
 /* Takes one row in a subtransaction of its own. */
 static RowOutcome
 try_row(const char *row, const char *reason, const char *actor, BadRow *why)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile RowOutcome outcome = ROW_BAD;
+	RowAttempt	attempt = {row, reason, actor, why, ROW_BAD};
+	ErrorData  *error = nurture_try(attempt_row, &attempt, about_the_row);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		outcome = take_row(row, reason, actor, why);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (!about_the_row(error->sqlerrcode))
-		{
-			/* whoever catches it ends the transaction it began itself */
-			MemoryContextSwitchTo(context);
-			CurrentResourceOwner = owner;
-			ReThrowError(error);
-		}
-		why->reason = ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ? "bad_value" : "refused";
-		why->detail = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return outcome;
+	if (error == NULL)
+		return attempt.outcome;
+	why->reason = ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ? "bad_value" : "refused";
+	why->detail = error->message;
+	return ROW_BAD;
 }
 
 static void

@@ -58,12 +58,16 @@ of_account(int column)
 	return column >= FIRST_ACCOUNT_COLUMN && !is_figure(column);
 }
 
+/* where the versions of a lead are */
+#define LEAD_VERSIONS \
+	.head = "l.merged_into, l.recorded_at, l.created_at", \
+	.replaced = "nurture.lead_history l JOIN nurture.lead p ON p.lead_id = l.lead_id WHERE p.erased_at IS NULL" \
+	" AND l.lead_id = $1 AND l.history_no" REPLACED_BEFORE("nurture.lead_history", "lead_id", "b.held_until") \
+	" ORDER BY l.history_no LIMIT 1", \
+	.present = "nurture.lead l WHERE l.lead_id = $1 AND l.erased_at IS NULL"
+
 static VersionSource lead_versions = {
-	.head = "l.merged_into, l.recorded_at, l.created_at",
-	.replaced = "nurture.lead_history l JOIN nurture.lead p ON p.lead_id = l.lead_id WHERE p.erased_at IS NULL"
-	" AND l.lead_id = $1 AND l.history_no" REPLACED_BEFORE("nurture.lead_history", "lead_id", "b.held_until")
-	" ORDER BY l.history_no LIMIT 1",
-	.present = "nurture.lead l WHERE l.lead_id = $1 AND l.erased_at IS NULL",
+	LEAD_VERSIONS,
 	.has = of_lead
 };
 
@@ -75,11 +79,7 @@ of_nothing(int column)
 
 /* of a lead nothing but what it was merged into */
 static VersionSource merge_versions = {
-	.head = "l.merged_into, l.recorded_at, l.created_at",
-	.replaced = "nurture.lead_history l JOIN nurture.lead p ON p.lead_id = l.lead_id WHERE p.erased_at IS NULL"
-	" AND l.lead_id = $1 AND l.history_no" REPLACED_BEFORE("nurture.lead_history", "lead_id", "b.held_until")
-	" ORDER BY l.history_no LIMIT 1",
-	.present = "nurture.lead l WHERE l.lead_id = $1 AND l.erased_at IS NULL",
+	LEAD_VERSIONS,
 	.has = of_nothing
 };
 

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/plans.h"
+#include "base/try.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "scoring/ingest.h"
@@ -125,19 +126,26 @@ store(IngestEvent **events, int n)
 static bool
 about_the_event(int sqlstate)
 {
-	switch (ERRCODE_TO_CATEGORY(sqlstate))
-	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
-		case ERRCODE_PLPGSQL_ERROR:
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-			return true;
-		default:
-			return sqlstate == NURTURE_ERRCODE_UNKNOWN_LEAD ||
-				sqlstate == NURTURE_ERRCODE_UNKNOWN_CODE ||
-				sqlstate == NURTURE_ERRCODE_REFUSED;
-	}
+	return nurture_error_of_data(sqlstate) ||
+		sqlstate == NURTURE_ERRCODE_UNKNOWN_LEAD ||
+		sqlstate == NURTURE_ERRCODE_UNKNOWN_CODE ||
+		sqlstate == NURTURE_ERRCODE_REFUSED;
+}
+
+/* Events to store, and how many of them were repeats. */
+typedef struct StoreAttempt
+{
+	IngestEvent **events;
+	int			n;
+	int64	   *repeats;
+} StoreAttempt;
+
+static void
+attempt_store(void *arg)
+{
+	StoreAttempt *attempt = arg;
+
+	*attempt->repeats = store(attempt->events, attempt->n);
 }
 
 /*
@@ -147,39 +155,12 @@ about_the_event(int sqlstate)
 static bool
 try_store(IngestEvent **events, int n, int64 *repeats, ErrorData **failure)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	StoreAttempt attempt = {events, n, repeats};
+	ErrorData  *error = nurture_try(attempt_store, &attempt, about_the_event);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		*repeats = store(events, n);
-		ReleaseCurrentSubTransaction();
-		done = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (!about_the_event(error->sqlerrcode))
-		{
-			/* whoever catches it ends the transaction it began itself */
-			MemoryContextSwitchTo(context);
-			CurrentResourceOwner = owner;
-			ReThrowError(error);
-		}
+	if (error != NULL)
 		*failure = error;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return done;
+	return error == NULL;
 }
 
 /* Stores those of leads, or those of organisations. */
