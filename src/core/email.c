@@ -245,6 +245,9 @@ read_quoted(Reader *reader, size_t *length)
 		{
 			if (!read_quoted_pair(reader, &c))
 				return false;
+			/* any blank compares as a space, quoted or not */
+			if (c == '\t')
+				c = ' ';
 		}
 		else if (c > 127 || c == 0 || c == '\n')
 			return false;

@@ -135,6 +135,9 @@ test_normal(void)
 	CHECK(normal_is("\"j\\oe\"@example.com", EMAIL_RFC5321, "joe@example.com"));
 	CHECK(normal_is("\"joe..b\"@example.com", EMAIL_RFC5321, "\"joe..b\"@example.com"));
 	CHECK(normal_is("\"joe \\\"b\"@example.com", EMAIL_RFC5321, "\"joe \\\"b\"@example.com"));
+	/* any blank is a space, quoted by a backslash or not */
+	CHECK(normal_is("\"j\\\toe\"@example.com", EMAIL_RFC5321, "\"j oe\"@example.com"));
+	CHECK(normal_is("\"j\toe\"@example.com", EMAIL_RFC5321, "\"j oe\"@example.com"));
 	CHECK(normal_is("(c) joe (d)@(e) example.com (f)", EMAIL_DEPREC, "joe@example.com"));
 	CHECK(normal_is("joe@example.com (home)", EMAIL_CFWS, "joe@example.com"));
 	CHECK(normal_is("joe@[IPv6:2001:DB8::1]", EMAIL_RFC5321, "joe@[ipv6:2001:db8::1]"));
