@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "routing/routing.h"
 #include "routing/routing_private.h"
 #include "utils/builtins.h"
@@ -47,8 +48,13 @@ KEPT_PLAN("INSERT INTO nurture.handoff (lead_id, product, lane, route, version, 
 		  " offered_at, accept_due, first_response_due, expires_at, package, " COURSE ")"
 		  " SELECT $3, product, lane, route, version, team, method, priority, created_at,"
 		  " offered_at, accept_due, first_response_due, expires_at, package, " COURSE
-		  " FROM nurture.handoff WHERE lead_id = $1 AND handoff_id = $2 RETURNING handoff_id",
+		  " FROM nurture.handoff WHERE lead_id = $1 AND handoff_id = $2"
+		  " ON CONFLICT (lead_id, product, lane) WHERE state IN " OPEN " DO NOTHING RETURNING handoff_id",
 		  INT8OID, INT8OID, INT8OID);
+static KeptPlan find_own =
+KEPT_PLAN("SELECT s.handoff_id FROM nurture.handoff h JOIN nurture.handoff s ON s.lead_id = $3 AND s.product = h.product"
+		  " AND s.lane = h.lane AND s.state IN " OPEN
+		  " WHERE h.lead_id = $1 AND h.handoff_id = $2 FOR NO KEY UPDATE OF s", INT8OID, INT8OID, INT8OID);
 static KeptPlan copy_causes =
 KEPT_PLAN("INSERT INTO nurture.handoff_cause (lead_id, handoff_id, at, route, version, event_id, event_type, asset_id, reason, actor)"
 		  " SELECT $3, $4, at, route, version, event_id, event_type, asset_id, reason, actor"
@@ -173,29 +179,54 @@ typedef struct OpenHandoff
 	char	   *own_member;
 } OpenHandoff;
 
-/* Ends one hand-off of the merged lead; answers what it was, as JSON. */
-static char *
-end_handoff(int64 absorbed, int64 survivor, const OpenHandoff *open,
-			TimestampTz now, const char *reason, const char *actor)
+/*
+ * Copies one hand-off of the merged lead to the survivor; answers 0, and
+ * names the survivor's own, when another session has made one meanwhile.
+ */
+static int64
+copy_handoff(int64 absorbed, int64 survivor, OpenHandoff *open)
 {
-	Datum		values[5];
-	char		nulls[6] = "     ";
-	int64		as = 0;
-	char	   *was;
+	Datum		values[4];
 	bool		isnull;
 
 	values[0] = Int64GetDatum(absorbed);
 	values[1] = Int64GetDatum(open->handoff_id);
 	values[2] = Int64GetDatum(survivor);
-	if (open->own == 0)
+	for (;;)
 	{
+		CHECK_FOR_INTERRUPTS();
 		nurture_handoff_write(&copy_one, values, NULL);
-		as = DatumGetInt64(nurture_cell(0, 1, &isnull));
-		values[3] = Int64GetDatum(as);
-		nurture_execute_latest(&copy_causes, values, NULL, true);
-		nurture_execute_latest(&copy_attempts, values, NULL, true);
-		nurture_execute_latest(&copy_tasks, values, NULL, true);
+		if (SPI_processed > 0)
+			break;
+		/* it may have ended again */
+		nurture_execute_latest(&find_own, values, NULL, true);
+		if (SPI_processed > 0)
+		{
+			open->own = DatumGetInt64(nurture_cell(0, 1, &isnull));
+			return 0;
+		}
 	}
+	values[3] = nurture_cell(0, 1, &isnull);
+	nurture_execute_latest(&copy_causes, values, NULL, true);
+	nurture_execute_latest(&copy_attempts, values, NULL, true);
+	nurture_execute_latest(&copy_tasks, values, NULL, true);
+	return DatumGetInt64(values[3]);
+}
+
+/* Ends one hand-off of the merged lead; answers what it was, as JSON. */
+static char *
+end_handoff(int64 absorbed, int64 survivor, OpenHandoff *open,
+			TimestampTz now, const char *reason, const char *actor)
+{
+	Datum		values[5];
+	char		nulls[6] = "     ";
+	int64		as = open->own == 0 ? copy_handoff(absorbed, survivor, open) : 0;
+	char	   *was;
+
+	if (as == 0)
+		nurture_handoff_require_seen(survivor, open->own);
+	values[0] = Int64GetDatum(absorbed);
+	values[1] = Int64GetDatum(open->handoff_id);
 	values[2] = Int64GetDatum(as);
 	nulls[2] = as == 0 ? 'n' : ' ';
 	nurture_execute_latest(&describe_one, values, nulls, false);

@@ -37,6 +37,8 @@ KEPT_PLAN("INSERT INTO nurture.handoff (lead_id, product, lane, route, version, 
 		  " RETURNING handoff_id, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(package::text, 'UTF8')), 'hex')",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID);
+static KeptPlan see_handoff =
+KEPT_PLAN("SELECT 1 FROM nurture.handoff WHERE lead_id = $1 AND handoff_id = $2", INT8OID, INT8OID);
 static KeptPlan tighten =
 KEPT_PLAN("UPDATE nurture.handoff SET priority = least(priority, $3),"
 		  " accept_due = CASE WHEN state = 'offered' THEN least(accept_due, $4) ELSE accept_due END,"
@@ -168,6 +170,29 @@ clocks_of(const RoutingRoute *route, const RoutingTeam *team, TimestampTz now)
 	clocks.expires_at = route->offer_expires == 0 ? DT_NOEND :
 		nurture_calendar_due(team->calendar, now, route->offer_expires);
 	return clocks;
+}
+
+/*
+ * Raises 40001 for a hand-off that another session made after this
+ * transaction's snapshot was taken.  It is found with a later one, but what
+ * refers to it cannot be written: the server looks for a referenced row with
+ * the transaction's own.
+ */
+void
+nurture_handoff_require_seen(int64 lead_id, int64 handoff_id)
+{
+	Datum		values[2];
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	values[0] = Int64GetDatum(lead_id);
+	values[1] = Int64GetDatum(handoff_id);
+	nurture_execute(&see_handoff, values, NULL, false);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to a hand-off that was made after this transaction began"),
+				 errhint("Run the transaction again.")));
 }
 
 /* Writes what led to a hand-off. */
@@ -382,6 +407,7 @@ join_open(const RoutingRules *rules, Subject *subject,
 	team = nurture_routing_team(rules, nurture_cell_text(0, 3));
 	member = nurture_cell_text(0, 4);
 
+	nurture_handoff_require_seen(subject->lead_id, handoff_id);
 	add_cause(subject, handoff_id, route, trigger);
 	clocks = clocks_of(route, team, subject->now);
 	if (strcmp(state, "pending") == 0)

@@ -199,6 +199,7 @@ extern AuditEntry *nurture_handoff_entry(HandoffBatch *batch);
 extern void nurture_handoff_batch_end(HandoffBatch *batch);
 extern void nurture_handoff_write(KeptPlan *plan, Datum *values,
 								  const char *nulls);
+extern void nurture_handoff_require_seen(int64 lead_id, int64 handoff_id);
 extern int64 nurture_handoff_offer(const RoutingRules *rules, Subject *subject,
 								   const RoutingRoute *route,
 								   const char *product,
