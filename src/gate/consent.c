@@ -82,6 +82,60 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
 		  INT8OID, INT8OID, INT8OID);
 
 /*
+ * A correction of what was handed on takes the survivor's copy back.  One that
+ * was taken back already is left, unless that was an error as well.
+ */
+static KeptPlan hand_on_correction =
+KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
+		  " topic, product, kind, source, evidence, actor)"
+		  " SELECT s.lead_id, s.channel, s.purpose, s.topic, s.product,"
+		  " 'entered_in_error', e.source, pg_catalog.jsonb_build_object("
+		  "'consent_event_id', s.consent_event_id,"
+		  " 'merged_consent_event_id', e.consent_event_id), e.actor"
+		  " FROM nurture.consent_event AS e"
+		  " JOIN nurture.consent_event AS s ON s.lead_id = $2"
+		  " AND s.evidence -> 'merged_consent_event_id' = e.evidence -> 'consent_event_id'"
+		  " WHERE e.lead_id = $1 AND e.consent_event_id = $3"
+		  " AND NOT EXISTS (SELECT FROM nurture.consent_event AS x"
+		  " WHERE x.lead_id = $2 AND x.kind = 'entered_in_error'"
+		  " AND x.evidence -> 'consent_event_id' = to_jsonb(s.consent_event_id)"
+		  " AND NOT EXISTS (SELECT FROM nurture.consent_event AS y"
+		  " WHERE y.lead_id = $2 AND y.kind = 'entered_in_error'"
+		  " AND y.evidence -> 'consent_event_id' = to_jsonb(x.consent_event_id)))"
+		  " ORDER BY s.consent_event_id", INT8OID, INT8OID, INT8OID);
+
+/*
+ * What a correction leaves denied to the merged lead and was not handed on
+ * binds the survivor from the merge on: what it granted since then stands.  A
+ * merge that is not on record may have been at any time.
+ */
+static KeptPlan inherit_left =
+KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose,"
+		  " topic, product, kind, occurred_at, source, evidence)"
+		  " SELECT $2, c.channel, c.purpose, c.topic, c.product, c.state,"
+		  " GREATEST(c.since, COALESCE((SELECT max(m.at) FROM nurture.merge AS m"
+		  " WHERE m.absorbed = $1 AND m.survivor = $2 AND m.undone_at IS NULL), $3)),"
+		  " 'merge', pg_catalog.jsonb_build_object("
+		  "'merged_consent_event_id', c.consent_event_id, 'since', c.since)"
+		  " FROM nurture.consent AS c WHERE c.lead_id = $1"
+		  " AND c.state = ANY ('{refused,withdrawn,objected}')"
+		  " AND NOT EXISTS (SELECT FROM nurture.consent_event AS s"
+		  " WHERE s.lead_id = $2 AND s.kind <> 'entered_in_error'"
+		  " AND s.evidence -> 'merged_consent_event_id' = to_jsonb(c.consent_event_id)"
+		  " AND NOT EXISTS (SELECT FROM nurture.consent_event AS x"
+		  " WHERE x.lead_id = $2 AND x.kind = 'entered_in_error'"
+		  " AND x.evidence -> 'consent_event_id' = to_jsonb(s.consent_event_id)"
+		  " AND NOT EXISTS (SELECT FROM nurture.consent_event AS y"
+		  " WHERE y.lead_id = $2 AND y.kind = 'entered_in_error'"
+		  " AND y.evidence -> 'consent_event_id' = to_jsonb(x.consent_event_id))))"
+		  " ORDER BY c.channel, c.purpose, c.topic, c.product",
+		  INT8OID, INT8OID, TIMESTAMPTZOID);
+
+static KeptPlan find_absorbed =
+KEPT_PLAN("SELECT l.lead_id FROM nurture.lead AS l WHERE l.merged_into = $1"
+		  " ORDER BY l.lead_id", INT8OID);
+
+/*
  * Said now, whenever it was: a merge must not loosen anything, and the
  * survivor may have granted meanwhile what the merged lead had denied.  Nor is
  * what the survivor itself denied replaced by something weaker.
@@ -404,19 +458,58 @@ nurture_consent_inherit(int64 lead_id, int64 survivor)
 	(void) nurture_execute(&inherit, values, NULL, false);
 }
 
-/* Hands denials of merged leads on to their survivors. */
+/*
+ * Hands a correction on to the survivor, and what it leaves denied.  Where the
+ * survivor itself is corrected, what others bring it counts again.
+ */
+static void
+hand_on_errors(const NewEvent *event, int64 survivor)
+{
+	Datum		values[3] = {Int64GetDatum(event->lead_id),
+	Int64GetDatum(survivor), Int64GetDatum(event->id)};
+	Datum	   *absorbed;
+	uint64		n;
+
+	if (survivor != 0)
+	{
+		(void) nurture_execute(&hand_on_correction, values, NULL, false);
+		values[2] = TimestampTzGetDatum(nurture_now_wall());
+		(void) nurture_execute(&inherit_left, values, NULL, false);
+	}
+	(void) nurture_execute(&find_absorbed, values, NULL, false);
+	n = SPI_processed;
+	absorbed = palloc(sizeof(Datum) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		null;
+
+		absorbed[i] = nurture_cell(i, 1, &null);
+	}
+	values[1] = values[0];
+	values[2] = TimestampTzGetDatum(nurture_now_wall());
+	for (uint64 i = 0; i < n; i++)
+	{
+		values[0] = absorbed[i];
+		(void) nurture_execute(&inherit_left, values, NULL, false);
+	}
+}
+
+/* Hands denials of merged leads, and corrections, on to their survivors. */
 static void
 hand_on_denials(const NewEvent *events, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
+		bool		correction = events[i].kind == CONSENT_ENTERED_IN_ERROR;
 		Datum		values[3];
 		int64		survivor;
 
-		if (!nurture_consent_forbids(events[i].kind))
+		if (!correction && !nurture_consent_forbids(events[i].kind))
 			continue;
 		survivor = nurture_gate_survivor(events[i].lead_id);
-		if (survivor == 0)
+		if (correction)
+			hand_on_errors(&events[i], survivor);
+		if (correction || survivor == 0)
 			continue;
 		values[0] = Int64GetDatum(events[i].lead_id);
 		values[1] = Int64GetDatum(survivor);

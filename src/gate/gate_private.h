@@ -213,6 +213,9 @@ typedef struct GateLead
 	int64		seq;			/* of the gate row */
 	bool		suppressed;		/* as the gate row says */
 	bool		prefers;		/* likewise: it said what it wants */
+	bool		absorbs;		/* likewise: others were merged into it: */
+	int			nabsorbed;
+	int64	   *absorbed;		/* these, and what was merged into them */
 	bool		erased;
 	TimestampTz stopped_until;	/* DT_NOBEGIN = not */
 	TimestampTz paused_until;	/* DT_NOBEGIN = not */

@@ -55,12 +55,14 @@ typedef enum GateColumn
 	GATE_RECENT,
 	GATE_DUE_AT,
 	GATE_PREFERENCES,
+	GATE_ABSORBS,
 	GATE_COLUMNS				/* how many */
 } GateColumn;
 
 static const char *const gate_columns[GATE_COLUMNS] = {
 	"lead_id", "seq", "denied", "stopped_until", "paused_until", "suppressed",
-	"merged_into", "erased", "recent", "due_at", "preferences"
+	"merged_into", "erased", "recent", "due_at", "preferences",
+	"absorbs"
 };
 
 static KeptPlan update_gate =
@@ -68,7 +70,7 @@ KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) $2"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
 		  " RETURNING g.lead_id, g.seq, g.denied, g.stopped_until,"
 		  " g.paused_until, g.suppressed, g.merged_into, g.erased, g.recent,"
-		  " g.due_at, g.preferences", INT8OID, INT8OID);
+		  " g.due_at, g.preferences, g.absorbs", INT8OID, INT8OID);
 
 static KeptPlan find_gate =
 KEPT_PLAN("SELECT 1 FROM nurture.gate AS g"
@@ -102,6 +104,11 @@ KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) 1,"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1",
 		  INT8OID, INT8OID, BOOLOID);
 
+static KeptPlan mark_survivor =
+KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) 1,"
+		  " absorbs = true WHERE g.lead_id OPERATOR(pg_catalog.=) $1",
+		  INT8OID);
+
 /* Takes over what the gate row says. */
 static void
 take_row(int64 lead_id, const Datum *values, const bool *nulls,
@@ -117,6 +124,7 @@ take_row(int64 lead_id, const Datum *values, const bool *nulls,
 	lead->paused_until = nulls[GATE_PAUSED_UNTIL] ? DT_NOBEGIN :
 		DatumGetTimestampTz(values[GATE_PAUSED_UNTIL]);
 	lead->prefers = DatumGetBool(values[GATE_PREFERENCES]);
+	lead->absorbs = DatumGetBool(values[GATE_ABSORBS]);
 }
 
 /*
@@ -279,6 +287,19 @@ write_facts(int64 lead_id, Datum merged_into, bool merged_null, bool erased)
 	}
 }
 
+/*
+ * Tells the gate row of a survivor that others are merged into it, so that
+ * what they were sent counts from the next message on.
+ */
+static void
+write_survivor(int64 lead_id)
+{
+	Datum		value = Int64GetDatum(lead_id);
+
+	nurture_gate_epoch++;
+	(void) nurture_execute(&mark_survivor, &value, NULL, false);
+}
+
 /* Returns the lead that a lead was merged into, 0 when it was not. */
 int64
 nurture_gate_survivor(int64 lead_id)
@@ -363,6 +384,8 @@ leads_inserted(TriggerData *data)
 		}
 		if (!null || !gone)
 			write_facts(DatumGetInt64(lead_id), into, null, !gone);
+		if (!null)
+			write_survivor(DatumGetInt64(into));
 	}
 	make_batch(ids, n);
 	pfree(ids);
@@ -451,6 +474,46 @@ cancel_suppressed(const ChangedLead *changed)
 		if (ask.nsuppressions > 0)
 			(void) nurture_gate_cancel(&scope);
 	}
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * Updates the gate rows of changed leads, and of those that some of them were
+ * merged into, ascending by lead.
+ */
+static void
+write_changed(const ChangedLead *leads, int n)
+{
+	int64	   *survivors = palloc(sizeof(int64) * Max(n, 1));
+	int			nsurvivors = 0;
+	int			next = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (leads[i].merged)
+			survivors[nsurvivors++] = DatumGetInt64(leads[i].merged_into);
+	}
+	if (nsurvivors > 1)
+		qsort(survivors, nsurvivors, sizeof(int64), compare_ids);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		while (next < nsurvivors && survivors[next] < leads[i].lead_id)
+			write_survivor(survivors[next++]);
+		write_facts(leads[i].lead_id, leads[i].merged_into,
+					leads[i].merged_null, leads[i].erased);
+	}
+	while (next < nsurvivors)
+		write_survivor(survivors[next++]);
+	pfree(survivors);
 }
 
 /*
@@ -544,12 +607,7 @@ leads_updated(TriggerData *data)
 								  leads[i].country, leads[i].has_account,
 								  leads[i].account_id);
 	}
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		write_facts(leads[i].lead_id, leads[i].merged_into,
-					leads[i].merged_null, leads[i].erased);
-	}
+	write_changed(leads, n);
 	for (int i = 0; i < n; i++)
 	{
 		CancelScope scope = {

@@ -57,7 +57,9 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose, topic, 
 		  " AND EXISTS (SELECT FROM nurture.consent_event o WHERE o.lead_id = $2"
 		  "  AND o.consent_event_id = (e.evidence ->> 'merged_consent_event_id')::bigint)"
 		  " AND NOT EXISTS (SELECT FROM nurture.consent_event x WHERE x.lead_id = $1 AND x.kind = 'entered_in_error'"
-		  "  AND (x.evidence ->> 'consent_event_id')::bigint = e.consent_event_id)"
+		  "  AND (x.evidence ->> 'consent_event_id')::bigint = e.consent_event_id"
+		  "  AND NOT EXISTS (SELECT FROM nurture.consent_event y WHERE y.lead_id = $1 AND y.kind = 'entered_in_error'"
+		  "   AND (y.evidence ->> 'consent_event_id')::bigint = x.consent_event_id))"
 		  " ORDER BY e.consent_event_id", INT8OID, INT8OID, TEXTOID);
 
 /* only what is still as the merge left it */

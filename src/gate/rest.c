@@ -38,12 +38,12 @@ static KeptRead read_activity = {
 static KeptPlan read_events =
 KEPT_PLAN("SELECT e.event_type, pg_catalog.max(e.occurred_at)"
 		  " FROM nurture.event AS e"
-		  " WHERE e.lead_id OPERATOR(pg_catalog.=) $1"
+		  " WHERE e.lead_id OPERATOR(pg_catalog.=) ANY ($1)"
 		  " AND e.event_type OPERATOR(pg_catalog.=) ANY ($2)"
 		  " AND e.recorded_at OPERATOR(pg_catalog.>) $3"
 		  " AND e.recorded_at OPERATOR(pg_catalog.<=) $4"
 		  " AND e.occurred_at OPERATOR(pg_catalog.>) $5"
-		  " GROUP BY e.event_type", INT8OID, TEXTARRAYOID, TIMESTAMPTZOID,
+		  " GROUP BY e.event_type", INT8ARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 enum
@@ -120,7 +120,6 @@ read_parts(GateLead *lead, const ContactPolicy *policy, TimestampTz since,
 	Relation	events = table_open(nurture_table_oid("event", false),
 									AccessShareLock);
 	Oid			parts[MAX_PARTS];
-	Datum		key = Int64GetDatum(lead->lead_id);
 	int			n = -1;
 
 	if (!events->rd_rel->relforcerowsecurity &&
@@ -138,9 +137,15 @@ read_parts(GateLead *lead, const ContactPolicy *policy, TimestampTz since,
 			n = -1;
 			break;
 		}
-		nurture_read_find(&read, &key);
-		while (nurture_read_next(&read))
-			take_event(lead, policy, &read, since, now);
+		for (int j = -1; j < lead->nabsorbed; j++)
+		{
+			Datum		key = Int64GetDatum(j < 0 ? lead->lead_id :
+											lead->absorbed[j]);
+
+			nurture_read_find(&read, &key);
+			while (nurture_read_next(&read))
+				take_event(lead, policy, &read, since, now);
+		}
 		nurture_read_close(&read);
 	}
 	table_close(events, NoLock);
@@ -148,8 +153,8 @@ read_parts(GateLead *lead, const ContactPolicy *policy, TimestampTz since,
 }
 
 /*
- * Reads when the lead did last what a row of nurture.rest_period names, as it
- * was known at now.  As the owner, in the lead's memory context.
+ * Reads when the lead, or one merged into it, did last what a row of
+ * nurture.rest_period names, as it was known at now.  As the owner, in the lead's memory context.
  */
 void
 nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
@@ -157,6 +162,7 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 {
 	TimestampTz since = now - policy->longest_rest;
 	Datum	   *names;
+	Datum	   *ids;
 	Datum		values[5];
 	MemoryContext context = CurrentMemoryContext;
 	int			level;
@@ -168,7 +174,12 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 	names = palloc(sizeof(Datum) * policy->nrests);
 	for (int i = 0; i < policy->nrests; i++)
 		names[i] = CStringGetTextDatum(policy->rests[i].event_type);
-	values[0] = Int64GetDatum(lead->lead_id);
+	ids = palloc(sizeof(Datum) * (lead->nabsorbed + 1));
+	ids[0] = Int64GetDatum(lead->lead_id);
+	for (int i = 0; i < lead->nabsorbed; i++)
+		ids[i + 1] = Int64GetDatum(lead->absorbed[i]);
+	values[0] = PointerGetDatum(construct_array(ids, lead->nabsorbed + 1, INT8OID,
+												8, true, TYPALIGN_DOUBLE));
 	values[1] = PointerGetDatum(construct_array(names, policy->nrests, TEXTOID,
 												-1, false, TYPALIGN_INT));
 	values[2] = TimestampTzGetDatum(since - USECS_PER_DAY);

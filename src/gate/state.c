@@ -23,7 +23,7 @@
 enum
 {
 	GATE_SEQ, GATE_SUPPRESSED, GATE_MERGED_INTO, GATE_ERASED,
-	GATE_STOPPED_UNTIL, GATE_PAUSED_UNTIL, GATE_PREFERENCES
+	GATE_STOPPED_UNTIL, GATE_PAUSED_UNTIL, GATE_PREFERENCES, GATE_ABSORBS
 };
 
 static KeptRead read_gate = {
@@ -34,7 +34,8 @@ static KeptRead read_gate = {
 		[GATE_ERASED] = {"erased", BOOLOID},
 		[GATE_STOPPED_UNTIL] = {"stopped_until", TIMESTAMPTZOID},
 		[GATE_PAUSED_UNTIL] = {"paused_until", TIMESTAMPTZOID},
-		[GATE_PREFERENCES] = {"preferences", BOOLOID}
+		[GATE_PREFERENCES] = {"preferences", BOOLOID},
+		[GATE_ABSORBS] = {"absorbs", BOOLOID}
 	}
 };
 
@@ -111,6 +112,14 @@ static KeptRead read_live = {
 	}
 };
 
+/* what was merged into a lead, and into that */
+static KeptPlan find_absorbed =
+KEPT_PLAN("WITH RECURSIVE a AS ("
+		  "SELECT l.lead_id, 1 AS merges FROM nurture.lead AS l"
+		  " WHERE l.merged_into = $1"
+		  " UNION ALL SELECT l.lead_id, a.merges + 1 FROM a"
+		  " JOIN nurture.lead AS l ON l.merged_into = a.lead_id"
+		  " WHERE a.merges < $2) SELECT a.lead_id FROM a", INT8OID, INT4OID);
 
 /* Returns a hash that settles most comparisons of two texts. */
 uint32
@@ -161,6 +170,7 @@ read_gate_row(int64 lead_id, GateLead *lead)
 		lead->stopped_until = read_time(&read, GATE_STOPPED_UNTIL, DT_NOBEGIN);
 		lead->paused_until = read_time(&read, GATE_PAUSED_UNTIL, DT_NOBEGIN);
 		lead->prefers = DatumGetBool(nurture_read_cell(&read, GATE_PREFERENCES, &null));
+		lead->absorbs = DatumGetBool(nurture_read_cell(&read, GATE_ABSORBS, &null));
 	}
 	nurture_read_close(&read);
 	PopActiveSnapshot();
@@ -252,6 +262,25 @@ read_consents(GateLead *lead, Snapshot snapshot)
 	nurture_read_close(&read);
 }
 
+/* Reads which leads were merged into this one; connected to SPI. */
+static void
+read_absorbed(GateLead *lead)
+{
+	Datum		values[2] = {Int64GetDatum(lead->lead_id),
+	Int32GetDatum(GATE_MAX_MERGES)};
+
+	(void) nurture_execute(&find_absorbed, values, NULL, false);
+	lead->absorbed = MemoryContextAlloc(lead->context,
+										sizeof(int64) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		bool		null;
+
+		lead->absorbed[lead->nabsorbed++] =
+			DatumGetInt64(nurture_cell(row, 1, &null));
+	}
+}
+
 /* Makes room for one more live message at least. */
 static void
 make_room(GateLead *lead)
@@ -279,55 +308,66 @@ live_time(const RowRead *read)
 	return DT_NOBEGIN;
 }
 
-/*
- * Reads the lead's messages that are neither refused, cancelled nor failed.
- * Older ones than any cap asks for are left out, but for those with an
- * occurrence key, which is used once for good.
- */
+/* Adds the messages of one lead that are under the open read's key. */
 static void
-read_live_messages(GateLead *lead, TimestampTz since, TimestampTz now,
-				   Snapshot snapshot)
+take_live(GateLead *lead, RowRead *read, int64 lead_id,
+		  TimestampTz since, TimestampTz now)
 {
-	RowRead		read;
-	Datum		key = Int64GetDatum(lead->lead_id);
+	Datum		key = Int64GetDatum(lead_id);
 
-	lead->nlive = 0;
-	lead->nadded = 0;
-	nurture_read_open(&read, &read_live, snapshot);
-	nurture_read_find(&read, &key);
-	while (nurture_read_next(&read))
+	nurture_read_find(read, &key);
+	while (nurture_read_next(read))
 	{
 		GateLive   *live;
 		TimestampTz at;
 		bool		keyless;
 		char	   *class;
 
-		if (nurture_read_is(&read, LIVE_STATUS, "refused") ||
-			nurture_read_is(&read, LIVE_STATUS, "cancelled") ||
-			nurture_read_is(&read, LIVE_STATUS, "failed"))
+		if (nurture_read_is(read, LIVE_STATUS, "refused") ||
+			nurture_read_is(read, LIVE_STATUS, "cancelled") ||
+			nurture_read_is(read, LIVE_STATUS, "failed"))
 			continue;
-		at = live_time(&read);
-		(void) nurture_read_cell(&read, LIVE_OCCURRENCE_KEY, &keyless);
+		at = live_time(read);
+		(void) nurture_read_cell(read, LIVE_OCCURRENCE_KEY, &keyless);
 		if (keyless && at <= since)
 			continue;
 		if (lead->nlive == lead->maxlive)
 			make_room(lead);
 		live = &lead->live[lead->nlive++];
-		live->channel = nurture_read_text(&read, LIVE_CHANNEL);
-		class = nurture_read_text(&read, LIVE_CLASS);
+		live->channel = nurture_read_text(read, LIVE_CHANNEL);
+		class = nurture_read_text(read, LIVE_CLASS);
 		live->class = nurture_gate_class(class);
-		live->purpose = nurture_read_text(&read, LIVE_PURPOSE);
-		live->family = nurture_read_text(&read, LIVE_FAMILY);
-		live->track = nurture_read_text(&read, LIVE_TRACK);
-		live->occurrence_key = nurture_read_text(&read, LIVE_OCCURRENCE_KEY);
+		live->purpose = nurture_read_text(read, LIVE_PURPOSE);
+		live->family = nurture_read_text(read, LIVE_FAMILY);
+		live->track = nurture_read_text(read, LIVE_TRACK);
+		live->occurrence_key = nurture_read_text(read, LIVE_OCCURRENCE_KEY);
 		live->occurrence_hash = nurture_gate_text_hash(live->occurrence_key);
 		/* a message somebody complained about was sent */
-		live->counts = !nurture_read_is(&read, LIVE_STATUS, "held") &&
-			!nurture_read_is(&read, LIVE_STATUS, "bounced");
-		live->waits = nurture_read_is(&read, LIVE_STATUS, "queued") ||
-			nurture_read_is(&read, LIVE_STATUS, "held");
+		live->counts = !nurture_read_is(read, LIVE_STATUS, "held") &&
+			!nurture_read_is(read, LIVE_STATUS, "bounced");
+		live->waits = nurture_read_is(read, LIVE_STATUS, "queued") ||
+			nurture_read_is(read, LIVE_STATUS, "held");
 		live->at = TIMESTAMP_IS_NOBEGIN(at) ? now : at;
 	}
+}
+
+/*
+ * Reads the lead's messages, and those of leads merged into it, that are
+ * neither refused, cancelled nor failed.  Older ones than any cap asks for are
+ * left out, but for those with an occurrence key, which is used once for good.
+ */
+static void
+read_live_messages(GateLead *lead, TimestampTz since, TimestampTz now,
+				   Snapshot snapshot)
+{
+	RowRead		read;
+
+	lead->nlive = 0;
+	lead->nadded = 0;
+	nurture_read_open(&read, &read_live, snapshot);
+	take_live(lead, &read, lead->lead_id, since, now);
+	for (int i = 0; i < lead->nabsorbed; i++)
+		take_live(lead, &read, lead->absorbed[i], since, now);
 	nurture_read_close(&read);
 }
 
@@ -413,7 +453,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->slowest = NORMAL_PACE;
 	lead->nrests = lead->nwishes = 0;
 	lead->has_account = false;
-	lead->prefers = false;
+	lead->prefers = lead->absorbs = false;
+	lead->nabsorbed = 0;
 	lead->nconsents = lead->nstops = lead->npreferences = lead->nlive = 0;
 	lead->maxlive = lead->nadded = 0;
 	lead->live = NULL;
@@ -447,7 +488,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 		read_stage_of(lead, snapshot);
 		read_consents(lead, snapshot);
 		if (lead->stopped_until > now || lead->paused_until > now ||
-			lead->prefers)
+			lead->prefers || lead->absorbs)
 		{
 			int			level = nurture_spi_connect_here();
 
@@ -455,6 +496,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 				nurture_stop_read(lead, now);
 			if (lead->prefers)
 				nurture_preference_read(lead);
+			if (lead->absorbs)
+				read_absorbed(lead);
 			MemoryContextSwitchTo(context);
 			nurture_spi_finish(level);
 			MemoryContextSwitchTo(context);

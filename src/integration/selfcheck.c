@@ -126,6 +126,11 @@ static const Selfcheck selfchecks[] = {
 		"  l.erased_at IS NOT NULL, l.merged_into, l.lead_id)"
 		" FROM nurture.lead l JOIN nurture.gate g USING (lead_id)"
 	" WHERE (l.erased_at IS NOT NULL AND NOT g.erased) OR g.merged_into IS DISTINCT FROM l.merged_into ORDER BY l.lead_id LIMIT 100"},
+	{"gate_absorbs", "error",
+		"SELECT format('the gate row of lead %s does not say that others were merged into it', g.lead_id),"
+		" format('UPDATE nurture.gate SET seq = seq + 1, absorbs = true WHERE lead_id = %s', g.lead_id)"
+		" FROM nurture.gate g WHERE NOT g.absorbs"
+	" AND EXISTS (SELECT FROM nurture.lead l WHERE l.merged_into = g.lead_id) ORDER BY g.lead_id LIMIT 100"},
 	{"lead_seen_gone", "error",
 		"SELECT format('activity of lead %s says that the lead was seen, but it %s', a.lead_id,"
 		"  CASE WHEN l.lead_id IS NULL THEN 'is gone' ELSE 'was merged' END),"

@@ -1,7 +1,7 @@
 -- nurture_selfcheck: silent when all is well; each way to weaken what forbids
 -- a message shows, and what can be put right is.
 BEGIN;
-SELECT plan(65);
+SELECT plan(66);
 SET LOCAL client_min_messages = error;
 
 -- the test cluster may run with fsync off, which is a finding of its own
@@ -99,6 +99,11 @@ DELETE FROM nurture.lead WHERE lead_id = 980001;
 SELECT results_eq('SELECT * FROM pg_temp.repaired() WHERE position(''lead_seen_gone'' IN repaired) > 0',
                   ARRAY['error lead_seen_gone: activity of lead 980001 says that the lead was seen, but it is gone (repaired)'], 'a lead deleted with triggers off');
 SELECT is_empty('SELECT * FROM pg_temp.said()', 'the triggers are on again, too');
+INSERT INTO nurture.lead (lead_id, merged_into) VALUES (980003, 980002);
+UPDATE nurture.gate SET absorbs = false WHERE lead_id = 980002;
+SELECT results_eq('SELECT * FROM pg_temp.repaired() WHERE position(''gate_absorbs'' IN repaired) > 0',
+                  ARRAY['error gate_absorbs: the gate row of lead 980002 does not say that others were merged into it (repaired)'], 'a gate row that does not know for whom it stands');
+DELETE FROM nurture.lead WHERE lead_id = 980003;
 SELECT format('INSERT INTO %s (lead_id, event_id, event_type, source, source_key) VALUES (980002, -1, ''page_viewed'', ''direct'', ''1'')', (SELECT tableoid::regclass FROM nurture.event WHERE lead_id = 980001)) AS direct \gset
 :direct;
 SELECT results_eq('SELECT left(said, 41) FROM pg_temp.said()', ARRAY['error event_unclaimed: 1 events with a so', 'error event_uncounted: lead 980002 has an'], 'an event written into a partition');
