@@ -250,7 +250,7 @@ COMMENT ON COLUMN nurture.message.not_before IS 'When it may be taken; moved by 
 COMMENT ON COLUMN nurture.message.requested_at IS 'When it was asked for: when the gate decided first.';
 COMMENT ON COLUMN nurture.message.decided_at IS 'When the gate decided last.';
 COMMENT ON COLUMN nurture.message.gate_seq IS 'Place of the decision in the lead''s order.';
-COMMENT ON COLUMN nurture.message.decision IS 'Every rule and the fact it used: those that passed by name, those that failed with their reasons.';
+COMMENT ON COLUMN nurture.message.decision IS 'Verdict, purpose, and the rules that failed with reason and fact; nurture_why has every rule.';
 COMMENT ON COLUMN nurture.message.mark IS 'Keyed hash by which the gate knows, when the statement ends, that the row still says what it decided.';
 COMMENT ON COLUMN nurture.message.trigger_kind IS 'event, step, branch, manual or import.';
 COMMENT ON COLUMN nurture.message.trigger_event_id IS 'Event that led to it.';

@@ -321,7 +321,7 @@ nurture_gate_write_again(GateAgain *again, const GateLease *lease,
 		lease = NULL;
 	memset(nulls, ' ', sizeof(nulls));
 	reasons = nurture_gate_reasons(decision);
-	json = nurture_gate_decision_json(decision, &again->lead, &again->asset);
+	json = nurture_gate_decision_json(decision, &again->lead);
 	values[0] = Int64GetDatum(again->lead_id);
 	values[1] = Int64GetDatum(again->message_id);
 	values[2] = CStringGetTextDatum(again->status);
@@ -333,7 +333,7 @@ nurture_gate_write_again(GateAgain *again, const GateLease *lease,
 	values[6] = TimestampTzGetDatum(again->ask.now);
 	values[7] = Int64GetDatum(again->lead.seq);
 	nulls[7] = again->lead.found ? ' ' : 'n';
-	values[8] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+	values[8] = nurture_gate_decision_short(decision, &again->lead);
 	nulls[9] = again->ask.contact_hash == NULL ? 'n' : ' ';
 	values[9] = again->ask.contact_hash == NULL ? (Datum) 0 :
 		nurture_gate_hash_datum(again->ask.contact_hash);

@@ -1,10 +1,11 @@
 /*
  * decision.c
- *	  A decision as it is kept: its reasons, and its text and jsonb with every
- *	  rule and the fact it used.
+ *	  A decision as it is kept: its reasons, its text with every rule and the
+ *	  fact it used, which is the audit entry's, and the message's short form.
  *
- * It is short on purpose: every message carries it, and so does its audit
- * entry.  A rule that passed is a name and a fact.
+ * A rule that passed is a name and a fact; there are some thirty of them for
+ * one that fails, and nobody reads them but to ask why: nurture_why does that
+ * from the audit trail.
  */
 #include "base/compat.h"
 
@@ -15,6 +16,21 @@
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
+
+typedef struct TextEntry
+{
+	uint64		hash;			/* key */
+	const SaidText *said;		/* the last one with this hash */
+} TextEntry;
+
+typedef struct RowEntry
+{
+	int64		mark;			/* key */
+	const SaidText *said;
+} RowEntry;
+
+/* those of the statements that run, the innermost first */
+static dlist_head running = DLIST_STATIC_INIT(running);
 
 /* Returns the distinct reasons of a decision; NULL when there are none. */
 ArrayType  *
@@ -108,93 +124,164 @@ put_failed(StringInfo json, const GateFinding *finding)
 }
 
 /*
- * Writes a decision as JSON: {"verdict", "purpose", "passed": {rule: fact, or
+ * Appends a decision as JSON: {"verdict", "purpose", "passed": {rule: fact, or
  * {"fact", "version"}}, "failed": [{"rule", "reason", "fact", "version"}]},
  * and "review", the scope of it, and "merged" where they apply.
  */
-char	   *
-nurture_gate_decision_json(const GateDecision *decision, const GateLead *lead,
-						   const GateAsset *asset)
+static void
+put_decision(StringInfo json, const GateDecision *decision,
+			 const GateLead *lead, bool passed)
 {
-	StringInfoData json;
 	bool		failed = false;
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '{');
-	put_member(&json, "verdict", nurture_gate_verdict_name(decision->verdict));
-	put_member(&json, "purpose", decision->purpose);
+	appendStringInfoChar(json, '{');
+	put_member(json, "verdict", nurture_gate_verdict_name(decision->verdict));
+	put_member(json, "purpose", decision->purpose);
 	if (decision->review_scope)
-		put_member(&json, "review", decision->review_scope);
+		put_member(json, "review", decision->review_scope);
 	if (lead->asked != lead->lead_id)
-		appendStringInfoString(&json, ",\"merged\":true");
-	appendStringInfoString(&json, ",\"passed\":{");
+		appendStringInfoString(json, ",\"merged\":true");
+	if (passed)
+		appendStringInfoString(json, ",\"passed\":{");
 	for (int i = 0; i < decision->nfindings; i++)
 	{
-		if (decision->findings[i].reason == NULL)
-			put_passed(&json, &decision->findings[i]);
-		else
+		if (decision->findings[i].reason != NULL)
 			failed = true;
+		else if (passed)
+			put_passed(json, &decision->findings[i]);
 	}
-	appendStringInfoChar(&json, '}');
+	if (passed)
+		appendStringInfoChar(json, '}');
 	if (failed)
 	{
-		appendStringInfoString(&json, ",\"failed\":[");
+		appendStringInfoString(json, ",\"failed\":[");
 		for (int i = 0; i < decision->nfindings; i++)
 		{
 			if (decision->findings[i].reason != NULL)
-				put_failed(&json, &decision->findings[i]);
+				put_failed(json, &decision->findings[i]);
 		}
-		appendStringInfoChar(&json, ']');
+		appendStringInfoChar(json, ']');
 	}
-	appendStringInfoChar(&json, '}');
+	appendStringInfoChar(json, '}');
+}
+
+/* Returns a decision as text, with every rule: what the audit trail keeps. */
+char	   *
+nurture_gate_decision_json(const GateDecision *decision, const GateLead *lead)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	put_decision(&json, decision, lead, true);
 	return json.data;
 }
 
-/* Returns a text as jsonb, the one made before when it is the same. */
+/* Returns it as jsonb without the rules that passed: what the message keeps. */
 Datum
-nurture_gate_same_jsonb(SameTexts *same, const char *text)
+nurture_gate_decision_short(const GateDecision *decision, const GateLead *lead)
 {
-	int			len = strlen(text);
-	SameText   *slot = &same->slots[hash_bytes((const unsigned char *) text, len) %
-									SAME_TEXTS];
-	Datum		json;
-	MemoryContext old;
+	StringInfoData json;
+	Datum		result;
 
-	if (slot->text !=NULL && strcmp(slot->text, text) == 0)
-		return PointerGetDatum(slot->json);
-	json = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
-	old = MemoryContextSwitchTo(same->context);
-	if (slot->text !=NULL)
-	{
-		pfree(slot->text);
-		pfree(slot->json);
-	}
-	slot->text = pnstrdup(text, len);
-	slot->json = DatumGetJsonbPCopy(json);
-	MemoryContextSwitchTo(old);
-	return json;
+	initStringInfo(&json);
+	put_decision(&json, decision, lead, false);
+	result = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+	pfree(json.data);
+	return result;
+}
+
+
+/* A statement ends, or is thrown away. */
+static void
+forget_said(void *arg)
+{
+	dlist_delete(&((GateSaid *) arg)->node);
 }
 
 /*
- * Returns a jsonb as text, the one made before when it is the same.  It lives
- * as long as the context.
+ * Makes the memory of a statement's decisions, in a context of the statement.
+ *
+ * A message carries its decision in short and its audit entry the whole of it,
+ * which the row cannot hand on: rules that pass would be most of every row.
+ * So it waits here from the trigger that decides for the one that records.
+ * Rows that ON CONFLICT drops in between are never asked for.
+ */
+void
+nurture_said_open(GateSaid *said, MemoryContext context)
+{
+	HASHCTL		texts = {
+		.keysize = sizeof(uint64),.entrysize = sizeof(TextEntry),
+		.hcxt = context
+	};
+	HASHCTL		rows = {
+		.keysize = sizeof(int64),.entrysize = sizeof(RowEntry),
+		.hcxt = context
+	};
+
+	said->context = context;
+	said->texts = hash_create("nurture decisions", 64, &texts,
+							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	said->rows = hash_create("nurture decided rows", 64, &rows,
+							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	said->forget.func = forget_said;
+	said->forget.arg = said;
+	dlist_push_head(&running, &said->node);
+	MemoryContextRegisterResetCallback(context, &said->forget);
+}
+
+/* Returns the texts of a decision, those made before when they are the same. */
+const SaidText *
+nurture_said_text(GateSaid *said, const GateDecision *decision,
+				  const GateLead *lead)
+{
+	StringInfoData json;
+	uint64		hash;
+	TextEntry  *entry;
+	bool		known;
+
+	initStringInfo(&json);
+	put_decision(&json, decision, lead, true);
+	hash = hash_bytes_extended((unsigned char *) json.data, json.len, 0);
+	entry = hash_search(said->texts, &hash, HASH_ENTER, &known);
+	if (!known || strcmp(entry->said->text, json.data) != 0)
+	{
+		MemoryContext old = MemoryContextSwitchTo(said->context);
+		SaidText   *made = palloc(sizeof(SaidText));
+
+		made->text = pnstrdup(json.data, json.len);
+		made->json = nurture_gate_decision_short(decision, lead);
+		entry->said = made;
+		MemoryContextSwitchTo(old);
+	}
+	return entry->said;
+}
+
+/* Keeps what was said of the row with this mark. */
+void
+nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text)
+{
+	RowEntry   *entry = hash_search(said->rows, &mark, HASH_ENTER, NULL);
+
+	entry->said = text;
+}
+
+/*
+ * Returns the whole decision about a row of a statement that runs.  There may
+ * be several: two of them in one query, or one that a trigger runs.
  */
 const char *
-nurture_gate_same_text(SameTexts *same, Jsonb *json)
+nurture_said_find(int64 mark)
 {
-	int			size = VARSIZE(json);
-	SameText   *slot = &same->slots[hash_bytes((const unsigned char *) VARDATA(json),
-											   size - VARHDRSZ) % SAME_TEXTS];
-	MemoryContext old;
+	dlist_iter	iter;
 
-	if (slot->json != NULL && VARSIZE(slot->json) == size &&
-		memcmp(slot->json, json, size) == 0)
-		return slot->text;
-	/* the text before it may be in use until the context is reset */
-	old = MemoryContextSwitchTo(same->context);
-	slot->text = JsonbToCString(NULL, &json->root, size);
-	slot->json = palloc(size);
-	memcpy(slot->json, json, size);
-	MemoryContextSwitchTo(old);
-	return slot->text;
+	dlist_foreach(iter, &running)
+	{
+		GateSaid   *said = dlist_container(GateSaid, node, iter.cur);
+		RowEntry   *entry = hash_search(said->rows, &mark, HASH_FIND, NULL);
+
+		if (entry != NULL)
+			return entry->said->text;
+	}
+	elog(ERROR, "what the gate decided about a message is gone");
+	return NULL;
 }

@@ -377,8 +377,9 @@ extern bool nurture_gate_denies(const GateRules *rules,
 /* decision.c */
 extern ArrayType *nurture_gate_reasons(const GateDecision *decision);
 extern char *nurture_gate_decision_json(const GateDecision *decision,
-										const GateLead *lead,
-										const GateAsset *asset);
+										const GateLead *lead);
+extern Datum nurture_gate_decision_short(const GateDecision *decision,
+										 const GateLead *lead);
 
 /* message_trigger.c */
 extern void nurture_gate_open_review(Datum lead_id, Datum scope,

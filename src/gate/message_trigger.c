@@ -6,8 +6,8 @@
  * The BEFORE ROW trigger "~nurture_gate", last by name, decides for every
  * writer alike.  The AFTER STATEMENT trigger writes the audit entries and
  * checks that each row still says what was decided.  Rows that ON CONFLICT
- * drops were decided but never recorded: nothing about a row is kept outside
- * of it.
+ * drops were decided but never recorded: what is kept about a row outside of it
+ * (decision.h) is asked for by the row that is there.
  */
 #include "base/compat.h"
 
@@ -73,7 +73,7 @@ typedef struct GateStatement
 	HTAB	   *assets;
 	Oid			role;			/* caller, and its name */
 	char	   *role_name;
-	SameTexts	same;			/* decisions */
+	GateSaid	said;			/* decisions */
 } GateStatement;
 
 static const char *const status_names[] = {
@@ -106,7 +106,7 @@ begin_statement(FmgrInfo *info, TupleDesc desc)
 	};
 
 	statement->context = context;
-	statement->same.context = context;
+	nurture_said_open(&statement->said, context);
 	statement->lead.context = AllocSetContextCreate(context,
 													"nurture gate lead",
 													ALLOCSET_DEFAULT_SIZES);
@@ -320,8 +320,11 @@ text_of(const GateStatement *statement, MessageColumn column,
 	return nulls[i] ? NULL : TextDatumGetCString(values[i]);
 }
 
-/* Decides about the row in values and nulls, and writes the decision there. */
-static void
+/*
+ * Decides about the row in values and nulls, and writes the decision there;
+ * returns what is to be recorded of it.
+ */
+static const SaidText *
 decide_row(GateStatement *statement, Datum *values, bool *nulls)
 {
 	const int  *column = statement->column;
@@ -330,6 +333,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 	GateDecision *decision = palloc(sizeof(GateDecision));
 	GateLead   *lead;
 	const GateAsset *asset;
+	const SaidText *said;
 	ArrayType  *reasons;
 	OwnerSwitch owner;
 	int			i;
@@ -411,13 +415,12 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 			nurture_gate_hash_datum(ask.contact_hash));
 	if (nulls[column[MESSAGE_REQUESTED_BY] - 1])
 		PUT_TEXT(MESSAGE_REQUESTED_BY, statement->role_name);
-	PUT(MESSAGE_DECISION,
-		nurture_gate_same_jsonb(&statement->same,
-								nurture_gate_decision_json(decision, lead,
-														   asset)));
+	said = nurture_said_text(&statement->said, decision, lead);
+	PUT(MESSAGE_DECISION, said->json);
 #undef PUT_TEXT
 #undef PUT
 	nurture_owner_leave(&owner);
+	return said;
 }
 
 /*
@@ -429,8 +432,10 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_gate_message");
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	GateStatement *statement = fcinfo->flinfo->fn_extra;
+	const SaidText *said;
 	Datum	   *values;
 	bool	   *nulls;
+	int64		mark;
 
 	if (!TRIGGER_FIRED_BY_INSERT(data->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(data->tg_event))
@@ -451,9 +456,10 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 		nulls[statement->column[MESSAGE_CANCEL_REQUESTED] - 1])
 		return PointerGetDatum(data->tg_trigtuple); /* NOT NULL raises */
 	check_brought(statement, values, nulls);
-	decide_row(statement, values, nulls);
-	values[statement->column[MESSAGE_MARK] - 1] =
-		Int64GetDatum(row_mark(statement, desc, values, nulls));
+	said = decide_row(statement, values, nulls);
+	mark = row_mark(statement, desc, values, nulls);
+	nurture_said_keep(&statement->said, mark, said);
+	values[statement->column[MESSAGE_MARK] - 1] = Int64GetDatum(mark);
 	nulls[statement->column[MESSAGE_MARK] - 1] = false;
 	return PointerGetDatum(heap_form_tuple(desc, values, nulls));
 }
@@ -464,8 +470,6 @@ message_entry(GateStatement *statement, const Datum *values,
 			  const bool *nulls, AuditEntry *entry)
 {
 	const int  *column = statement->column;
-	Jsonb	   *decision =
-	DatumGetJsonbP(values[column[MESSAGE_DECISION] - 1]);
 	StringInfoData json;
 	int			i;
 
@@ -514,7 +518,8 @@ message_entry(GateStatement *statement, const Datum *values,
 		appendStringInfo(&json, ",\"version\":%d", DatumGetInt32(values[i]));
 	appendStringInfoChar(&json, '}');
 	entry->versions_json = json.data;
-	entry->inputs = nurture_gate_same_text(&statement->same, decision);
+	entry->inputs =
+		nurture_said_find(DatumGetInt64(values[column[MESSAGE_MARK] - 1]));
 }
 
 /* Opens a review of consent, unless one is open; lead, scope and message. */
@@ -570,7 +575,6 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 	batch_context = AllocSetContextCreate(CurrentMemoryContext,
 										  "nurture gate audit",
 										  ALLOCSET_DEFAULT_SIZES);
-	statement.same.context = batch_context;
 	entries = palloc(sizeof(AuditEntry) * AUDIT_BATCH);
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	nurture_owner_enter(&owner);
@@ -601,7 +605,6 @@ nurture_gate_record(PG_FUNCTION_ARGS)
 			nurture_audit_append(entries, n);
 			n = 0;
 			ExecClearTuple(slot);	/* its tuple lies in the context */
-			memset(statement.same.slots, 0, sizeof(statement.same.slots));
 			MemoryContextReset(batch_context);
 		}
 	}
