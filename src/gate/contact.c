@@ -44,14 +44,22 @@ nurture_gate_verdict_name(GateVerdict verdict)
 	return verdict_names[verdict];
 }
 
+/* What a query's calls of a function have in common. */
+typedef struct AskCalls
+{
+	TupleDesc	desc;			/* of nurture_may_contact */
+	char	   *channel;		/* the last one found to be a channel */
+} AskCalls;
+
 /*
- * Decides as the gate would, writing nothing.  The result lives in the
- * current memory context.
+ * Decides as the gate would, writing nothing; *known tells whether there is a
+ * lead of this id that is not merged.  The result lives in the current memory
+ * context.
  */
 static GateDecision *
 ask_gate(int64 lead_id, const char *channel, const char *purpose,
 		 const char *asset_id, int32 version, TimestampTz at, bool remedies,
-		 const GateRules **rules)
+		 const GateRules **rules, bool *known)
 {
 	MemoryContext context = CurrentMemoryContext;
 	GateDecision *decision = palloc(sizeof(GateDecision));
@@ -76,6 +84,7 @@ ask_gate(int64 lead_id, const char *channel, const char *purpose,
 	nurture_gate_suppressions(&lead, *rules, &ask);
 	nurture_gate_decide(*rules, &lead, &asset, &ask, decision);
 	nurture_owner_leave(&owner);
+	*known = lead.found && lead.lead_id == lead_id;
 	return decision;
 }
 
@@ -86,8 +95,10 @@ nurture_gate_may_contact(int64 lead_id, const char *channel,
 						 int32 version, TimestampTz at)
 {
 	const GateRules *rules;
+	bool		known_lead;
 	GateDecision *decision = ask_gate(lead_id, channel, purpose, asset_id,
-									  version, at, false, &rules);
+									  version, at, false, &rules,
+									  &known_lead);
 	GateAnswer	answer;
 
 	answer.verdict = decision->verdict;
@@ -118,14 +129,17 @@ sees_all(void)
 		check_enable_rls(lead, InvalidOid, true) != RLS_ENABLED;
 }
 
-/* Raises unless the caller may see the lead. */
+/*
+ * Raises unless the caller, who may see all leads there are or not, may see
+ * this one.
+ */
 static void
-check_visible(int64 lead_id)
+check_visible(int64 lead_id, bool all)
 {
 	Datum		key = Int64GetDatum(lead_id);
 	bool		seen;
 
-	if (sees_all())
+	if (all)
 	{
 		RowRead		read;
 		OwnerSwitch owner;
@@ -152,25 +166,61 @@ check_visible(int64 lead_id)
 				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 }
 
-/* Reads the arguments that both functions have. */
+/* Returns what this query's calls have in common. */
+static AskCalls *
+calls_of(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(AskCalls));
+	return fcinfo->flinfo->fn_extra;
+}
+
+/* Raises unless the channel is one; most calls of a query ask for the same. */
+static void
+check_channel(FunctionCallInfo fcinfo, const char *channel)
+{
+	AskCalls   *calls = calls_of(fcinfo);
+
+	if (calls->channel != NULL && strcmp(calls->channel, channel) == 0)
+		return;
+	nurture_require_channel(channel);
+	if (calls->channel != NULL)
+		pfree(calls->channel);
+	calls->channel = MemoryContextStrdup(fcinfo->flinfo->fn_mcxt, channel);
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* Reads the arguments that both functions have, and asks. */
 static GateDecision *
 ask_from_sql(FunctionCallInfo fcinfo, bool remedies, const GateRules **rules)
 {
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+	char	   *channel = text_argument(fcinfo, 1);
+	GateDecision *decision;
+	bool		all;
+	bool		known;
+
+	if (PG_ARGISNULL(0) || channel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("lead and channel must be given")));
-	check_visible(PG_GETARG_INT64(0));
-	nurture_require_channel(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	return ask_gate(PG_GETARG_INT64(0),
-					text_to_cstring(PG_GETARG_TEXT_PP(1)),
-					PG_ARGISNULL(2) ? NULL :
-					text_to_cstring(PG_GETARG_TEXT_PP(2)),
-					PG_ARGISNULL(3) ? NULL :
-					text_to_cstring(PG_GETARG_TEXT_PP(3)),
-					0,
-					PG_ARGISNULL(4) ? nurture_now_wall() :
-					PG_GETARG_TIMESTAMPTZ(4), remedies, rules);
+	all = sees_all();
+	if (!all)
+		check_visible(PG_GETARG_INT64(0), all);
+	check_channel(fcinfo, channel);
+	decision = ask_gate(PG_GETARG_INT64(0), channel, text_argument(fcinfo, 2),
+						text_argument(fcinfo, 3), 0,
+						PG_ARGISNULL(4) ? nurture_now_wall() :
+						PG_GETARG_TIMESTAMPTZ(4), remedies, rules, &known);
+	/* the gate has seen the lead itself, unless it is merged or unknown */
+	if (all && !known)
+		check_visible(PG_GETARG_INT64(0), all);
+	return decision;
 }
 
 /*
@@ -183,15 +233,21 @@ nurture_may_contact(PG_FUNCTION_ARGS)
 {
 	const GateRules *rules;
 	GateDecision *decision;
-	TupleDesc	desc;
+	AskCalls   *calls = calls_of(fcinfo);
 	Datum		values[3];
 	bool		nulls[3] = {false, false, false};
 	Datum		items[GATE_MAX_RULES];
 	int			n = 0;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "nurture_may_contact must return a row");
-	desc = BlessTupleDesc(desc);
+	if (calls->desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		if (get_call_result_type(fcinfo, NULL, &calls->desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "nurture_may_contact must return a row");
+		calls->desc = BlessTupleDesc(calls->desc);
+		MemoryContextSwitchTo(old);
+	}
 	decision = ask_from_sql(fcinfo, false, &rules);
 	for (int i = 0; i < decision->nfindings; i++)
 	{
@@ -209,7 +265,8 @@ nurture_may_contact(PG_FUNCTION_ARGS)
 												TYPALIGN_INT));
 	values[2] = TimestampTzGetDatum(decision->not_before);
 	nulls[2] = decision->verdict >= GATE_REVIEW;
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(calls->desc, values,
+													  nulls)));
 }
 
 /*

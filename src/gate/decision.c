@@ -20,14 +20,8 @@
 typedef struct TextEntry
 {
 	uint64		hash;			/* key */
-	const SaidText *said;		/* the last one with this hash */
+	SaidText   *said;			/* the last one with this hash */
 } TextEntry;
-
-typedef struct RowEntry
-{
-	int64		mark;			/* key */
-	const SaidText *said;
-} RowEntry;
 
 /* those of the statements that run, the innermost first */
 static dlist_head running = DLIST_STATIC_INIT(running);
@@ -209,24 +203,45 @@ forget_said(void *arg)
 void
 nurture_said_open(GateSaid *said, MemoryContext context)
 {
-	HASHCTL		texts = {
-		.keysize = sizeof(uint64),.entrysize = sizeof(TextEntry),
-		.hcxt = context
-	};
-	HASHCTL		rows = {
-		.keysize = sizeof(int64),.entrysize = sizeof(RowEntry),
-		.hcxt = context
-	};
-
+	memset(said, 0, sizeof(*said));
 	said->context = context;
-	said->texts = hash_create("nurture decisions", 64, &texts,
-							  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	said->rows = hash_create("nurture decided rows", 64, &rows,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	said->forget.func = forget_said;
 	said->forget.arg = said;
 	dlist_push_head(&running, &said->node);
 	MemoryContextRegisterResetCallback(context, &said->forget);
+}
+
+/* Returns the place of the text with this hash; NULL there when it is new. */
+static SaidText **
+text_place(GateSaid *said, uint64 hash)
+{
+	TextEntry  *entry;
+	bool		known;
+
+	for (int i = 0; i < said->nfew; i++)
+	{
+		if (said->few[i]->hash == hash)
+			return &said->few[i];
+	}
+	if (said->nfew < SAID_FEW)
+	{
+		said->few[said->nfew] = NULL;
+		return &said->few[said->nfew++];
+	}
+	if (said->texts == NULL)
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(uint64),.entrysize = sizeof(TextEntry),
+			.hcxt = said->context
+		};
+
+		said->texts = hash_create("nurture decisions", 256, &control,
+								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(said->texts, &hash, HASH_ENTER, &known);
+	if (!known)
+		entry->said = NULL;
+	return &entry->said;
 }
 
 /* Returns the texts of a decision, those made before when they are the same. */
@@ -236,33 +251,50 @@ nurture_said_text(GateSaid *said, const GateDecision *decision,
 {
 	StringInfoData json;
 	uint64		hash;
-	TextEntry  *entry;
-	bool		known;
+	SaidText  **place;
 
 	initStringInfo(&json);
 	put_decision(&json, decision, lead, true);
 	hash = hash_bytes_extended((unsigned char *) json.data, json.len, 0);
-	entry = hash_search(said->texts, &hash, HASH_ENTER, &known);
-	if (!known || strcmp(entry->said->text, json.data) != 0)
+	place = text_place(said, hash);
+	if (*place == NULL || strcmp((*place)->text, json.data) != 0)
 	{
 		MemoryContext old = MemoryContextSwitchTo(said->context);
 		SaidText   *made = palloc(sizeof(SaidText));
 
+		made->hash = hash;
 		made->text = pnstrdup(json.data, json.len);
 		made->json = nurture_gate_decision_short(decision, lead);
-		entry->said = made;
+		*place = made;
 		MemoryContextSwitchTo(old);
 	}
-	return entry->said;
+	return *place;
 }
 
 /* Keeps what was said of the row with this mark. */
 void
 nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text)
 {
-	RowEntry   *entry = hash_search(said->rows, &mark, HASH_ENTER, NULL);
+	if (said->nrows == said->maxrows)
+	{
+		said->maxrows = Max(said->maxrows * 2, SAID_FEW);
+		said->rows = said->rows == NULL ?
+			MemoryContextAlloc(said->context, said->maxrows * sizeof(SaidRow)) :
+			repalloc_huge(said->rows, said->maxrows * sizeof(SaidRow));
+	}
+	said->rows[said->nrows].mark = mark;
+	said->rows[said->nrows++].said = text;
 
-	entry->said = text;
+	said->sorted = false;
+}
+
+static int
+compare_rows(const void *a, const void *b)
+{
+	int64		x = ((const SaidRow *) a)->mark;
+	int64		y = ((const SaidRow *) b)->mark;
+
+	return x < y ? -1 : x > y;
 }
 
 /*
@@ -272,15 +304,31 @@ nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text)
 const char *
 nurture_said_find(int64 mark)
 {
+	SaidRow		key = {.mark = mark};
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &running)
 	{
 		GateSaid   *said = dlist_container(GateSaid, node, iter.cur);
-		RowEntry   *entry = hash_search(said->rows, &mark, HASH_FIND, NULL);
 
-		if (entry != NULL)
-			return entry->said->text;
+		if (said->next < said->nrows && said->rows[said->next].mark == mark)
+			return said->rows[said->next++].said->text;
+	}
+	/* a row before it was dropped, or two statements take turns */
+	dlist_foreach(iter, &running)
+	{
+		GateSaid   *said = dlist_container(GateSaid, node, iter.cur);
+		SaidRow    *found;
+
+		if (said->nrows == 0)
+			continue;
+		if (!said->sorted)
+			qsort(said->rows, said->nrows, sizeof(SaidRow), compare_rows);
+		said->sorted = true;
+		found = bsearch(&key, said->rows, said->nrows, sizeof(SaidRow),
+						compare_rows);
+		if (found != NULL)
+			return found->said->text;
 	}
 	elog(ERROR, "what the gate decided about a message is gone");
 	return NULL;

@@ -11,21 +11,41 @@
 #include "lib/ilist.h"
 #include "utils/hsearch.h"
 
+#define SAID_FEW		8		/* texts that are looked through one by one */
+
 /* A decision in full as text, and in short as jsonb, as the message has it. */
 typedef struct SaidText
 {
+	uint64		hash;			/* of text */
 	const char *text;
 	Datum		json;
 } SaidText;
 
-/* The decisions of a statement; freed with its context. */
+/* What was said of a row. */
+typedef struct SaidRow
+{
+	int64		mark;
+	const SaidText *said;
+} SaidRow;
+
+/*
+ * The decisions of a statement; freed with its context.  Rows are asked for in
+ * the order in which they were decided, but for rare statements: those sort
+ * them.
+ */
 typedef struct GateSaid
 {
 	dlist_node	node;			/* among those of statements that run */
 	MemoryContext context;
-	HTAB	   *texts;			/* by hash: in a campaign most are alike */
-	HTAB	   *rows;			/* which one was said of a row, by its mark */
 	MemoryContextCallback forget;
+	SaidRow    *rows;
+	uint64		nrows;
+	uint64		maxrows;
+	uint64		next;			/* the row to be asked for next */
+	bool		sorted;			/* by mark */
+	SaidText   *few[SAID_FEW];	/* the first texts */
+	int			nfew;
+	HTAB	   *texts;			/* all others by hash: most are alike */
 } GateSaid;
 
 extern void nurture_said_open(GateSaid *said, MemoryContext context);

@@ -35,7 +35,7 @@
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
-#define AUDIT_BATCH		500		/* audit entries appended at a time */
+#define AUDIT_BATCH		100		/* audit entries appended at a time */
 #define SEQ_RESERVE		32		/* numbers taken ahead for a lead's second
 								 * message in a statement; doubles */
 #define SEQ_RESERVE_MAX 4096
