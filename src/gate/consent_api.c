@@ -111,25 +111,20 @@ nurture_require_channel(const char *channel)
 }
 
 /*
- * Inserts an event with the caller's rights; connected to SPI.
- *
- * What is said now is said when the gate row is ours: the time before the wait
- * for it would put an opt-out that came last behind a grant that came first.
+ * Inserts an event, recorded at an instant and said then unless it tells when,
+ * with the caller's rights; connected to SPI.
  */
 static int64
-insert_event(const Datum *given, const char *given_nulls)
+insert_event_at(const Datum *given, const char *given_nulls, TimestampTz now)
 {
 	Datum		values[CONSENT_ARGS + 1];
 	char		nulls[CONSENT_ARGS + 1];
-	TimestampTz now = nurture_now_statement();
 	bool		null;
 
 	memcpy(values, given, sizeof(Datum) * CONSENT_ARGS);
 	memcpy(nulls, given_nulls, CONSENT_ARGS);
 	if (nulls[CONSENT_OCCURRED_AT] == 'n')
 	{
-		nurture_gate_bump(DatumGetInt64(values[0]));
-		now = nurture_now_wall();
 		values[CONSENT_OCCURRED_AT] = TimestampTzGetDatum(now);
 		nulls[CONSENT_OCCURRED_AT] = ' ';
 	}
@@ -137,6 +132,25 @@ insert_event(const Datum *given, const char *given_nulls)
 	nulls[CONSENT_ARGS] = ' ';
 	(void) nurture_execute(&add_event, values, nulls, false);
 	return DatumGetInt64(nurture_cell(0, 1, &null));
+}
+
+/*
+ * The same, recorded now.
+ *
+ * What is said now is said when the gate row is ours: the time before the wait
+ * for it would put an opt-out that came last behind a grant that came first.
+ */
+static int64
+insert_event(const Datum *values, const char *nulls)
+{
+	TimestampTz now = nurture_now_statement();
+
+	if (nulls[CONSENT_OCCURRED_AT] == 'n')
+	{
+		nurture_gate_bump(DatumGetInt64(values[0]));
+		now = nurture_now_wall();
+	}
+	return insert_event_at(values, nulls, now);
 }
 
 /*
@@ -340,11 +354,14 @@ wants_consent_type(const char *event_type)
 
 /*
  * Records what events say: an unsubscription is from the channel it came by,
- * an opt-out or complaint is about all of them.
+ * an opt-out or complaint is about all of them.  An event that happens now,
+ * which is when its statement began, is said when the gate rows are ours.
  */
 static void
 react_consent(const SubjectEvent *const *events, int nevents)
 {
+	TimestampTz statement = nurture_now_statement();
+	TimestampTz now;
 	OwnerSwitch owner;
 	int			level;
 
@@ -357,6 +374,7 @@ react_consent(const SubjectEvent *const *events, int nevents)
 			(i == 0 || events[i]->came_for != events[i - 1]->came_for))
 			nurture_gate_lock(events[i]->came_for);
 	}
+	now = nurture_now_wall();
 	for (int i = 0; i < nevents; i++)
 	{
 		const SubjectEvent *event = events[i];
@@ -378,9 +396,10 @@ react_consent(const SubjectEvent *const *events, int nevents)
 		values[2] = CStringGetTextDatum(channel);
 		values[5] = CStringGetTextDatum("event");
 		values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum(evidence));
-		values[7] = TimestampTzGetDatum(event->occurred_at);
-		nulls[0] = nulls[1] = nulls[2] = nulls[5] = nulls[6] = nulls[7] = ' ';
-		(void) insert_event(values, nulls);
+		values[CONSENT_OCCURRED_AT] = TimestampTzGetDatum(event->occurred_at);
+		nulls[0] = nulls[1] = nulls[2] = nulls[5] = nulls[6] = ' ';
+		nulls[CONSENT_OCCURRED_AT] = event->occurred_at >= statement ? 'n' : ' ';
+		(void) insert_event_at(values, nulls, now);
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);

@@ -9,6 +9,7 @@
  */
 #include "base/compat.h"
 
+#include "base/clock.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "facts/fact_map.h"
@@ -26,14 +27,14 @@ KEPT_PLAN("SELECT lead_id, channel, purpose, state, since FROM nurture.consent"
 
 static KeptPlan add_events =
 KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose, source, evidence,"
-		  " occurred_at, notice_id, notice_version)"
+		  " occurred_at, notice_id, notice_version, recorded_at)"
 		  " SELECT u.lead_id, u.kind, u.channel, u.purpose, u.source, u.evidence, u.occurred_at,"
-		  " u.notice_id, u.notice_version"
+		  " u.notice_id, u.notice_version, $10"
 		  " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY"
 		  " AS u(lead_id, kind, channel, purpose, source, evidence, occurred_at, notice_id, notice_version, i)"
 		  " ORDER BY u.i",
 		  INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, JSONBARRAYOID,
-		  TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
+		  TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZOID);
 
 #define EVENT_COLUMNS	9
 
@@ -222,7 +223,10 @@ evidence_of(const FactForGate *about)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
-/* Records what the leads said about consent, by one statement. */
+/*
+ * Records what the leads said about consent, by one statement.  What is said
+ * now, which is when the statement began, is said when the gate rows are ours.
+ */
 static void
 take_consents(FactForGate *answers, int n)
 {
@@ -230,7 +234,9 @@ take_consents(FactForGate *answers, int n)
 	SaidScope  *said = read_said(answers, n, &nsaid);
 	Datum	   *columns[EVENT_COLUMNS];
 	bool	   *nulls[EVENT_COLUMNS];
-	Datum		values[EVENT_COLUMNS];
+	Datum		values[EVENT_COLUMNS + 1];
+	TimestampTz statement = nurture_now_statement();
+	TimestampTz now = nurture_now_wall();
 	int			ntaken = 0;
 
 	for (int i = 0; i < EVENT_COLUMNS; i++)
@@ -259,7 +265,8 @@ take_consents(FactForGate *answers, int n)
 		columns[3][ntaken] = CStringGetTextDatum(about->rule->target.purpose);
 		columns[4][ntaken] = CStringGetTextDatum(about->event->event_type);
 		columns[5][ntaken] = evidence_of(about);
-		columns[6][ntaken] = TimestampTzGetDatum(about->event->occurred_at);
+		columns[6][ntaken] = TimestampTzGetDatum(about->event->occurred_at >= statement ? now :
+												 about->event->occurred_at);
 		columns[7][ntaken] = notice ? CStringGetTextDatum(notice) : (Datum) 0;
 		nulls[7][ntaken] = notice == NULL;
 		columns[8][ntaken] = version ? CStringGetTextDatum(version) : (Datum) 0;
@@ -270,6 +277,7 @@ take_consents(FactForGate *answers, int n)
 		return;
 	for (int i = 0; i < EVENT_COLUMNS; i++)
 		values[i] = make_array(columns[i], nulls[i], ntaken, event_types[i]);
+	values[EVENT_COLUMNS] = TimestampTzGetDatum(now);
 	(void) nurture_execute(&add_events, values, NULL, false);
 }
 

@@ -12,8 +12,7 @@ Exits with 1 and names each violation when one of these does not hold:
  - by the clients' clock: no message is queued still whose transaction was
    acknowledged before a denial of it started;
  - by the numbers of the gate rows: no message was let through whose number is
-   above that of a denial, with no grant between the two, nor, where the denial
-   came as an event, one that was made at the same time;
+   above that of a denial, with no grant between the two;
  - a number was given to one decision only; of two decisions about a lead the
    one whose transaction was over before the other's started has the lower
    number; and the clock never went back from one number to the next;
@@ -176,11 +175,9 @@ class History:
                 if seq >= message['seq'] or not covers(effect, message):
                     continue
                 self.pairs += 1
-                # of a lead that is merged the row is left alone; and an event is dated by
-                # its statement, so a grant that overlaps it may count whoever had the row first
-                if any(lift < message['seq'] and (seq <= lift or denial['dated'] and granted['start'] < denial['ack'] and denial['start'] < granted['ack'])
-                       for lift, granted in lifts):
+                if any(seq <= lift < message['seq'] for lift, _ in lifts):
                     continue
+                # of a lead that is merged the row is left alone
                 if pair and self.lifted(kind, [other], denial['start'], message['last']['ack'] if message['last'] else denial['ack'] + 10**12):
                     continue
                 self.violations['let through by number'].append(
