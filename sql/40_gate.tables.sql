@@ -36,6 +36,7 @@ CREATE TABLE nurture.consent_event (
     notice_version text,
     notice_hash bytea,
     contact_point text,
+    contact_point_hashes bytea[],
     evidence jsonb,
     jurisdiction text,
     expires_at timestamptz,
@@ -59,6 +60,7 @@ COMMENT ON COLUMN nurture.consent_event.notice_id IS 'Notice that was shown.';
 COMMENT ON COLUMN nurture.consent_event.notice_version IS 'Its version.';
 COMMENT ON COLUMN nurture.consent_event.notice_hash IS 'Hash of its text.';
 COMMENT ON COLUMN nurture.consent_event.contact_point IS 'Address it was said for.';
+COMMENT ON COLUMN nurture.consent_event.contact_point_hashes IS 'Of a confirmation: keyed hashes of the addresses it is about, those of the lead when it was recorded unless contact_point names one; NULL: the channel has none.';
 COMMENT ON COLUMN nurture.consent_event.evidence IS 'What proves it.';
 COMMENT ON COLUMN nurture.consent_event.jurisdiction IS 'Law it was collected under.';
 COMMENT ON COLUMN nurture.consent_event.expires_at IS 'Until when it holds; NULL: until withdrawn.';
@@ -75,6 +77,7 @@ CREATE TABLE nurture.consent (
     expires_at timestamptz,
     legal_basis text,
     consent_event_id bigint NOT NULL,
+    contact_point_hashes bytea[],
     PRIMARY KEY (lead_id, channel, purpose, topic, product)
 );
 CREATE INDEX consent_inference ON nurture.consent (expires_at)
@@ -90,6 +93,7 @@ COMMENT ON COLUMN nurture.consent.since IS 'When that was said.';
 COMMENT ON COLUMN nurture.consent.expires_at IS 'Until when it holds; NULL: until withdrawn.';
 COMMENT ON COLUMN nurture.consent.legal_basis IS 'Such as consent, soft_opt_in or implied; NULL is consent.';
 COMMENT ON COLUMN nurture.consent.consent_event_id IS 'The event that settles it.';
+COMMENT ON COLUMN nurture.consent.contact_point_hashes IS 'Keyed hashes of the addresses that were confirmed: for another one it is consent that was given, no more. NULL: not confirmed, or the channel has no address.';
 
 CREATE TABLE nurture.consent_policy (
     country text NOT NULL DEFAULT '*' CHECK (country ~ '^(\*|[A-Z]{2})$'),

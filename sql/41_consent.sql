@@ -24,3 +24,8 @@ CREATE FUNCTION nurture_one_click(token text) RETURNS bigint
     AS 'MODULE_PATHNAME', 'nurture_one_click';
 COMMENT ON FUNCTION nurture_one_click(text) IS 'The lead leaves the list of the token, as a POST to a List-Unsubscribe URL says (RFC 8058); returns how many messages that cancelled. May be repeated; needs no right but EXECUTE. NU012 when the token is not ours.';
 
+
+CREATE FUNCTION nurture_consent_confirmed() RETURNS trigger
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_consent_confirmed';
+COMMENT ON FUNCTION nurture_consent_confirmed() IS 'Trigger: notes which addresses a confirmation is about.';

@@ -29,3 +29,8 @@ COMMENT ON COLUMN nurture.consent_token.expires_at IS 'Until when it may be used
 COMMENT ON COLUMN nurture.consent_token.used_at IS 'When it was used.';
 COMMENT ON COLUMN nurture.consent_token.confirmed_event_id IS 'The confirmation in nurture.consent_event.';
 
+CREATE TRIGGER nurture_consent_confirmed BEFORE INSERT ON nurture.consent_event
+    FOR EACH ROW WHEN (NEW.kind = 'confirmed' AND NEW.contact_point_hashes IS NULL)
+    EXECUTE FUNCTION @extschema@.nurture_consent_confirmed();
+ALTER TABLE nurture.consent_event
+    ENABLE ALWAYS TRIGGER nurture_consent_confirmed;

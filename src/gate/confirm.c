@@ -335,6 +335,7 @@ nurture_confirm(PG_FUNCTION_ARGS)
 	else
 		said.evidence = psprintf("{\"requested_consent_event_id\": " INT64_FORMAT ", \"given\": %s}", request,
 								 JsonbToCString(NULL, &PG_GETARG_JSONB_P(1)->root, 0));
+	said.confirmed_for = issued_for;
 	event_id = nurture_consent_say(&said);
 	values[0] = Int64GetDatum(issued_to);
 	values[1] = token_hash(token);

@@ -43,17 +43,19 @@ KEPT_PLAN(CONSENT_FOLD_COLUMNS " FROM nurture.consent_event AS e"
 
 static KeptPlan write_state =
 KEPT_PLAN("INSERT INTO nurture.consent AS c (lead_id, channel, purpose, topic,"
-		  " product, state, since, expires_at, legal_basis, consent_event_id)"
-		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+		  " product, state, since, expires_at, legal_basis, consent_event_id,"
+		  " contact_point_hashes)"
+		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 		  " ON CONFLICT (lead_id, channel, purpose, topic, product) DO UPDATE"
 		  " SET state = EXCLUDED.state, since = EXCLUDED.since,"
 		  " expires_at = EXCLUDED.expires_at,"
 		  " legal_basis = EXCLUDED.legal_basis,"
-		  " consent_event_id = EXCLUDED.consent_event_id"
+		  " consent_event_id = EXCLUDED.consent_event_id,"
+		  " contact_point_hashes = EXCLUDED.contact_point_hashes"
 		  " WHERE (c.state, c.since, c.consent_event_id) IS DISTINCT FROM"
 		  " (EXCLUDED.state, EXCLUDED.since, EXCLUDED.consent_event_id)",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID);
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INT8OID, BYTEAARRAYOID);
 
 static KeptPlan delete_state =
 KEPT_PLAN("DELETE FROM nurture.consent AS c"
@@ -311,7 +313,7 @@ check_correction(const NewEvent *event)
 static ConsentScope *
 write_states(int64 lead_id, int *nscopes)
 {
-	Datum		values[10];
+	Datum		values[11];
 	ConsentScope *scopes;
 	int32		denied = 0;
 
@@ -321,7 +323,7 @@ write_states(int64 lead_id, int *nscopes)
 	for (int i = 0; i < *nscopes; i++)
 	{
 		ConsentScope *scope = &scopes[i];
-		char		nulls[10] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
+		char		nulls[11] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 		values[1] = CStringGetTextDatum(scope->channel);
 		values[2] = CStringGetTextDatum(scope->purpose);
@@ -342,6 +344,8 @@ write_states(int64 lead_id, int *nscopes)
 		else
 			nulls[8] = 'n';
 		values[9] = Int64GetDatum(scope->consent_event_id);
+		values[10] = scope->hashes;
+		nulls[10] = scope->bound ? ' ' : 'n';
 		(void) nurture_execute(&write_state, values, nulls, false);
 		if (nurture_consent_forbids(scope->state))
 			denied |= denied_bits(scope);

@@ -38,13 +38,13 @@ static KeptPlan add_event =
 KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, kind, channel, purpose,"
 		  " topic, source, evidence, occurred_at, expires_at, legal_basis,"
 		  " notice_id, notice_version, contact_point, actor, product,"
-		  " jurisdiction, recorded_at)"
+		  " jurisdiction, recorded_at, contact_point_hashes)"
 		  " VALUES ($1, $2, $3, COALESCE($4, 'marketing'), COALESCE($5, '*'),"
 		  " $6, $7, $8, $9, $10, $11, $12,"
-		  " $13, $14, COALESCE($15, '*'), $16, $17) RETURNING consent_event_id",
+		  " $13, $14, COALESCE($15, '*'), $16, $17, $18) RETURNING consent_event_id",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
 		  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		  TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID);
+		  TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BYTEAARRAYOID);
 
 static KeptRead read_channel = {
 	"channel", {{"channel", TEXTOID}}, {{"channel", TEXTOID}}
@@ -112,13 +112,16 @@ nurture_require_channel(const char *channel)
 
 /*
  * Inserts an event, recorded at an instant and said then unless it tells when,
- * with the caller's rights; connected to SPI.
+ * with the caller's rights; connected to SPI.  confirmed_for is the hash of an
+ * address, NULL = not told.
  */
 static int64
-insert_event_at(const Datum *given, const char *given_nulls, TimestampTz now)
+insert_event_at(const Datum *given, const char *given_nulls, TimestampTz now,
+				bytea *confirmed_for)
 {
-	Datum		values[CONSENT_ARGS + 1];
-	char		nulls[CONSENT_ARGS + 1];
+	Datum		values[CONSENT_ARGS + 2];
+	char		nulls[CONSENT_ARGS + 2];
+	Datum		hash = PointerGetDatum(confirmed_for);
 	bool		null;
 
 	memcpy(values, given, sizeof(Datum) * CONSENT_ARGS);
@@ -130,6 +133,9 @@ insert_event_at(const Datum *given, const char *given_nulls, TimestampTz now)
 	}
 	values[CONSENT_ARGS] = TimestampTzGetDatum(now);
 	nulls[CONSENT_ARGS] = ' ';
+	if (confirmed_for != NULL)
+		values[CONSENT_ARGS + 1] = nurture_confirmed_hashes(&hash, 1);
+	nulls[CONSENT_ARGS + 1] = confirmed_for != NULL ? ' ' : 'n';
 	(void) nurture_execute(&add_event, values, nulls, false);
 	return DatumGetInt64(nurture_cell(0, 1, &null));
 }
@@ -141,7 +147,7 @@ insert_event_at(const Datum *given, const char *given_nulls, TimestampTz now)
  * for it would put an opt-out that came last behind a grant that came first.
  */
 static int64
-insert_event(const Datum *values, const char *nulls)
+insert_event(const Datum *values, const char *nulls, bytea *confirmed_for)
 {
 	TimestampTz now = nurture_now_statement();
 
@@ -150,7 +156,7 @@ insert_event(const Datum *values, const char *nulls)
 		nurture_gate_bump(DatumGetInt64(values[0]));
 		now = nurture_now_wall();
 	}
-	return insert_event_at(values, nulls, now);
+	return insert_event_at(values, nulls, now, confirmed_for);
 }
 
 /*
@@ -180,7 +186,7 @@ nurture_consent(PG_FUNCTION_ARGS)
 	check_kind(TextDatumGetCString(values[1]));
 	nurture_require_channel(TextDatumGetCString(values[2]));
 	level = nurture_spi_connect();
-	id = insert_event(values, nulls);
+	id = insert_event(values, nulls, NULL);
 	nurture_spi_finish(level);
 	PG_RETURN_INT64(id);
 }
@@ -212,7 +218,7 @@ nurture_consent_say(const ConsentWords *words)
 										CStringGetDatum(words->evidence));
 		nulls[6] = ' ';
 	}
-	return insert_event(values, nulls);
+	return insert_event(values, nulls, words->confirmed_for);
 }
 
 /* Tells what may be locked first; see consent_say.h. */
@@ -399,7 +405,7 @@ react_consent(const SubjectEvent *const *events, int nevents)
 		values[CONSENT_OCCURRED_AT] = TimestampTzGetDatum(event->occurred_at);
 		nulls[0] = nulls[1] = nulls[2] = nulls[5] = nulls[6] = ' ';
 		nulls[CONSENT_OCCURRED_AT] = event->occurred_at >= statement ? 'n' : ' ';
-		(void) insert_event_at(values, nulls, now);
+		(void) insert_event_at(values, nulls, now, NULL);
 	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);

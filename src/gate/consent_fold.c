@@ -90,6 +90,7 @@ apply_event(ConsentScope *scope, ConsentState kind, uint64 row)
 	bool		null;
 	Datum		value;
 	TimestampTz at = DatumGetTimestampTz(nurture_cell(row, 6, &null));
+	bool		confirmed = kind == CONSENT_CONFIRMED;
 	char	   *legal_basis = nurture_cell_text(row, 8);
 
 	switch (kind)
@@ -125,6 +126,10 @@ apply_event(ConsentScope *scope, ConsentState kind, uint64 row)
 			break;
 	}
 	scope->state = kind;
+	if (confirmed)
+		scope->hashes = nurture_cell(row, 11, &null);
+	if (confirmed || kind != CONSENT_CONFIRMED)
+		scope->bound = confirmed && !null;
 	scope->since = at;
 	value = nurture_cell(row, 7, &null);
 	scope->expires_at = null ? DT_NOEND : DatumGetTimestampTz(value);

@@ -15,7 +15,7 @@
 	" e.expires_at, e.legal_basis, e.consent_event_id," \
 	" CASE WHEN e.kind OPERATOR(pg_catalog.=) 'entered_in_error'::pg_catalog.text" \
 	" THEN (e.evidence OPERATOR(pg_catalog.->>) 'consent_event_id'::pg_catalog.text)" \
-	"::pg_catalog.int8 END"
+	"::pg_catalog.int8 END, e.contact_point_hashes"
 /* dated ahead of its recording, a grant would win over every later opt-out */
 #define CONSENT_FOLD_ORDER \
 	" ORDER BY e.channel, e.purpose, e.topic, e.product," \
@@ -32,6 +32,8 @@ typedef struct ConsentScope
 	TimestampTz expires_at;		/* DT_NOEND = never */
 	char	   *legal_basis;	/* NULL = consent */
 	int64		consent_event_id;
+	bool		bound;			/* confirmed for some addresses: */
+	Datum		hashes;			/* a bytea[] */
 } ConsentScope;
 
 extern ConsentScope *nurture_consent_fold(int *nscopes, TimestampTz at);

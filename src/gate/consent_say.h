@@ -21,6 +21,7 @@ typedef struct ConsentWords
 	const char *notice_id;
 	const char *notice_version;
 	const char *actor;
+	bytea	   *confirmed_for;	/* hash of the address, NULL = not told */
 } ConsentWords;
 
 /*

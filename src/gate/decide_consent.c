@@ -147,10 +147,14 @@ basis_suffices(const GatePolicy *policy, ConsentBasis basis)
 	return false;
 }
 
-/* Tells whether a row of consent gives what the policy asks for at an instant. */
+/*
+ * Tells whether a row of consent gives what the policy asks for at an instant,
+ * to the address of a hash.  What another address was confirmed for is given
+ * for this one, and not confirmed.
+ */
 static bool
 grants(const GatePolicy *policy, const GateConsent *consent, TimestampTz at,
-	   bool *expired)
+	   const uint8 *address, bool *expired)
 {
 	ConsentBasis basis = nurture_consent_basis(consent->legal_basis);
 	int			months = 0;
@@ -159,7 +163,8 @@ grants(const GatePolicy *policy, const GateConsent *consent, TimestampTz at,
 		*expired = true;
 	if (!nurture_consent_permits(consent->state) ||
 		(policy->rule == CONSENT_DOUBLE_OPT_IN &&
-		 consent->state != CONSENT_CONFIRMED) ||
+		 (consent->state != CONSENT_CONFIRMED ||
+		  !nurture_confirmed_for(consent, address))) ||
 		!basis_suffices(policy, basis))
 		return false;
 	if (basis == BASIS_INQUIRY && policy->inquiry_months > 0)
@@ -235,10 +240,13 @@ nurture_gate_decide_consent(const GateRules *rules, const GateLead *lead,
 		if (!scope_covers(rules, consent, ask->channel, purposes[0], asset->topics,
 						  asset->products))
 			continue;
-		if (policy != NULL && grants(policy, consent, at, &expired))
+		if (policy != NULL && grants(policy, consent, at,
+									 ask->contact_hash, &expired))
 			granted = consent;
 		else if (strcmp(best, "no consent") == 0)
-			best = nurture_consent_state_name(consent->state);
+			best = nurture_confirmed_for(consent, ask->contact_hash) ?
+				nurture_consent_state_name(consent->state) :
+				"confirmed for another address";
 	}
 	finding = nurture_gate_found(decision, "consent_denied", denied == NULL, GATE_REFUSE,
 								 "consent_denied",

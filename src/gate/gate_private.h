@@ -163,6 +163,9 @@ typedef struct GateConsent
 	TimestampTz since;
 	TimestampTz expires_at;		/* DT_NOEND = never */
 	const char *legal_basis;	/* NULL = consent */
+	bool		bound;			/* confirmed for these addresses only: */
+	int			nconfirmed;
+	uint8	   *confirmed;		/* their hashes, one after the other */
 } GateConsent;
 
 /* What a lead wants to hear about, and how; NULL = it did not say. */
@@ -420,6 +423,14 @@ extern const char *nurture_consent_state_name(ConsentState state);
 extern bool nurture_consent_permits(ConsentState state);
 extern bool nurture_consent_forbids(ConsentState state);
 extern ConsentBasis nurture_consent_basis(const char *legal_basis);
+
+/* confirmed.c */
+extern Datum nurture_confirmed_hashes(Datum *hashes, int n);
+extern void nurture_confirmed_read(GateConsent *consent, Datum value);
+
+/* Tells whether the confirmation is about the address of a hash, NULL = none. */
+extern bool nurture_confirmed_for(const GateConsent *consent,
+								  const uint8 *hash);
 
 /* alert.c */
 extern void nurture_gate_alert(int64 lead_id, int64 message_id,

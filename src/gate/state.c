@@ -73,7 +73,8 @@ static KeptRead read_stage = {
 enum
 {
 	CONSENT_CHANNEL, CONSENT_PURPOSE, CONSENT_TOPIC, CONSENT_PRODUCT,
-	CONSENT_STATE, CONSENT_SINCE, CONSENT_EXPIRES_AT, CONSENT_LEGAL_BASIS
+	CONSENT_STATE, CONSENT_SINCE, CONSENT_EXPIRES_AT, CONSENT_LEGAL_BASIS,
+	CONSENT_HASHES
 };
 
 static KeptRead read_consent = {
@@ -85,7 +86,8 @@ static KeptRead read_consent = {
 		[CONSENT_STATE] = {"state", TEXTOID},
 		[CONSENT_SINCE] = {"since", TIMESTAMPTZOID},
 		[CONSENT_EXPIRES_AT] = {"expires_at", TIMESTAMPTZOID},
-		[CONSENT_LEGAL_BASIS] = {"legal_basis", TEXTOID}
+		[CONSENT_LEGAL_BASIS] = {"legal_basis", TEXTOID},
+		[CONSENT_HASHES] = {"contact_point_hashes", BYTEAARRAYOID}
 	}
 };
 
@@ -258,6 +260,15 @@ read_consents(GateLead *lead, Snapshot snapshot)
 		consent->since = read_time(&read, CONSENT_SINCE, DT_NOBEGIN);
 		consent->expires_at = read_time(&read, CONSENT_EXPIRES_AT, DT_NOEND);
 		consent->legal_basis = nurture_read_text(&read, CONSENT_LEGAL_BASIS);
+		consent->bound = false;
+		if (consent->state == CONSENT_CONFIRMED)
+		{
+			bool		null;
+			Datum		hashes = nurture_read_cell(&read, CONSENT_HASHES, &null);
+
+			if (!null)
+				nurture_confirmed_read(consent, hashes);
+		}
 	}
 	nurture_read_close(&read);
 }
