@@ -7,10 +7,25 @@
 
 #include "base/compat.h"
 
+#include "access/genam.h"
 #include "audit/leaf.h"
 #include "base/plans.h"
+#include "executor/tuptable.h"
 #include "utils/portal.h"
 #include "utils/snapshot.h"
+
+/* one partition, read by its index in the order of transactions */
+typedef struct EntryPart
+{
+	Relation	rel;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;		/* its next entry */
+	AttrNumber	place[AUDIT_COLUMNS];
+	bool		ended;			/* it has no next one */
+	uint64		xid;			/* of the next */
+	int64		audit_id;
+} EntryPart;
 
 typedef struct EntryScan
 {
@@ -25,6 +40,14 @@ typedef struct EntryScan
 
 	/* private to entries.c */
 	AuditHasher *hasher;
+	Snapshot	snapshot;
+	EntryPart  *parts;			/* NULL: by a query */
+	int			nparts;
+	EntryPart  *current;		/* gave the row at hand */
+	bool		by_query;		/* this range is read by a query */
+	bool		positioned;		/* the next entries are those from upto on */
+	int32		incarnation;
+	uint64		upto;			/* end of the range */
 	Portal		portal;
 	SPITupleTable *table;
 	uint64		rows;
@@ -32,12 +55,15 @@ typedef struct EntryScan
 	MemoryContext context;
 } EntryScan;
 
+/*
+ * Open, then for each range or the strays: next until false; close.  Connected
+ * to SPI, running as the owner; the snapshot is registered meanwhile.
+ */
 extern void nurture_entries_open(EntryScan *scan, AuditHasher *hasher,
-								 int32 incarnation, uint64 xid_from,
-								 uint64 xid_to, Snapshot snapshot);
-extern void nurture_entries_open_strays(EntryScan *scan, AuditHasher *hasher,
-										int32 incarnations,
-										Snapshot snapshot);
+								 Snapshot snapshot);
+extern void nurture_entries_range(EntryScan *scan, int32 incarnation,
+								  uint64 xid_from, uint64 xid_to, bool ahead);
+extern void nurture_entries_strays(EntryScan *scan, int32 incarnations);
 extern bool nurture_entries_next(EntryScan *scan);
 extern void nurture_entries_close(EntryScan *scan);
 

@@ -19,16 +19,36 @@ typedef struct Finding
 	char	   *detail;
 } Finding;
 
+/* an entry of a block, as the seal lists it or as the table holds it */
+typedef struct BlockEntry
+{
+	int64		audit_id;
+	TimestampTz at;				/* of the row */
+	bool		leaf_fits;		/* of the row */
+	MerkleHash	leaf;
+} BlockEntry;
+
+typedef struct BlockEntries
+{
+	BlockEntry *entry;
+	int64		n;
+	int64		room;
+} BlockEntries;
+
 /* a verification under way */
 typedef struct Verify
 {
 	AuditHasher hasher;
 	Snapshot	snapshot;
 	MemoryContext context;		/* findings live here */
+	EntryScan	scan;
 	Finding    *findings;
 	int64		nfindings;
 	int64		room;
+	BlockEntries rows;			/* of the block at hand */
 	struct LeadHash *leads;		/* pseudonyms by lead, see verify_lead.c */
+	struct Claims *claims;		/* what entries say of tables, see
+								 * verify_table.c; NULL: asked by queries */
 	int32		incarnations;	/* numbers in use are 1 to here */
 	uint64	   *xid_to;			/* sealed up to here, by incarnation */
 	TimestampTz from;			/* entries compared with seals: from here */
@@ -41,6 +61,8 @@ extern void nurture_verify_lead(Verify *v, const EntryScan *scan,
 								int64 block);
 extern void nurture_verify_block(Verify *v, const AuditSeal *seal);
 extern void nurture_verify_open(Verify *v);
+extern void nurture_verify_gather(Verify *v);
+extern void nurture_verify_claim(Verify *v, const EntryScan *scan);
 extern void nurture_verify_tables(Verify *v);
 
 #endif							/* NURTURE_AUDIT_FINDING_H */

@@ -62,16 +62,18 @@ KEPT_PLAN("SELECT i.incarnation,"
 
 static KeptPlan add_seal =
 KEPT_PLAN("INSERT INTO nurture.seal (" SEAL_COLUMN_LIST ") VALUES"
-		  " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+		  " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,"
+		  "  $16)",
 		  INT8OID, INT4OID, XID8OID, XID8OID, INT8OID, TIMESTAMPTZOID,
 		  TIMESTAMPTZOID, BYTEAOID, INT8OID, BYTEAOID, BYTEAOID, BYTEAOID,
-		  TIMESTAMPTZOID, BYTEAOID, BYTEAOID);
+		  TIMESTAMPTZOID, BYTEAOID, BYTEAOID, BYTEAOID);
 
 /* the log as far as it is sealed, and what sealing it further needs */
 typedef struct Sealer
 {
 	AuditHasher hasher;
 	Snapshot	snapshot;
+	EntryScan	scan;
 	MerkleRange log;			/* all leaves so far */
 	int64		block;			/* last block */
 	MerkleHash	head;			/* its hash */
@@ -91,7 +93,10 @@ bytes_of(const void *bytes, size_t len)
 	return result;
 }
 
-/* Computes the hash of a seal, over all its fields but hash and leaves. */
+/*
+ * Computes the hash of a seal, over all its fields but hash, and leaves and
+ * nodes, which its roots are computed from.
+ */
 void
 nurture_seal_hash(AuditHasher *hasher, const AuditSeal *seal,
 				  MerkleHash *hash)
@@ -176,6 +181,7 @@ nurture_seal_read(HeapTuple tuple, TupleDesc desc, AuditSeal *seal)
 	seal->closed_at = DatumGetTimestampTz(values[12]);
 	seal->hash = DatumGetByteaPCopy(values[13]);
 	seal->leaves = DatumGetByteaPCopy(values[14]);
+	seal->nodes = DatumGetByteaPCopy(values[15]);
 }
 
 /* Returns the audit_id of the n-th entry that a seal lists, and its leaf. */
@@ -229,16 +235,27 @@ read_head(Sealer *sealer)
 	memcpy(sealer->head.byte, VARDATA_ANY(seal.hash), NURTURE_HASH_LEN);
 }
 
+/* what the entries of a block under way add to its seal */
+typedef struct Gathered
+{
+	StringInfoData leaves;
+	StringInfoData nodes;
+} Gathered;
+
 /* Closes a block whose entries are gathered: log has their leaves already. */
 static void
 close_block(Sealer *sealer, AuditSeal *seal, const MerkleRange *own,
-			StringInfo leaves)
+			const Gathered *gathered)
 {
 	unsigned char frontier[64 * NURTURE_HASH_LEN];
 	MerkleHash	hash;
 	Datum		values[SEAL_COLUMNS];
 	char		nulls[SEAL_COLUMNS + 1];
 	bool		guarded;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "nurture seal",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 
 	seal->block = sealer->block + 1;
 	nurture_merkle_root(&sealer->hasher.merkle, own, &seal->block_root);
@@ -271,7 +288,10 @@ close_block(Sealer *sealer, AuditSeal *seal, const MerkleRange *own,
 		nulls[11] = 'n';
 	values[12] = TimestampTzGetDatum(seal->closed_at);
 	values[13] = PointerGetDatum(bytes_of(hash.byte, NURTURE_HASH_LEN));
-	values[14] = PointerGetDatum(bytes_of(leaves->data, leaves->len));
+	values[14] = PointerGetDatum(bytes_of(gathered->leaves.data,
+										  gathered->leaves.len));
+	values[15] = PointerGetDatum(bytes_of(gathered->nodes.data,
+										  gathered->nodes.len));
 
 	guarded = nurture_guard_open();
 	PG_TRY();
@@ -283,6 +303,8 @@ close_block(Sealer *sealer, AuditSeal *seal, const MerkleRange *own,
 		nurture_guard_close(guarded);
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 
 	sealer->block = seal->block;
 	sealer->head = hash;
@@ -295,13 +317,14 @@ close_block(Sealer *sealer, AuditSeal *seal, const MerkleRange *own,
 /* Starts the next block. */
 static void
 start_block(AuditSeal *seal, int32 incarnation, uint64 xid_from,
-			MerkleRange *own, StringInfo leaves)
+			MerkleRange *own, Gathered *gathered)
 {
 	memset(seal, 0, sizeof(*seal));
 	seal->incarnation = incarnation;
 	seal->xid_from = xid_from;
 	nurture_merkle_start(own);
-	resetStringInfo(leaves);
+	resetStringInfo(&gathered->leaves);
+	resetStringInfo(&gathered->nodes);
 }
 
 /*
@@ -313,54 +336,57 @@ static bool
 seal_incarnation(Sealer *sealer, int32 incarnation, uint64 xid_from,
 				 uint64 xid_to, bool heartbeat)
 {
-	EntryScan	scan;
+	EntryScan  *scan = &sealer->scan;
 	AuditSeal	seal;
 	MerkleRange own;
 	MerkleRange log_before = sealer->log;
-	StringInfoData leaves;
+	MerkleHash	nodes[64];
+	Gathered	gathered;
 	uint64		last_xid = 0;
 	bool		good = true;
 
-	initStringInfo(&leaves);
-	start_block(&seal, incarnation, xid_from, &own, &leaves);
-	nurture_entries_open(&scan, &sealer->hasher, incarnation, xid_from,
-						 xid_to, sealer->snapshot);
-	while (nurture_entries_next(&scan))
+	initStringInfo(&gathered.leaves);
+	initStringInfo(&gathered.nodes);
+	start_block(&seal, incarnation, xid_from, &own, &gathered);
+	nurture_entries_range(scan, incarnation, xid_from, xid_to, false);
+	while (nurture_entries_next(scan))
 	{
-		uint64		id = pg_hton64((uint64) scan.audit_id);
+		uint64		id = pg_hton64((uint64) scan->audit_id);
+		int			n;
 
-		if (!scan.leaf_fits)
+		if (!scan->leaf_fits)
 		{
 			ereport(WARNING,
 					(errcode(NURTURE_ERRCODE_BYPASS),
 					 errmsg("audit entry " INT64_FORMAT " does not match its leaf: its block stays open",
-							scan.audit_id),
+							scan->audit_id),
 					 errhint("SELECT * FROM nurture_audit_verify() says more.")));
 			good = false;
 			break;
 		}
-		if (seal.entries >= SEAL_BLOCK_ENTRIES && scan.xid != last_xid)
+		if (seal.entries >= SEAL_BLOCK_ENTRIES && scan->xid != last_xid)
 		{
-			seal.xid_to = scan.xid;
-			close_block(sealer, &seal, &own, &leaves);
-			start_block(&seal, incarnation, scan.xid, &own, &leaves);
+			seal.xid_to = scan->xid;
+			close_block(sealer, &seal, &own, &gathered);
+			start_block(&seal, incarnation, scan->xid, &own, &gathered);
 			log_before = sealer->log;
 		}
-		last_xid = scan.xid;
-		if (!seal.has_at || scan.at < seal.first_at)
-			seal.first_at = scan.at;
-		if (!seal.has_at || scan.at > seal.last_at)
-			seal.last_at = scan.at;
+		last_xid = scan->xid;
+		if (!seal.has_at || scan->at < seal.first_at)
+			seal.first_at = scan->at;
+		if (!seal.has_at || scan->at > seal.last_at)
+			seal.last_at = scan->at;
 		seal.has_at = true;
 		seal.entries++;
-		appendBinaryStringInfo(&leaves, (char *) &id, sizeof(id));
-		appendBinaryStringInfo(&leaves, (char *) scan.leaf.byte,
+		appendBinaryStringInfo(&gathered.leaves, (char *) &id, sizeof(id));
+		appendBinaryStringInfo(&gathered.leaves, (char *) scan->leaf.byte,
 							   NURTURE_HASH_LEN);
-		nurture_merkle_append(&sealer->hasher.merkle, &own, &scan.leaf);
-		nurture_merkle_append(&sealer->hasher.merkle, &sealer->log,
-							  &scan.leaf);
+		nurture_merkle_append(&sealer->hasher.merkle, &own, &scan->leaf);
+		n = nurture_merkle_append_nodes(&sealer->hasher.merkle, &sealer->log,
+										&scan->leaf, nodes);
+		appendBinaryStringInfo(&gathered.nodes, (char *) nodes,
+							   n * sizeof(MerkleHash));
 	}
-	nurture_entries_close(&scan);
 	if (!good)
 		sealer->log = log_before;
 	else if (seal.entries > 0 ||
@@ -371,9 +397,10 @@ seal_incarnation(Sealer *sealer, int32 incarnation, uint64 xid_from,
 										  SEAL_HEARTBEAT_MS))))
 	{
 		seal.xid_to = xid_to;
-		close_block(sealer, &seal, &own, &leaves);
+		close_block(sealer, &seal, &own, &gathered);
 	}
-	pfree(leaves.data);
+	pfree(gathered.leaves.data);
+	pfree(gathered.nodes.data);
 	return good;
 }
 
@@ -391,6 +418,7 @@ seal_all(void)
 	sealer->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	horizon = widen(sealer->snapshot->xmin);
 	nurture_hasher_open(&sealer->hasher);
+	nurture_entries_open(&sealer->scan, &sealer->hasher, sealer->snapshot);
 	read_head(sealer);
 
 	(void) nurture_execute_latest(&find_incarnations, values, NULL, false);
@@ -418,6 +446,7 @@ seal_all(void)
 							  number == incarnation))
 			break;
 	}
+	nurture_entries_close(&sealer->scan);
 	nurture_hasher_close(&sealer->hasher);
 	UnregisterSnapshot(sealer->snapshot);
 	return sealer->sealed;

@@ -32,12 +32,15 @@ typedef struct AuditSeal
 	TimestampTz closed_at;
 	bytea	   *hash;			/* as stored, see nurture_seal_hash */
 	bytea	   *leaves;			/* SEAL_LEAF_LEN for each entry */
+	bytea	   *nodes;			/* of the log's tree, see merkle.h, that its
+								 * leaves made */
 } AuditSeal;
 
 #define SEAL_COLUMN_LIST \
 	"block, incarnation, xid_from, xid_to, entries, first_at, last_at, " \
-	"block_root, tree_size, root, frontier, previous, closed_at, hash, leaves"
-#define SEAL_COLUMNS 15
+	"block_root, tree_size, root, frontier, previous, closed_at, hash, leaves, " \
+	"nodes"
+#define SEAL_COLUMNS 16
 
 extern void nurture_seal_hash(AuditHasher *hasher, const AuditSeal *seal,
 							  MerkleHash *hash);

@@ -109,6 +109,9 @@ check_seal(Verify *v, const AuditSeal *seal, const AuditSeal *before,
 	const char *wrong = NULL;
 	MerkleRange own;
 	MerkleHash	hash;
+	MerkleHash	nodes[64];
+	bool		nodes_fit = true;
+	size_t		nodes_len = 0;
 	size_t		len;
 
 	if (seal->block != (before ? before->block + 1 : 1))
@@ -135,7 +138,12 @@ check_seal(Verify *v, const AuditSeal *seal, const AuditSeal *before,
 	{
 		(void) nurture_seal_leaf(seal, n, &hash);
 		nurture_merkle_append(h, &own, &hash);
-		nurture_merkle_append(h, log, &hash);
+		len = sizeof(MerkleHash) *
+			nurture_merkle_append_nodes(h, log, &hash, nodes);
+		nodes_fit = nodes_fit &&
+			nodes_len + len <= VARSIZE_ANY_EXHDR(seal->nodes) &&
+			memcmp(VARDATA_ANY(seal->nodes) + nodes_len, nodes, len) == 0;
+		nodes_len += len;
 	}
 	nurture_merkle_root(h, &own, &hash);
 	if (!nurture_merkle_equal(&hash, &seal->block_root))
@@ -147,6 +155,8 @@ check_seal(Verify *v, const AuditSeal *seal, const AuditSeal *before,
 		len != VARSIZE_ANY_EXHDR(seal->frontier) ||
 		memcmp(frontier, VARDATA_ANY(seal->frontier), len) != 0)
 		wrong = wrong ? wrong : "root is not that of the log up to it";
+	if (!nodes_fit || nodes_len != VARSIZE_ANY_EXHDR(seal->nodes))
+		wrong = wrong ? wrong : "nodes are not those that its leaves made";
 
 	if (seal->incarnation < 1 || seal->incarnation > v->incarnations)
 		wrong = wrong ? wrong : "it names an incarnation that never was";
@@ -315,8 +325,12 @@ verify_all(Verify *v, Jsonb *digests)
 									v->snapshot);
 	v->incarnations = DatumGetInt32(nurture_cell(0, 1, &null));
 	v->xid_to = palloc0(sizeof(uint64) * (v->incarnations + 1));
+	if (TIMESTAMP_IS_NOBEGIN(v->from) && TIMESTAMP_IS_NOEND(v->to))
+		nurture_verify_gather(v);
+	nurture_entries_open(&v->scan, &v->hasher, v->snapshot);
 	check_seals(v);
 	nurture_verify_open(v);
+	nurture_entries_close(&v->scan);
 	nurture_verify_tables(v);
 	if (digests != NULL)
 		check_digests(v, digests);

@@ -10,31 +10,14 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-/* an entry, as the seal lists it or as the table holds it */
-typedef struct BlockEntry
-{
-	int64		audit_id;
-	TimestampTz at;				/* of the row */
-	bool		leaf_fits;		/* of the row */
-	MerkleHash	leaf;
-} BlockEntry;
-
-typedef struct BlockEntries
-{
-	BlockEntry *entry;
-	int64		n;
-	int64		room;
-} BlockEntries;
-
 static BlockEntry *
-add_entry(BlockEntries *list)
+add_entry(BlockEntries *list, MemoryContext context)
 {
 	if (list->n >= list->room)
 	{
 		list->room = list->room > 0 ? list->room * 2 : 1024;
 		list->entry = list->entry == NULL ?
-			MemoryContextAllocHuge(CurrentMemoryContext,
-								   list->room * sizeof(BlockEntry)) :
+			MemoryContextAllocHuge(context, list->room * sizeof(BlockEntry)) :
 			repalloc_huge(list->entry, list->room * sizeof(BlockEntry));
 	}
 	return &list->entry[list->n++];
@@ -70,56 +53,55 @@ compare_pair(Verify *v, const AuditSeal *seal, const BlockEntry *sealed,
 						"the column leaf was altered; the entry itself is the sealed one");
 }
 
+/* Tells whether the rows are what the seal lists, one by one. */
+static bool
+rows_are_sealed(const BlockEntries *rows, const AuditSeal *seal)
+{
+	if (VARSIZE_ANY_EXHDR(seal->leaves) != rows->n * SEAL_LEAF_LEN)
+		return false;
+	for (int64 n = 0; n < rows->n; n++)
+	{
+		const BlockEntry *row = &rows->entry[n];
+		MerkleHash	leaf;
+
+		if (nurture_seal_leaf(seal, n, &leaf) != row->audit_id ||
+			!row->leaf_fits || !nurture_merkle_equal(&leaf, &row->leaf))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Reports what is only in one of both lists; nurture_audit_verify turns a
  * pair of missing and added into moved.
  */
-void
-nurture_verify_block(Verify *v, const AuditSeal *seal)
+static void
+compare_lists(Verify *v, const AuditSeal *seal, BlockEntries *rows)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
-												  "nurture verify block",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
 	BlockEntries sealed = {0};
-	BlockEntries rows = {0};
-	EntryScan	scan;
 	int64		i = 0;
 	int64		j = 0;
 
 	for (int64 n = 0; n < VARSIZE_ANY_EXHDR(seal->leaves) / SEAL_LEAF_LEN; n++)
 	{
-		BlockEntry *entry = add_entry(&sealed);
+		BlockEntry *entry = add_entry(&sealed, CurrentMemoryContext);
 
 		entry->audit_id = nurture_seal_leaf(seal, n, &entry->leaf);
 	}
-	nurture_entries_open(&scan, &v->hasher, seal->incarnation,
-						 seal->xid_from, seal->xid_to, v->snapshot);
-	while (nurture_entries_next(&scan))
-	{
-		BlockEntry *entry = add_entry(&rows);
-
-		entry->audit_id = scan.audit_id;
-		entry->at = scan.at;
-		entry->leaf_fits = scan.leaf_fits;
-		entry->leaf = scan.leaf;
-		nurture_verify_lead(v, &scan, seal->block);
-	}
-	nurture_entries_close(&scan);
 	if (sealed.n > 0)
 		qsort(sealed.entry, sealed.n, sizeof(BlockEntry), compare_entries);
-	if (rows.n > 0)
-		qsort(rows.entry, rows.n, sizeof(BlockEntry), compare_entries);
+	if (rows->n > 0)
+		qsort(rows->entry, rows->n, sizeof(BlockEntry), compare_entries);
 
-	while (i < sealed.n || j < rows.n)
+	while (i < sealed.n || j < rows->n)
 	{
 		BlockEntry *s = i < sealed.n ? &sealed.entry[i] : NULL;
-		BlockEntry *r = j < rows.n ? &rows.entry[j] : NULL;
+		BlockEntry *r = j < rows->n ? &rows->entry[j] : NULL;
 
 		if (s != NULL && r != NULL && s->audit_id == r->audit_id)
 		{
 			/* a copy beside the sealed entry: the one that fits is the entry */
-			if (j + 1 < rows.n && r[1].audit_id == r->audit_id &&
+			if (j + 1 < rows->n && r[1].audit_id == r->audit_id &&
 				!nurture_merkle_equal(&s->leaf, &r->leaf) &&
 				nurture_merkle_equal(&s->leaf, &r[1].leaf))
 			{
@@ -147,8 +129,33 @@ nurture_verify_block(Verify *v, const AuditSeal *seal)
 			j++;
 		}
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	if (sealed.entry != NULL)
+		pfree(sealed.entry);
+}
+
+/* Compares the entries of a block with what its seal lists. */
+void
+nurture_verify_block(Verify *v, const AuditSeal *seal)
+{
+	EntryScan  *scan = &v->scan;
+	BlockEntries *rows = &v->rows;
+
+	rows->n = 0;
+	nurture_entries_range(scan, seal->incarnation, seal->xid_from,
+						  seal->xid_to, true);
+	while (nurture_entries_next(scan))
+	{
+		BlockEntry *entry = add_entry(rows, v->context);
+
+		entry->audit_id = scan->audit_id;
+		entry->at = scan->at;
+		entry->leaf_fits = scan->leaf_fits;
+		entry->leaf = scan->leaf;
+		nurture_verify_lead(v, scan, seal->block);
+		nurture_verify_claim(v, scan);
+	}
+	if (!rows_are_sealed(rows, seal))
+		compare_lists(v, seal, rows);
 }
 
 /* Checks one entry outside all blocks. */
@@ -166,6 +173,7 @@ check_open_entry(Verify *v, const EntryScan *scan, bool stray, uint64 next)
 						"the entry names a transaction that has not begun");
 	else
 		nurture_verify_lead(v, scan, 0);
+	nurture_verify_claim(v, scan);
 }
 
 /* Checks the entries that no seal covers. */
@@ -173,22 +181,18 @@ void
 nurture_verify_open(Verify *v)
 {
 	uint64		next = U64FromFullTransactionId(ReadNextFullTransactionId());
-	EntryScan	scan;
+	EntryScan  *scan = &v->scan;
 
 	for (int32 i = 1; i <= v->incarnations; i++)
 	{
 		/* transaction ids of an earlier incarnation say nothing here */
 		uint64		bound = i == v->incarnations ? next : PG_UINT64_MAX;
 
-		nurture_entries_open(&scan, &v->hasher, i, v->xid_to[i],
-							 PG_UINT64_MAX, v->snapshot);
-		while (nurture_entries_next(&scan))
-			check_open_entry(v, &scan, false, bound);
-		nurture_entries_close(&scan);
+		nurture_entries_range(scan, i, v->xid_to[i], PG_UINT64_MAX, true);
+		while (nurture_entries_next(scan))
+			check_open_entry(v, scan, false, bound);
 	}
-	nurture_entries_open_strays(&scan, &v->hasher, v->incarnations,
-								v->snapshot);
-	while (nurture_entries_next(&scan))
-		check_open_entry(v, &scan, true, next);
-	nurture_entries_close(&scan);
+	nurture_entries_strays(scan, v->incarnations);
+	while (nurture_entries_next(scan))
+		check_open_entry(v, scan, true, next);
 }

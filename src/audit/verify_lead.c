@@ -7,21 +7,40 @@
 
 #include "audit/finding.h"
 #include "base/plans.h"
+#include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/hsearch.h"
+#include "utils/snapmgr.h"
 
-/* a lead's key and pseudonym */
-typedef struct LeadKey
+/* a lead and its pseudonym */
+typedef struct LeadSubject
 {
-	int64		lead_id;		/* key of the hash table */
-	int			keylen;
-	char		key[64];
-	bool		known;			/* subject is set */
+	int64		lead_id;
 	MerkleHash	subject;
-} LeadKey;
+	char		status;			/* of the hash table */
+} LeadSubject;
+
+#define SH_PREFIX leads
+#define SH_ELEMENT_TYPE LeadSubject
+#define SH_KEY_TYPE int64
+#define SH_KEY lead_id
+#define SH_HASH_KEY(table, key) \
+	((uint32) (((uint64) (key) * UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+/* the server's own header shadows a variable of itself */
+#pragma GCC diagnostic push
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wshadow=compatible-local"
+#endif
+#include "lib/simplehash.h"
+#pragma GCC diagnostic pop
 
 struct LeadHash
 {
-	HTAB	   *by_lead;		/* of LeadKey */
+	leads_hash *by_lead;
 	HTAB	   *by_subject;		/* of MerkleHash; NULL until an entry asks */
 };
 
@@ -29,53 +48,74 @@ static KeptPlan find_all_keys =
 KEPT_PLAN_SCAN("SELECT k.lead_id, k.key FROM nurture.subject_key k"
 			   " WHERE k.lead_id IS NOT NULL AND $1", BOOLOID);
 
-static HTAB *
-make_table(Verify *v, const char *name, Size keysize, Size entrysize)
-{
-	HASHCTL		control = {0};
+#define KEYS_FETCH 1000
+#define HMAC_BLOCK 64			/* bytes that SHA-256 takes at a time */
 
-	control.keysize = keysize;
-	control.entrysize = entrysize;
-	control.hcxt = v->context;
-	return hash_create(name, 1024, &control,
-					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+/*
+ * Computes a pseudonym with the hasher at hand: HMAC (RFC 2104) word for word.
+ * The same as nurture_audit_subject, which makes a context for each and so
+ * takes several times as long.
+ */
+static void
+make_subject(AuditHasher *hasher, const char *key, size_t keylen,
+			 int64 lead_id, MerkleHash *subject)
+{
+	unsigned char inner[HMAC_BLOCK + sizeof(int64)];
+	unsigned char outer[HMAC_BLOCK + NURTURE_HASH_LEN];
+	uint64		id = pg_hton64((uint64) lead_id);
+
+	memset(inner, 0x36, HMAC_BLOCK);
+	memset(outer, 0x5c, HMAC_BLOCK);
+	for (size_t i = 0; i < keylen; i++)
+	{
+		inner[i] ^= (unsigned char) key[i];
+		outer[i] ^= (unsigned char) key[i];
+	}
+	memcpy(inner + HMAC_BLOCK, &id, sizeof(id));
+	hasher->merkle.sha256(hasher->merkle.ctx, inner, sizeof(inner),
+						  outer + HMAC_BLOCK);
+	hasher->merkle.sha256(hasher->merkle.ctx, outer, sizeof(outer),
+						  subject->byte);
 }
 
-/* Reads every key once. */
+/* Reads every key once and makes the pseudonyms. */
 static struct LeadHash *
 load_keys(Verify *v)
 {
-	struct LeadHash *leads = MemoryContextAllocZero(v->context,
-													sizeof(struct LeadHash));
+	struct LeadHash *result = MemoryContextAllocZero(v->context,
+													 sizeof(struct LeadHash));
 	Datum		values[1] = {BoolGetDatum(true)};
+	Portal		portal;
 
-	(void) nurture_execute_snapshot(&find_all_keys, values, NULL, v->snapshot);
-	leads->by_lead = make_table(v, "nurture keys of leads", sizeof(int64),
-								sizeof(LeadKey));
-	for (uint64 row = 0; row < SPI_processed; row++)
+	result->by_lead = leads_create(v->context, 1024, NULL);
+	PushActiveSnapshot(v->snapshot);
+	portal = SPI_cursor_open(NULL, nurture_plan(&find_all_keys), values, NULL,
+							 true);
+	PopActiveSnapshot();
+	while (SPI_cursor_fetch(portal, true, KEYS_FETCH), SPI_processed > 0)
 	{
-		bool		null;
-		int64		lead_id = DatumGetInt64(nurture_cell(row, 1, &null));
-		bytea	   *key = DatumGetByteaPP(nurture_cell(row, 2, &null));
-		LeadKey    *lead = hash_search(leads->by_lead, &lead_id, HASH_ENTER,
-									   NULL);
+		CHECK_FOR_INTERRUPTS();
+		for (uint64 row = 0; row < SPI_processed; row++)
+		{
+			bool		null;
+			bool		found;
+			int64		lead_id = DatumGetInt64(nurture_cell(row, 1, &null));
+			Datum		key = nurture_cell(row, 2, &null);
+			bytea	   *bytes = null ? NULL : DatumGetByteaPP(key);
+			LeadSubject *lead;
 
-		lead->known = false;
-		lead->keylen = Min(VARSIZE_ANY_EXHDR(key), sizeof(lead->key));
-		memcpy(lead->key, VARDATA_ANY(key), lead->keylen);
+			if (null)
+				continue;		/* forged: as if it were gone */
+			lead = leads_insert(result->by_lead, lead_id, &found);
+			make_subject(&v->hasher, VARDATA_ANY(bytes),
+						 Min(VARSIZE_ANY_EXHDR(bytes), HMAC_BLOCK), lead_id,
+						 &lead->subject);
+		}
+		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return leads;
-}
-
-static const MerkleHash *
-subject_of(LeadKey *lead)
-{
-	if (!lead->known)
-		nurture_audit_subject(lead->key, lead->keylen, lead->lead_id,
-							  &lead->subject);
-	lead->known = true;
-	return &lead->subject;
+	SPI_cursor_close(portal);
+	return result;
 }
 
 /* Tells whether a pseudonym belongs to a lead that has its key still. */
@@ -86,14 +126,17 @@ is_live_subject(Verify *v, const MerkleHash *subject)
 
 	if (leads->by_subject == NULL)
 	{
-		HASH_SEQ_STATUS scan;
-		LeadKey    *lead;
+		HASHCTL		control = {0};
+		leads_iterator scan;
+		LeadSubject *lead;
 
-		leads->by_subject = make_table(v, "nurture pseudonyms",
-									   NURTURE_HASH_LEN, NURTURE_HASH_LEN);
-		hash_seq_init(&scan, leads->by_lead);
-		while ((lead = hash_seq_search(&scan)) != NULL)
-			(void) hash_search(leads->by_subject, subject_of(lead)->byte,
+		control.keysize = control.entrysize = NURTURE_HASH_LEN;
+		control.hcxt = v->context;
+		leads->by_subject = hash_create("nurture pseudonyms", 1024, &control,
+										HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		leads_start_iterate(leads->by_lead, &scan);
+		while ((lead = leads_iterate(leads->by_lead, &scan)) != NULL)
+			(void) hash_search(leads->by_subject, lead->subject.byte,
 							   HASH_ENTER, NULL);
 	}
 	return hash_search(leads->by_subject, subject->byte, HASH_FIND, NULL) != NULL;
@@ -107,7 +150,7 @@ nurture_verify_lead(Verify *v, const EntryScan *scan, int64 block)
 	bool		has_subject = !scan->nulls[AUDIT_SUBJECT];
 	MerkleHash	subject;
 	bytea	   *bytes;
-	LeadKey    *lead;
+	LeadSubject *lead;
 	int64		lead_id;
 
 	if (!has_lead && !has_subject)
@@ -132,11 +175,11 @@ nurture_verify_lead(Verify *v, const EntryScan *scan, int64 block)
 		return;
 	}
 	lead_id = DatumGetInt64(scan->values[AUDIT_LEAD_REF]);
-	lead = hash_search(v->leads->by_lead, &lead_id, HASH_FIND, NULL);
+	lead = leads_lookup(v->leads->by_lead, lead_id);
 	if (lead == NULL)
 		nurture_finding(v, "subject", block, scan->audit_id,
 						"the entry's lead has no key");
-	else if (!nurture_merkle_equal(subject_of(lead), &subject))
+	else if (!nurture_merkle_equal(&lead->subject, &subject))
 		nurture_finding(v, "subject", block, scan->audit_id,
 						"the entry names another lead than it was about");
 }

@@ -50,10 +50,14 @@ nurture_merkle_start(MerkleRange *range)
 	memset(range, 0, sizeof(*range));
 }
 
-/* Adds one leaf at the right; one node hash a leaf on average. */
-void
-nurture_merkle_append(const MerkleHasher *h, MerkleRange *range,
-					  const MerkleHash *leaf)
+/*
+ * Adds one leaf at the right and lists the nodes that come about, lowest
+ * first; returns their number, one on average.  nodes has room for 63, or is
+ * NULL.
+ */
+int
+nurture_merkle_append_nodes(const MerkleHasher *h, MerkleRange *range,
+							const MerkleHash *leaf, MerkleHash *nodes)
 {
 	MerkleHash	carry = *leaf;
 	int			level = 0;
@@ -61,10 +65,73 @@ nurture_merkle_append(const MerkleHasher *h, MerkleRange *range,
 	while (range->size >> level & 1)
 	{
 		nurture_merkle_node(h, &range->node[level], &carry, &carry);
+		if (nodes != NULL)
+			nodes[level] = carry;
 		level++;
 	}
 	range->node[level] = carry;
 	range->size++;
+	return level;
+}
+
+/* Adds one leaf at the right. */
+void
+nurture_merkle_append(const MerkleHasher *h, MerkleRange *range,
+					  const MerkleHash *leaf)
+{
+	(void) nurture_merkle_append_nodes(h, range, leaf, NULL);
+}
+
+/* Returns how many inner nodes of complete subtrees so many leaves make. */
+uint64_t
+nurture_merkle_nodes(uint64_t size)
+{
+	uint64_t	bits = 0;
+
+	for (uint64_t rest = size; rest != 0; rest &= rest - 1)
+		bits++;
+	return size - bits;
+}
+
+/*
+ * Takes a span of a proof, or one from 0, apart into complete subtrees, the
+ * largest first; returns their number.  parts has room for 64.
+ */
+int
+nurture_merkle_parts(const MerkleSpan *span, MerklePart *parts)
+{
+	uint64_t	size = span->end - span->start;
+	uint64_t	at = span->start;
+	int			n = 0;
+
+	for (int level = 63; level >= 0; level--)
+	{
+		if ((size >> level & 1) == 0)
+			continue;
+		at += UINT64_C(1) << level;
+		parts[n].end = at;
+		parts[n].level = level;
+		/* the last leaf completes one node on each level, from 1 */
+		parts[n].place = level > 0 ?
+			nurture_merkle_nodes(at - 1) + (uint64_t) level - 1 : 0;
+		n++;
+	}
+	return n;
+}
+
+/* Computes the root over the roots of nurture_merkle_parts. */
+void
+nurture_merkle_join(const MerkleHasher *h, const MerkleHash *roots, int n,
+					MerkleHash *out)
+{
+	if (n == 0)
+	{
+		h->sha256(h->ctx, "", 0, out->byte);
+		return;
+	}
+	*out = roots[n - 1];
+	for (int i = n - 2; i >= 0; i--)
+		nurture_merkle_node(h, &roots[i], out, out);
 }
 
 /* Computes the root of all leaves in the range. */

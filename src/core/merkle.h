@@ -54,6 +54,19 @@ typedef struct MerkleSpan
 	uint64_t	end;
 } MerkleSpan;
 
+/*
+ * A complete subtree of 2^level leaves, the last of them before end.  When
+ * leaves are appended one by one, its root is the node number place that comes
+ * about (from 0), if level > 0: so a list of nodes in that order is all it
+ * takes to look the root up.
+ */
+typedef struct MerklePart
+{
+	uint64_t	end;
+	int			level;
+	uint64_t	place;
+} MerklePart;
+
 extern void nurture_merkle_node(const MerkleHasher *h, const MerkleHash *left,
 								const MerkleHash *right, MerkleHash *out);
 extern bool nurture_merkle_equal(const MerkleHash *a, const MerkleHash *b);
@@ -61,6 +74,15 @@ extern bool nurture_merkle_equal(const MerkleHash *a, const MerkleHash *b);
 extern void nurture_merkle_start(MerkleRange *range);
 extern void nurture_merkle_append(const MerkleHasher *h, MerkleRange *range,
 								  const MerkleHash *leaf);
+extern int	nurture_merkle_append_nodes(const MerkleHasher *h,
+										MerkleRange *range,
+										const MerkleHash *leaf,
+										MerkleHash *nodes);
+extern uint64_t nurture_merkle_nodes(uint64_t size);
+extern int	nurture_merkle_parts(const MerkleSpan *span, MerklePart *parts);
+extern void nurture_merkle_join(const MerkleHasher *h,
+								const MerkleHash *roots, int n,
+								MerkleHash *out);
 extern void nurture_merkle_root(const MerkleHasher *h,
 								const MerkleRange *range, MerkleHash *out);
 extern size_t nurture_merkle_save(const MerkleRange *range,

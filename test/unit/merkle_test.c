@@ -1,7 +1,8 @@
 /*
  * merkle_test.c
  *	  The Merkle tree against the known answers of the Certificate Transparency
- *	  reference tree, against a naive tree, and its proofs against forgers.
+ *	  reference tree, against a naive tree at all sizes to 1,024, and its
+ *	  proofs against forgers.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,64 @@ span_roots(const MerkleHash *leaves, const MerkleSpan *spans, int n,
 	return n;
 }
 
+/*
+ * Proofs in the reference tree as Certificate Transparency's own tests give
+ * them (merkle_tree_test.cc); leaves are numbered from 0 here.
+ */
+static void
+test_known_proofs(const MerkleHash *leaves)
+{
+#define H0 "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+#define H1 "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7"
+#define H4 "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"
+#define H01 "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"
+#define H23 "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e"
+#define H45 "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a"
+#define H67 "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0"
+#define H03 "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7"
+#define H47 "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4"
+	static const struct
+	{
+		uint64_t	from;		/* leaf, or size of the old tree */
+		uint64_t	size;
+		int			n;
+		const char *hashes[3];
+	}			paths[] = {
+		{0, 1, 0, {NULL}}, {0, 8, 3, {H1, H23, H47}},
+		{5, 8, 3, {H4, H67, H03}}, {2, 3, 1, {H01}}, {1, 5, 3, {H0, H23, H4}}
+	},			proofs[] = {
+		{1, 1, 0, {NULL}}, {1, 8, 3, {H1, H23, H47}},
+		{6, 8, 3, {H45, H67, H03}}, {2, 5, 2, {H23, H4}}
+	};
+	MerkleSpan	spans[NURTURE_MERKLE_MAX_PROOF];
+	MerkleHash	proof[NURTURE_MERKLE_MAX_PROOF];
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+	{
+		int			n = nurture_merkle_inclusion(paths[i].from, paths[i].size,
+												 spans);
+
+		check(n == paths[i].n, "length of a known path", paths[i].from,
+			  paths[i].size);
+		span_roots(leaves, spans, n, proof);
+		for (int j = 0; j < n && j < 3; j++)
+			check(is_hex(&proof[j], paths[i].hashes[j]), "known path",
+				  paths[i].from, paths[i].size);
+	}
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++)
+	{
+		int			n = nurture_merkle_consistency(proofs[i].from,
+												   proofs[i].size, spans);
+
+		check(n == proofs[i].n, "length of a known proof", proofs[i].from,
+			  proofs[i].size);
+		span_roots(leaves, spans, n, proof);
+		for (int j = 0; j < n && j < 3; j++)
+			check(is_hex(&proof[j], proofs[i].hashes[j]), "known proof",
+				  proofs[i].from, proofs[i].size);
+	}
+}
+
 static void
 test_known_answers(void)
 {
@@ -209,6 +268,7 @@ test_known_answers(void)
 		check(is_hex(&leaves[i], hashes[i]), "known leaf", (unsigned) i, 0);
 		nurture_merkle_append(&hasher, &range, &leaves[i]);
 	}
+	test_known_proofs(leaves);
 }
 
 /* RFC 6962's example tree and the proofs its section 2.1.3 spells out. */
@@ -432,6 +492,88 @@ test_consistency(const MerkleHash *leaves)
 	}
 }
 
+/* Inner nodes in the order in which they came about, as seals keep them. */
+static MerkleHash nodes[MAX_SIZE];
+
+/* Computes the root of a span from kept leaves and nodes. */
+static void
+root_of_parts(const MerkleHash *leaves, const MerkleSpan *span,
+			  MerkleHash *out)
+{
+	MerklePart	parts[64];
+	MerkleHash	roots[64];
+	int			n = nurture_merkle_parts(span, parts);
+
+	for (int i = 0; i < n; i++)
+		roots[i] = parts[i].level == 0 ? leaves[parts[i].end - 1] :
+			nodes[parts[i].place];
+	nurture_merkle_join(&hasher, roots, n, out);
+}
+
+/*
+ * At every size, proofs of some leaves and old sizes from kept nodes are
+ * accepted; at some sizes they are compared with the definition, which is slow.
+ */
+static void
+test_nodes(const MerkleHash *leaves)
+{
+	MerkleRange range;
+	MerkleSpan	spans[NURTURE_MERKLE_MAX_PROOF];
+	MerkleHash	proof[NURTURE_MERKLE_MAX_PROOF];
+	MerkleHash	want[NURTURE_MERKLE_MAX_PROOF];
+	MerkleHash	roots[MAX_SIZE + 1];
+	uint64_t	kept = 0;
+
+	nurture_merkle_start(&range);
+	for (uint64_t n = 0; n <= MAX_SIZE; n++)
+	{
+		MerkleSpan	all = {0, n};
+		uint64_t	some[] = {0, n / 3, n / 2, n - 1, n * 7 % (n + 1), n ^ 1};
+		bool		spelt = n % 61 == 0 || (n & (n - 1)) == 0 ||
+			(n & (n + 1)) == 0;
+		MerkleHash	root;
+
+		nurture_merkle_root(&hasher, &range, &roots[n]);
+		check(nurture_merkle_nodes(n) == kept, "number of nodes", n, kept);
+		root_of_parts(leaves, &all, &root);
+		check(nurture_merkle_equal(&root, &roots[n]), "root from nodes", n, 0);
+		for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		{
+			uint64_t	m = some[i];
+			int			len;
+
+			if (m >= n)
+				continue;
+			len = nurture_merkle_inclusion(m, n, spans);
+			for (int j = 0; j < len; j++)
+				root_of_parts(leaves, &spans[j], &proof[j]);
+			check(!spelt || (naive_path(m, leaves, n, want) == len &&
+							 memcmp(proof, want,
+									(size_t) len * sizeof(MerkleHash)) == 0),
+				  "path from nodes", m, n);
+			check(nurture_merkle_check_inclusion(&hasher, &leaves[m], m, n,
+												 proof, (size_t) len,
+												 &roots[n]),
+				  "inclusion from nodes", m, n);
+			len = nurture_merkle_consistency(m, n, spans);
+			for (int j = 0; j < len; j++)
+				root_of_parts(leaves, &spans[j], &proof[j]);
+			check(m == 0 || !spelt ||
+				  (naive_subproof(m, leaves, n, true, want) == len &&
+				   memcmp(proof, want, (size_t) len * sizeof(MerkleHash)) == 0),
+				  "proof from nodes", m, n);
+			check(nurture_merkle_check_consistency(&hasher, m, n, &roots[m],
+												   &roots[n], proof,
+												   (size_t) len),
+				  "consistency from nodes", m, n);
+		}
+		if (n < MAX_SIZE)
+			kept += (uint64_t) nurture_merkle_append_nodes(&hasher, &range,
+														   &leaves[n],
+														   &nodes[kept]);
+	}
+}
+
 /* Spans at sizes no test can build: they still cover each leaf once. */
 static void
 test_huge(void)
@@ -483,6 +625,7 @@ main(void)
 	test_sizes(leaves);
 	test_inclusion(leaves);
 	test_consistency(leaves);
+	test_nodes(leaves);
 	test_huge();
 	printf("merkle: %d passed, %d failed\n", passed, failed);
 	return failed == 0 ? 0 : 1;
