@@ -235,51 +235,62 @@ compare_zones(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Makes the zones of each country; those the server does not know are left out. */
+/* Reads the names of the zones of each country. */
 static void
 load_countries(ContactPolicy *policy, Snapshot snapshot)
 {
 	CountryZones *country = NULL;
-	int64		now = nurture_unix_seconds(GetCurrentTimestamp());
 
 	(void) nurture_execute_snapshot(&read_zones, NULL, NULL, snapshot);
 	policy->countries = palloc0(sizeof(CountryZones) * Max(SPI_processed, 1));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *code = nurture_cell_text(i, 1);
-		pg_tz	   *tz = nurture_zone_named(nurture_cell_text(i, 2));
 
-		if (tz == NULL)
-			continue;
 		if (country == NULL || strcmp(country->country, code) != 0)
 		{
 			country = &policy->countries[policy->ncountries++];
 			country->country = pstrdup(code);
-			country->zones = palloc(sizeof(Zone));
+			country->names = palloc(sizeof(char *));
 		}
 		else
-			country->zones = repalloc(country->zones, sizeof(Zone) * (country->n + 1));
-		nurture_zone_set(&country->zones[country->n++], tz);
+			country->names = repalloc(country->names,
+									  sizeof(char *) * (country->nnames + 1));
+		country->names[country->nnames++] = pstrdup(nurture_cell_text(i, 2));
 	}
-	for (int i = 0; i < policy->ncountries; i++)
-	{
-		country = &policy->countries[i];
-		/* clocks that show the same stand together: one is asked for all */
-		for (int j = 0; j < country->n; j++)
-		{
-			WallClock	clock = nurture_zone_clock(&country->zones[j]);
-			int64		until;
+}
 
-			(void) clock.offset(clock.ctx, now, &until);
-		}
-		qsort(country->zones, country->n, sizeof(Zone), compare_zones);
-		country->clocks = palloc(sizeof(WallClock) * country->n);
-		for (int j = 0; j < country->n; j++)
-			country->clocks[j] = nurture_zone_clock(&country->zones[j]);
-		country->text = country->n == 1 ?
-			pstrdup(pg_get_timezone_name(country->zones[0].tz)) :
-			psprintf("%d zones of %s", country->n, country->country);
+/* Makes the zones of a country; those the server does not know are left out. */
+static void
+open_zones(const ContactPolicy *policy, CountryZones *country)
+{
+	MemoryContext old = MemoryContextSwitchTo(policy->context);
+	int64		now = nurture_unix_seconds(GetCurrentTimestamp());
+
+	country->n = 0;
+	country->zones = palloc(sizeof(Zone) * country->nnames);
+	for (int i = 0; i < country->nnames; i++)
+	{
+		pg_tz	   *tz = nurture_zone_named(country->names[i]);
+		WallClock	clock;
+		int64		until;
+
+		if (tz == NULL)
+			continue;
+		nurture_zone_set(&country->zones[country->n], tz);
+		clock = nurture_zone_clock(&country->zones[country->n++]);
+		(void) clock.offset(clock.ctx, now, &until);
 	}
+	/* clocks that show the same stand together: one is asked for all */
+	qsort(country->zones, country->n, sizeof(Zone), compare_zones);
+	country->clocks = palloc(sizeof(WallClock) * country->nnames);
+	for (int i = 0; i < country->n; i++)
+		country->clocks[i] = nurture_zone_clock(&country->zones[i]);
+	country->text = country->n == 0 ? "no zone known" :
+		country->n == 1 ?
+		pstrdup(pg_get_timezone_name(country->zones[0].tz)) :
+		psprintf("%d zones of %s", country->n, country->country);
+	MemoryContextSwitchTo(old);
 }
 
 /* Reads all of contact policy into the current memory context. */
@@ -288,6 +299,7 @@ nurture_contact_policy_load(Snapshot snapshot)
 {
 	ContactPolicy *policy = palloc0(sizeof(ContactPolicy));
 
+	policy->context = CurrentMemoryContext;
 	policy->horizon = DEFAULT_HORIZON;
 	(void) nurture_execute_snapshot(&read_policy, NULL, NULL, snapshot);
 	if (SPI_processed > 0)
@@ -336,9 +348,13 @@ nurture_lead_clocks(const ContactPolicy *policy, const char *time_zone,
 
 		if (order == 0)
 		{
-			where->n = policy->countries[middle].n;
-			where->clocks = policy->countries[middle].clocks;
-			where->text = policy->countries[middle].text;
+			CountryZones *found = &policy->countries[middle];
+
+			if (found->text == NULL)
+				open_zones(policy, found);
+			where->n = found->n;
+			where->clocks = found->clocks;
+			where->text = found->text;
 			return;
 		}
 		if (order < 0)

@@ -56,18 +56,24 @@ typedef struct HoldoutRow
 	TimestampTz until;			/* not included; DT_NOEND = ever */
 } HoldoutRow;
 
-/* The zones of a country that the server knows. */
+/*
+ * The zones of a country that the server knows.  A zone is read from files: all
+ * there are take a tenth of a second, so a country's are when it is asked for.
+ */
 typedef struct CountryZones
 {
 	const char *country;
-	int			n;
+	int			nnames;
+	const char **names;
+	int			n;				/* those below; when text is set */
 	Zone	   *zones;
 	WallClock  *clocks;
-	const char *text;			/* "7 zones of RU" */
+	const char *text;			/* "7 zones of RU"; NULL = not asked for yet */
 } CountryZones;
 
 struct ContactPolicy
 {
+	MemoryContext context;		/* that it lives in */
 	Zone		company_zone;
 	WallClock	company_clock;
 	int64		horizon;		/* microseconds */
