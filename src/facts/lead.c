@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
@@ -61,6 +62,17 @@ nurture_lead_hidden(int64 lead_id)
 	}
 	nurture_spi_finish(level);
 	return hidden;
+}
+
+/* Raises when row-level security hides a lead that is there. */
+void
+nurture_lead_require_seen(int64 lead_id)
+{
+	if (nurture_lead_hidden(lead_id))
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
+				 errmsg("there is no lead " INT64_FORMAT, lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 }
 
 /* Ends a function that answers with the lead of the last result. */

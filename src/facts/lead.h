@@ -17,6 +17,12 @@ extern bool nurture_lead_exists(int64 lead_id);
 extern bool nurture_lead_hidden(int64 lead_id);
 
 /*
+ * Raises NU004 when a lead is hidden, in the words for one that is not there:
+ * for functions that write as the owner about the lead they are given.
+ */
+extern void nurture_lead_require_seen(int64 lead_id);
+
+/*
  * Ends a function that answers with the lead in the one row of the last
  * result: NULL when there is none, or more than one.
  */

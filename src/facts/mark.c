@@ -428,6 +428,7 @@ nurture_label(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a label cannot end before it begins"),
 				 errhint("nurture_unlabel takes a label off.")));
+	nurture_lead_require_seen(PG_GETARG_INT64(0));
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = PG_GETARG_DATUM(1);
 	values[2] = text_argument(fcinfo, 2, &nulls[2]);

@@ -124,6 +124,7 @@ insert_event_at(const Datum *given, const char *given_nulls, TimestampTz now,
 	Datum		hash = PointerGetDatum(confirmed_for);
 	bool		null;
 
+	nurture_lead_require_seen(DatumGetInt64(given[0]));
 	memcpy(values, given, sizeof(Datum) * CONSENT_ARGS);
 	memcpy(nulls, given_nulls, CONSENT_ARGS);
 	if (nulls[CONSENT_OCCURRED_AT] == 'n')

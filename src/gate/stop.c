@@ -13,6 +13,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/lead.h"
 #include "gate/stop.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -655,6 +656,7 @@ nurture_pause(PG_FUNCTION_ARGS)
 	int64		before = nurture_cancelled_messages;
 
 	check_right();
+	nurture_lead_require_seen(PG_GETARG_INT64(0));
 	if (until <= nurture_now_wall())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -675,6 +677,7 @@ nurture_resume(PG_FUNCTION_ARGS)
 	char	   *actor = check_arguments(fcinfo, "lead and reason of resuming");
 
 	check_right();
+	nurture_lead_require_seen(PG_GETARG_INT64(0));
 	PG_RETURN_INT32(lift(PG_GETARG_INT64(0), "resume", NO_ADDRESS,
 						 text_to_cstring(PG_GETARG_TEXT_PP(1)), actor));
 }

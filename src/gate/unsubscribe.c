@@ -179,11 +179,7 @@ nurture_unsubscribe_token(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to issue tokens of unsubscription"),
 				 errhint("A token lets its holder withdraw consent; it takes the right to INSERT into nurture.consent_event.")));
-	if (nurture_lead_hidden(lead_id))
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
-				 errmsg("there is no lead " INT64_FORMAT, lead_id),
-				 errhint("Or you may not see it; nurture.lead lists those you may.")));
+	nurture_lead_require_seen(lead_id);
 	PG_RETURN_TEXT_P(cstring_to_text(nurture_gate_unsubscribe_token(lead_id,
 																	PG_ARGISNULL(5) ? 0 : PG_GETARG_INT64(5),
 																	words[0], words[1], words[2], words[3])));

@@ -23,17 +23,6 @@
 
 NURTURE_FUNCTION(nurture_selfcheck);
 
-/*
- * A query that returns a row for each finding: its detail and the statement
- * that repairs it, or NULL.
- */
-typedef struct Selfcheck
-{
-	const char *finding;
-	const char *severity;
-	const char *query;
-} Selfcheck;
-
 /* Traces of rows that came around the event triggers are looked for so far back. */
 #define TRACES "'35 days'::interval"
 
@@ -284,6 +273,8 @@ nurture_selfcheck(PG_FUNCTION_ARGS)
 	nurture_selfcheck_schema(&sink);
 	for (int i = 0; i < lengthof(selfchecks); i++)
 		run_check(&sink, &selfchecks[i]);
+	for (const Selfcheck *check = nurture_selfcheck_catalog; check->finding; check++)
+		run_check(&sink, check);
 	check_sequences(&sink);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);

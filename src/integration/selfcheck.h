@@ -16,6 +16,20 @@ typedef struct SelfcheckSink
 } SelfcheckSink;
 
 /*
+ * A query that returns a row for each finding: its detail and the statement
+ * that repairs it, or NULL.
+ */
+typedef struct Selfcheck
+{
+	const char *finding;
+	const char *severity;
+	const char *query;
+} Selfcheck;
+
+/* selfcheck_catalog.c: ends with finding NULL */
+extern const Selfcheck nurture_selfcheck_catalog[];
+
+/*
  * Puts a finding; statement repairs it, NULL when nothing we may do does.
  * Connected to SPI as the owner.
  */

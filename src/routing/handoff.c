@@ -16,6 +16,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/lead.h"
 #include "facts/subject.h"
 #include "gate/gate.h"
 #include "lib/stringinfo.h"
@@ -467,6 +468,7 @@ run_call(int64 lead_id, int64 handoff_id, HandoffCall call, const char *word,
 	int			level;
 
 	nurture_routing_right("handoff");
+	nurture_lead_require_seen(lead_id);
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
 	lock(lead_id, handoff_id, &handoff);
@@ -607,10 +609,12 @@ nurture_fulfil(PG_FUNCTION_ARGS)
 	OwnerSwitch save;
 	Datum		values[6];
 	char		nulls[7] = "      ";
+	bool		hidden;
 	int			level;
 
 	check_arguments(fcinfo, 3, "nurture_fulfil");
 	nurture_routing_right("request");
+	hidden = nurture_lead_hidden(PG_GETARG_INT64(0));
 	actor = nurture_actor(text_argument(fcinfo, 4));
 	state = text_argument(fcinfo, 2);
 	if (strcmp(state, "fulfilled") != 0 && strcmp(state, "declined") != 0)
@@ -627,8 +631,9 @@ nurture_fulfil(PG_FUNCTION_ARGS)
 	values[5] = text_or_null(reason, &nulls[5]);
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
-	nurture_execute_latest(&close_request, values, nulls, true);
-	written = SPI_processed > 0;
+	if (!hidden)
+		nurture_execute_latest(&close_request, values, nulls, true);
+	written = !hidden && SPI_processed > 0;
 	if (written)
 	{
 		entry.inputs = nurture_cell_text(0, 1);
@@ -645,8 +650,9 @@ nurture_fulfil(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		nurture_execute_latest(&find_request, values, NULL, false);
-		was = SPI_processed > 0 ? nurture_cell_text(0, 1) : NULL;
+		if (!hidden)
+			nurture_execute_latest(&find_request, values, NULL, false);
+		was = !hidden && SPI_processed > 0 ? nurture_cell_text(0, 1) : NULL;
 		if (was == NULL)
 			ereport(ERROR,
 					(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),

@@ -157,6 +157,8 @@ CREATE ROLE writer LOGIN;
 GRANT USAGE ON SCHEMA nurture, nurture_part TO writer;
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA nurture TO writer;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA nurture TO writer;
+-- while policies restrict somebody, the server refuses row_security = off by itself
+SELECT nurture_revoke_access('pg_signal_backend', 'sales');
 SQL
 is( $other->safe_psql('owned', <<SQL, extra_params => [ '-U', 'writer' ]), "\nrefused",
 SELECT set_config('search_path', '', false);

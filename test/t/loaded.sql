@@ -172,3 +172,7 @@ UPDATE nurture.contact_policy SET company_zone = 'Europe/Berlin';
 SELECT nurture_audit_seal();
 UPDATE nurture.frequency_cap SET n = n WHERE cap = 'none';
 UPDATE nurture.signal SET title = title || ' (tested)' WHERE signal = 'page_viewed';
+
+-- rights, to roles that every cluster has
+SELECT nurture_grant_access('pg_monitor', 'analyst', 'test data'), nurture_grant_access('pg_signal_backend', 'sales', 'test data');
+INSERT INTO nurture.access_owner (role_name, lead_owner, reason) VALUES ('pg_signal_backend', 'Region North', 'test data');
