@@ -350,6 +350,9 @@ extern bool nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead);
 extern void nurture_gate_lock(int64 lead_id);
 extern int64 nurture_gate_survivor(int64 lead_id);
 
+/* gate_known.c */
+extern void nurture_gate_known(const int64 *leads, int n);
+
 /* state.c */
 extern void nurture_gate_read(GateLead *lead, const GateRules *rules,
 							  bool bump, TimestampTz now);

@@ -95,8 +95,8 @@ KEPT_PLAN("INSERT INTO nurture.gate (lead_id, merged_into, erased)"
 
 static KeptPlan make_gates =
 KEPT_PLAN("INSERT INTO nurture.gate (lead_id)"
-		  " SELECT pg_catalog.unnest($1) ON CONFLICT DO NOTHING",
-		  INT8ARRAYOID);
+		  " SELECT pg_catalog.unnest($1) ON CONFLICT DO NOTHING"
+		  " RETURNING lead_id", INT8ARRAYOID);
 
 static KeptPlan update_facts =
 KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) 1,"
@@ -313,6 +313,44 @@ nurture_gate_survivor(int64 lead_id)
 	return null ? 0 : DatumGetInt64(value);
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Treats those of new leads whose gate rows were there before they came. */
+static void
+meet_again(const Datum *ids, int n)
+{
+	int			nmade = (int) SPI_processed;
+	int64	   *made = palloc(sizeof(int64) * Max(nmade, 1));
+	int64	   *known = palloc(sizeof(int64) * n);
+	int			nknown = 0;
+
+	for (int i = 0; i < nmade; i++)
+	{
+		bool		null;
+
+		made[i] = DatumGetInt64(nurture_cell(i, 1, &null));
+	}
+	qsort(made, nmade, sizeof(int64), compare_ids);
+	for (int i = 0; i < n; i++)
+	{
+		int64		id = DatumGetInt64(ids[i]);
+
+		if (bsearch(&id, made, nmade, sizeof(int64), compare_ids) == NULL)
+			known[nknown++] = id;
+	}
+	qsort(known, nknown, sizeof(int64), compare_ids);
+	nurture_gate_known(known, nknown);
+	pfree(made);
+	pfree(known);
+}
+
 static void
 make_batch(Datum *ids, int n)
 {
@@ -323,6 +361,8 @@ make_batch(Datum *ids, int n)
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, 8, true,
 												TYPALIGN_DOUBLE));
 	(void) nurture_execute(&make_gates, values, NULL, false);
+	if (SPI_processed < n)
+		meet_again(ids, n);
 	pfree(DatumGetPointer(values[0]));
 }
 
@@ -474,15 +514,6 @@ cancel_suppressed(const ChangedLead *changed)
 		if (ask.nsuppressions > 0)
 			(void) nurture_gate_cancel(&scope);
 	}
-}
-
-static int
-compare_ids(const void *a, const void *b)
-{
-	int64		x = *(const int64 *) a;
-	int64		y = *(const int64 *) b;
-
-	return x < y ? -1 : x > y;
 }
 
 /*
