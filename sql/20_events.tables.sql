@@ -80,7 +80,7 @@ CREATE INDEX event_quarantine_waiting ON nurture.event_quarantine (waits_for, qu
 COMMENT ON TABLE nurture.event_quarantine IS 'Events that could not be stored, as they came; correct the payload and call nurture_replay. Unidentified ones are stored by themselves when their identity appears.';
 COMMENT ON COLUMN nurture.event_quarantine.quarantine_id IS 'Number.';
 COMMENT ON COLUMN nurture.event_quarantine.payload IS 'The event as it came.';
-COMMENT ON COLUMN nurture.event_quarantine.reason IS 'Code: unidentified, unknown_lead, unknown_account, unknown_event_type, future, bad_value, refused (by a constraint or trigger of the table).';
+COMMENT ON COLUMN nurture.event_quarantine.reason IS 'Code: unidentified, unknown_lead, erased (the payload is cut down to what came and when), unknown_account, unknown_event_type, future, bad_value, refused (by a constraint or trigger of the table).';
 COMMENT ON COLUMN nurture.event_quarantine.detail IS 'What is wrong, in words.';
 COMMENT ON COLUMN nurture.event_quarantine.waits_for IS 'Key of the identity an unidentified event waits for, as kind:value; account:<external_ref> for an organisation.';
 COMMENT ON COLUMN nurture.event_quarantine.received_at IS 'When it came.';
@@ -164,7 +164,7 @@ COMMENT ON COLUMN nurture.activity.lead_seen IS 'The lead was there when this wa
 CREATE TRIGGER nurture_lead_unseen BEFORE DELETE ON nurture.lead
     FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_lead_unseen();
 CREATE TRIGGER nurture_lead_unseen_update BEFORE UPDATE ON nurture.lead
-    FOR EACH ROW WHEN (OLD.lead_id <> NEW.lead_id OR OLD.merged_into IS DISTINCT FROM NEW.merged_into)
+    FOR EACH ROW WHEN (OLD.lead_id <> NEW.lead_id OR OLD.merged_into IS DISTINCT FROM NEW.merged_into OR OLD.erased_at IS DISTINCT FROM NEW.erased_at)
     EXECUTE FUNCTION @extschema@.nurture_lead_unseen();
 ALTER TABLE nurture.lead
     ENABLE ALWAYS TRIGGER nurture_lead_unseen,

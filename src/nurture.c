@@ -18,6 +18,7 @@
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "gate/gate.h"
+#include "privacy/privacy.h"
 #include "routing/routing.h"
 #include "scoring/account.h"
 #include "scoring/activity.h"
@@ -60,4 +61,5 @@ _PG_init(void)
 	nurture_sensitive_init();
 	nurture_roll_init();
 	nurture_score_sweep_init();
+	nurture_privacy_init();
 }

@@ -13,6 +13,7 @@
 #include "audit/guard.h"
 #include "audit/incarnation.h"
 #include "audit/leaf.h"
+#include "audit/screen.h"
 #include "audit/store.h"
 #include "base/author.h"
 #include "base/clock.h"
@@ -374,7 +375,10 @@ fill_batch(AuditStore *store, Tuplestorestate *batch,
 		set_text(AUDIT_APP_USER,
 				 entry->actor ? entry->actor : nurture_app_user,
 				 values, nulls);
-		set_text(AUDIT_REASON, entry->reason, values, nulls);
+		set_text(AUDIT_REASON,
+				 nurture_audit_screen(entry->reason,
+									  entry->has_lead ? &entry->lead_id : NULL),
+				 values, nulls);
 		nurture_audit_leaf(&hasher, values, nulls, &leaf);
 		values[AUDIT_LEAF] = PointerGetDatum(make_bytea(leaf.byte,
 														NURTURE_HASH_LEN));

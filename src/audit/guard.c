@@ -7,12 +7,15 @@
  */
 #include "base/compat.h"
 
+#include "access/htup_details.h"
 #include "audit/audit.h"
 #include "audit/guard.h"
 #include "audit/incarnation.h"
 #include "base/errors.h"
 #include "base/trigger.h"
+#include "executor/spi.h"
 #include "replication/logicalworker.h"
+#include "utils/datum.h"
 #include "utils/rel.h"
 
 NURTURE_FUNCTION(nurture_append_only);
@@ -37,6 +40,36 @@ nurture_guard_close(bool before)
 }
 
 /*
+ * Tells whether an UPDATE does nothing but take the lead out of an entry: the
+ * one column that no leaf covers.
+ */
+static bool
+only_forgets(TriggerData *data)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	int			lead_ref = SPI_fnumber(desc, "lead_ref");
+
+	if (!TRIGGER_FIRED_BY_UPDATE(data->tg_event) || lead_ref <= 0)
+		return false;
+	for (int i = 1; i <= desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i - 1);
+		bool		old_null;
+		bool		new_null;
+		Datum		old = heap_getattr(data->tg_trigtuple, i, desc, &old_null);
+		Datum		new = heap_getattr(data->tg_newtuple, i, desc, &new_null);
+
+		if (att->attisdropped)
+			continue;
+		if (i == lead_ref ? !new_null :
+			old_null != new_null ||
+			(!old_null && !datum_image_eq(old, new, att->attbyval, att->attlen)))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Trigger: refuses UPDATE, DELETE and TRUNCATE; where it is put on INSERT,
  * rows that the audit room does not write itself.  Rows that a logical apply
  * worker or a restore brings stay as they came.
@@ -51,7 +84,7 @@ nurture_append_only(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
 			data->tg_newtuple : data->tg_trigtuple;
-	if (IsLogicalWorker())
+	if (IsLogicalWorker() || (nurture_erasing() && only_forgets(data)))
 		return PointerGetDatum(row);
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 	{

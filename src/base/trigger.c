@@ -105,6 +105,33 @@ nurture_deriving(void)
 	return !IsLogicalWorker() && !nurture_restoring();
 }
 
+/* an erasure of ours is writing */
+static bool erasing = false;
+
+/* Lets an erasure past the guards; returns what was so before. */
+bool
+nurture_erasing_open(void)
+{
+	bool		before = erasing;
+
+	erasing = true;
+	return before;
+}
+
+/* Puts back what nurture_erasing_open returned, also after an error. */
+void
+nurture_erasing_close(bool before)
+{
+	erasing = before;
+}
+
+/* Tells whether an erasure is writing. */
+bool
+nurture_erasing(void)
+{
+	return erasing;
+}
+
 /*
  * Announces a change of a configuration table to every backend's rule caches.
  * Attached twice to each such table: per statement, and per row ENABLE ALWAYS,

@@ -15,4 +15,13 @@ extern void nurture_trigger_after_statement(TriggerData *data, const char *name)
 extern bool nurture_restoring(void);
 extern bool nurture_deriving(void);
 
+/*
+ * Between these two the guards let the statement of an erasure through: what
+ * may otherwise never be changed loses what it says about a person.  The
+ * second takes what the first returned, and belongs into PG_FINALLY.
+ */
+extern bool nurture_erasing_open(void);
+extern void nurture_erasing_close(bool before);
+extern bool nurture_erasing(void);
+
 #endif							/* NURTURE_TRIGGER_H */

@@ -17,6 +17,9 @@ NURTURE_FUNCTION(nurture_lead_id);
 static KeptPlan lead_by_id = KEPT_PLAN(
 									   "SELECT true FROM nurture.lead WHERE lead_id = $1", INT8OID);
 
+static KeptPlan lead_living = KEPT_PLAN(
+										"SELECT true FROM nurture.lead WHERE lead_id = $1 AND erased_at IS NULL", INT8OID);
+
 static KeptPlan lead_seen = KEPT_PLAN(
 									  "SELECT true FROM nurture.lead WHERE lead_id = $1", INT8OID);
 
@@ -36,6 +39,16 @@ nurture_lead_exists(int64 lead_id)
 	Datum		parameter = Int64GetDatum(lead_id);
 
 	(void) nurture_execute_latest(&lead_by_id, &parameter, NULL, false);
+	return SPI_processed > 0;
+}
+
+/* Tells whether there is such a lead, which was not erased. */
+bool
+nurture_lead_living(int64 lead_id)
+{
+	Datum		parameter = Int64GetDatum(lead_id);
+
+	(void) nurture_execute_latest(&lead_living, &parameter, NULL, false);
 	return SPI_processed > 0;
 }
 

@@ -10,6 +10,9 @@
 /* Tells whether there is such a lead; connected to SPI, as the owner. */
 extern bool nurture_lead_exists(int64 lead_id);
 
+/* The same of one that was not erased. */
+extern bool nurture_lead_living(int64 lead_id);
+
 /*
  * Tells whether row-level security on nurture.lead hides a lead that is there
  * from the caller: for functions that read other tables of a lead.

@@ -561,7 +561,7 @@ nurture_merge_guard(PG_FUNCTION_ARGS)
 	bool		isnull;
 	int			level;
 
-	if (!nurture_deriving() || (TRIGGER_FIRED_FOR_ROW(data->tg_event) && writing > 0))
+	if (!nurture_deriving() || (TRIGGER_FIRED_FOR_ROW(data->tg_event) && (writing > 0 || nurture_erasing())))
 		return PointerGetDatum(result);
 	if (TRIGGER_FIRED_FOR_STATEMENT(data->tg_event))
 	{

@@ -239,7 +239,7 @@ tell_event(const Ack *ack, const AckMessage *message)
 	char		nulls[9] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' '};
 
 	/* without the lead there is nobody whose event it could be */
-	if (event == NULL || !nurture_lead_exists(ack->lead_id))
+	if (event == NULL || !nurture_lead_living(ack->lead_id))
 		return;
 	values[0] = Int64GetDatum(ack->lead_id);
 	values[1] = CStringGetTextDatum(event);
@@ -498,6 +498,9 @@ nurture_ack(PG_FUNCTION_ARGS)
 	if (before.requested_at != DT_NOEND)
 		ack.at = Max(ack.at, before.requested_at);
 	tell_event(&ack, &before);
+	/* by which the provider would find the person again */
+	if (ack.provider_id != NULL && !nurture_lead_living(ack.lead_id))
+		ack.provider_id = NULL;
 	if (ack.outcome->rank > 0 && is_over(before.status) &&
 		nurture_lead_exists(ack.lead_id))
 	{

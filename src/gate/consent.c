@@ -269,6 +269,30 @@ collect_events(TriggerData *data, int *count)
 	return events;
 }
 
+/*
+ * Updates the gate row of the lead of some events.  What would permit is
+ * nobody's once the lead was erased; a denial is taken all the same.
+ */
+static void
+lock_lead(const NewEvent *events, int n)
+{
+	GateLead	lead;
+
+	if (!nurture_gate_update(events->lead_id, 1, &lead))
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
+				 errmsg("there is no lead " INT64_FORMAT, events->lead_id),
+				 errhint("Or you may not see it; nurture.lead lists those you may.")));
+	for (int i = 0; lead.erased && i < n && events[i].lead_id == events->lead_id; i++)
+	{
+		if (events[i].kind == CONSENT_REQUESTED || nurture_consent_permits(events[i].kind))
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_BAD_STATE),
+					 errmsg("lead " INT64_FORMAT " was erased and can consent to nothing", events->lead_id),
+					 errhint("Insert the person as a new lead; an address that was suppressed stays so until nurture_unsuppress.")));
+	}
+}
+
 /* Returns the bits of nurture.gate.denied that a denied scope sets. */
 static int32
 denied_bits(const ConsentScope *scope)
@@ -627,7 +651,7 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 		if (i > 0 && events[i].lead_id == events[i - 1].lead_id)
 			continue;
 		begin[nleads++] = i;
-		nurture_gate_lock(events[i].lead_id);
+		lock_lead(&events[i], n - i);
 	}
 	begin[nleads] = n;
 	scopes = palloc(sizeof(ConsentScope *) * Max(nleads, 1));

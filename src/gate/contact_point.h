@@ -72,4 +72,13 @@ typedef struct ContactBlock
  */
 extern void nurture_suppress_contact(const ContactBlock *block);
 
+/* For erase.c: the leads that have an address, ascending; how many. */
+extern int	nurture_suppress_holders(const char *address, int64 **ids);
+
+/*
+ * For erase.c: what was suppressed for a lead, or for its address as far as
+ * this lead was concerned, becomes a suppression of the contact point.
+ */
+extern bool nurture_suppress_keep(int64 lead_id, const char *address);
+
 #endif							/* NURTURE_CONTACT_POINT_H */

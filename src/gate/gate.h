@@ -200,4 +200,14 @@ extern void nurture_gate_unmerged(int64 survivor, int64 absorbed,
 								  int64 merge_id, const char *changed,
 								  const char *reason, const char *actor);
 
+/*
+ * For nurture_erase.  lock updates the gate rows of leads, ascending and
+ * without repeats, and before them takes the locks of their addresses, as
+ * whoever suppresses one does.  keep_denials then suppresses, by their keyed
+ * hashes, the addresses that the leads did not want to be written to; with
+ * all, every one.  Returns how many.  Connected to SPI, as the owner.
+ */
+extern void nurture_gate_erase_lock(const int64 *leads, int n);
+extern int	nurture_gate_keep_denials(const int64 *leads, int n, bool all);
+
 #endif							/* NURTURE_GATE_H */

@@ -80,7 +80,7 @@ nurture_message_guard(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		row = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple :
 			data->tg_trigtuple;
-	if (writing > 0 || !nurture_deriving())
+	if (writing > 0 || nurture_erasing() || !nurture_deriving())
 		return PointerGetDatum(row);
 	ereport(ERROR,
 			(errcode(NURTURE_ERRCODE_APPEND_ONLY),

@@ -363,9 +363,9 @@ nurture_suppress_contact(const ContactBlock *block)
 	put_block(&key, &words);
 }
 
-/* Suppresses for the survivor of a merge what is for the merged lead. */
-static void
-inherit(const char *scope, const char *value, const char *same)
+/* Suppresses something as something else is; tells whether that is. */
+static bool
+inherit(const char *scope, const char *value, const char *as, const char *same)
 {
 	SuppressedKey key;
 	SuppressionWords words = {.outcome = "suppressed"};
@@ -378,14 +378,15 @@ inherit(const char *scope, const char *value, const char *same)
 	values[2] = TimestampTzGetDatum(nurture_now_wall());
 	(void) nurture_execute_latest(&find_block, values, NULL, false);
 	if (SPI_processed == 0)
-		return;
+		return false;
 	words.reason = nurture_cell_text(0, 1);
 	words.until = DatumGetTimestampTz(nurture_cell(0, 2, &null));
 	words.source = nurture_cell_text(0, 3);
 	if (words.source == NULL)
 		words.source = "merge";
-	read_key(scope, same, &key);
+	read_key(as, same, &key);
 	put_block(&key, &words);
+	return true;
 }
 
 /* Suppresses the survivor of a merge as the merged lead is. */
@@ -395,8 +396,8 @@ nurture_suppress_inherit(int64 lead_id, int64 survivor)
 	Datum		value = Int64GetDatum(lead_id);
 	char	   *texts[3];
 
-	inherit("lead", psprintf(INT64_FORMAT, lead_id),
-			psprintf(INT64_FORMAT, survivor));
+	(void) inherit("lead", psprintf(INT64_FORMAT, lead_id),
+				   "lead", psprintf(INT64_FORMAT, survivor));
 	(void) nurture_execute_latest(&find_contact, &value, NULL, false);
 	if (SPI_processed == 0)
 		return;
@@ -408,10 +409,41 @@ nurture_suppress_inherit(int64 lead_id, int64 survivor)
 
 		nurture_contact_read(kind, texts[0], texts[1], texts[2], &point);
 		if (point.address != NULL && point.fault == NULL)
-			inherit("lead_address",
-					psprintf(INT64_FORMAT ":%s", lead_id, point.address),
-					psprintf(INT64_FORMAT ":%s", survivor, point.address));
+			(void) inherit("lead_address",
+						   psprintf(INT64_FORMAT ":%s", lead_id, point.address),
+						   "lead_address",
+						   psprintf(INT64_FORMAT ":%s", survivor, point.address));
 	}
+}
+
+/* Lists the leads that have an address. */
+int
+nurture_suppress_holders(const char *address, int64 **ids)
+{
+	SuppressedKey key;
+	int			n;
+
+	read_key("contact_point", address, &key);
+	(void) nurture_execute_latest(key.find, &key.find_by, NULL, false);
+	n = (int) SPI_processed;
+	*ids = palloc(sizeof(int64) * Max(n, 1));
+	for (int row = 0; row < n; row++)
+	{
+		bool		null;
+
+		(*ids)[row] = DatumGetInt64(nurture_cell(row, 1, &null));
+	}
+	return n;
+}
+
+/* Keeps what binds an address of a lead that is erased. */
+bool
+nurture_suppress_keep(int64 lead_id, const char *address)
+{
+	bool		kept = inherit("lead", psprintf(INT64_FORMAT, lead_id), "contact_point", address);
+
+	return inherit("lead_address", psprintf(INT64_FORMAT ":%s", lead_id, address),
+				   "contact_point", address) || kept;
 }
 
 static char *

@@ -65,6 +65,20 @@ copy_triggers(const char *default_name, const char *name)
 		nurture_execute_text(commands);
 }
 
+/* Leaves out of a partition's statistics what its table leaves out. */
+static void
+copy_statistics(const char *table, const char *name)
+{
+	char	   *columns;
+
+	nurture_execute_text(psprintf("SELECT string_agg(format('ALTER %%I SET STATISTICS 0', attname), ', ' ORDER BY attnum)"
+								  " FROM pg_catalog.pg_attribute WHERE attrelid = 'nurture.%s'::regclass"
+								  " AND attnum > 0 AND NOT attisdropped AND attstattarget = 0", table));
+	columns = nurture_cell_text(0, 1);
+	if (columns != NULL)
+		nurture_execute_text(psprintf("ALTER TABLE nurture_part.%s %s", name, columns));
+}
+
 /* Makes the partition of one month, unless it is there; false when not. */
 static bool
 make_partition(int which, int year, int month)
@@ -101,6 +115,7 @@ make_partition(int which, int year, int month)
 								  name, table, name, of_month));
 	nurture_execute_text(psprintf("COMMENT ON TABLE nurture_part.%s IS 'nurture.%s from %s until before %s.'",
 								  name, table, from, to));
+	copy_statistics(table, name);
 	if (has_default && partitioned[which].movable)
 	{
 		char	   *columns = column_list(nurture_table_oid(table, false));

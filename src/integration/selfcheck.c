@@ -134,6 +134,17 @@ static const Selfcheck selfchecks[] = {
 		" JOIN nurture.lead l ON l.lead_id = e.lead_id AND l.merged_into IS NULL"
 		" LEFT JOIN nurture.activity a ON a.lead_id = e.lead_id"
 	" WHERE a.last_event_at IS NULL OR a.last_event_at < e.last ORDER BY e.lead_id LIMIT 100"},
+	{"erasure_misses", "error",
+		"SELECT format('nurture.%I may tell of leads, but no erasure knows it', c.relname), NULL"
+		" FROM pg_class c WHERE c.relnamespace = 'nurture'::regnamespace AND c.relkind IN ('r', 'p')"
+		" AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+		"  AND (a.attname = 'lead_id' OR a.atttypid = 'jsonb'::regtype))"
+		" AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = c.oid AND p.proname = 'nurture_invalidate')"
+		" AND NOT EXISTS (SELECT FROM @extschema@.nurture_erase_map() m WHERE m.table_name = c.relname)"
+		" UNION ALL SELECT format('column %I of nurture.%I may tell of leads, but no erasure knows it', a.attname, m.table_name), NULL"
+		" FROM @extschema@.nurture_erase_map() m JOIN pg_class c ON c.relnamespace = 'nurture'::regnamespace AND c.relname = m.table_name"
+		" JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+	" WHERE m.act = 'clear' AND NOT a.attname = ANY (m.cleared || m.kept)"},
 	{"event_unclaimed", "error",
 		"SELECT format('%s events with a source_key are not in nurture.event_key: they came around the trigger, or are there twice', count(*)), NULL"
 		" FROM nurture.event e WHERE e.recorded_at > now() - " TRACES

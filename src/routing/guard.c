@@ -48,7 +48,7 @@ nurture_handoff_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_handoff_guard");
 
-	if (open_depth == 0 && nurture_deriving())
+	if (open_depth == 0 && !nurture_erasing() && nurture_deriving())
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_APPEND_ONLY),
 				 errmsg("hand-offs are changed by functions only"),

@@ -1,7 +1,6 @@
 /*
  * publish.c
- *	  Versions of routes: drafted, published, retired; and what is erased of a
- *	  person.
+ *	  Versions of routes: drafted, published, retired.
  */
 #include "base/compat.h"
 
@@ -45,13 +44,6 @@ KEPT_PLAN("UPDATE nurture.route_version v SET status = 'published', published_at
 		  " v.attempts_max, v.required_fields, v.hold_until)::text, 'UTF8'))"
 		  " WHERE v.route = $1 AND v.version = $2 RETURNING pg_catalog.encode(v.content_hash, 'hex')",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
-static KeptPlan erase_handoffs =
-KEPT_PLAN("UPDATE nurture.handoff SET package = '{}' WHERE lead_id = $1", INT8OID);
-static KeptPlan erase_notes =
-KEPT_PLAN("WITH a AS (UPDATE nurture.attempt SET note = NULL WHERE lead_id = $1),"
-		  " c AS (UPDATE nurture.handoff_cause SET reason = NULL WHERE lead_id = $1),"
-		  " r AS (UPDATE nurture.request SET reason = NULL WHERE lead_id = $1)"
-		  " UPDATE nurture.disqualification SET note = NULL WHERE lead_id = $1", INT8OID);
 
 /* Runs a statement that writes versions past their guard. */
 static void
@@ -191,23 +183,6 @@ nurture_route_publish(const char *route, int version, const char *reason,
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
 	return result;
-}
-
-/* Takes what tells about the person out of the lead's rows of this room. */
-void
-nurture_routing_erase(int64 lead_id)
-{
-	OwnerSwitch save;
-	Datum		values[1];
-	int			level;
-
-	nurture_owner_enter(&save);
-	level = nurture_spi_connect();
-	values[0] = Int64GetDatum(lead_id);
-	nurture_handoff_write(&erase_handoffs, values, NULL);
-	nurture_execute_latest(&erase_notes, values, NULL, true);
-	nurture_spi_finish(level);
-	nurture_owner_leave(&save);
 }
 
 /* Makes the caches known and registers the reactors; once per backend. */

@@ -55,9 +55,10 @@ extern char *nurture_route_publish(const char *route, int version,
 								   bool confirm);
 
 /*
- * Takes everything that tells about the person out of a lead's hand-offs,
- * tasks and requests; what happened and when stays.  For nurture_erase.
+ * Ends the open hand-offs, tasks and requests of a lead that is erased, and
+ * tells other systems.  The lead's gate row is ours; connected to SPI, as the
+ * owner.  For nurture_erase.
  */
-extern void nurture_routing_erase(int64 lead_id);
+extern void nurture_routing_erase(int64 lead_id, const char *actor);
 
 #endif							/* NURTURE_ROUTING_H */

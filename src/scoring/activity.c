@@ -46,7 +46,7 @@ uint64		nurture_merged_counted = 0;
 static KeptPlan upsert_many = KEPT_PLAN(
 										"INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at, lead_seen)"
 										" SELECT u.* FROM (SELECT lead_id, signals, topics, last_event_at,"
-										" (SELECT l.merged_into IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id) AS lead_seen"
+										" (SELECT l.merged_into IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id AND l.erased_at IS NULL) AS lead_seen"
 										" FROM unnest($1, $2, $3, $4) AS u(lead_id, signals, topics, last_event_at) OFFSET 0) AS u"
 										" WHERE u.lead_seen"
 										" ON CONFLICT (lead_id) DO UPDATE SET"
@@ -66,7 +66,7 @@ static KeptPlan upsert_many = KEPT_PLAN(
 static KeptPlan upsert_one = KEPT_PLAN(
 									   "INSERT INTO nurture.activity AS a (lead_id, signals, topics, last_event_at, lead_seen)"
 									   " SELECT $1, $2, $3, $4, true"
-									   " FROM nurture.lead l WHERE l.lead_id = $1 AND l.merged_into IS NULL"
+									   " FROM nurture.lead l WHERE l.lead_id = $1 AND l.merged_into IS NULL AND l.erased_at IS NULL"
 									   " ON CONFLICT (lead_id) DO UPDATE SET"
 									   " signals = @extschema@.nurture_tally_merge(a.signals, EXCLUDED.signals),"
 									   " topics = @extschema@.nurture_tally_merge(a.topics, EXCLUDED.topics),"
@@ -76,12 +76,12 @@ static KeptPlan upsert_one = KEPT_PLAN(
 									   INT8OID, InvalidOid, InvalidOid, TIMESTAMPTZOID);
 
 /*
- * The first of some leads that is not there; asked about rows that do not say
+ * The first of some leads that is not there, or was erased; asked about rows that do not say
  * that it was seen, once they are ours.
  */
 static KeptPlan find_gone = KEPT_PLAN(
 									  "SELECT u.lead_id FROM unnest($1) AS u(lead_id)"
-									  " WHERE NOT EXISTS (SELECT FROM nurture.lead l WHERE l.lead_id = u.lead_id)"
+									  " WHERE NOT EXISTS (SELECT FROM nurture.lead l WHERE l.lead_id = u.lead_id AND l.erased_at IS NULL)"
 									  " LIMIT 1", INT8ARRAYOID);
 static KeptPlan lock_rows = KEPT_PLAN(
 									  "SELECT lead_id, signals, topics, last_event_at"
@@ -261,8 +261,8 @@ enum
 };
 
 /*
- * Tells whether there is a lead; *unmerged whether it was not merged into
- * another.
+ * Tells whether there is a lead that was not erased; *unmerged whether it was
+ * not merged into another.
  */
 static bool
 see_lead(int64 lead_id, Snapshot snapshot, bool *unmerged)
@@ -275,9 +275,14 @@ see_lead(int64 lead_id, Snapshot snapshot, bool *unmerged)
 							ROW_READ, NULL, 0);
 	known = nurture_row_find(&leads, lead_id, snapshot);
 	if (known)
+	{
+		(void) slot_getattr(leads.found,
+							get_attnum(RelationGetRelid(leads.rel), "erased_at"),
+							&known);
 		(void) slot_getattr(leads.found,
 							get_attnum(RelationGetRelid(leads.rel), "merged_into"),
 							&isnull);
+	}
 	nurture_row_close(&leads);
 	*unmerged = isnull;
 	return known;

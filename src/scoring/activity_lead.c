@@ -1,6 +1,6 @@
 /*
  * activity_lead.c
- *	  Takes back that a lead was seen, when it goes or is merged.
+ *	  Takes back that a lead was seen, when it goes, is merged or erased.
  *
  * An event finds in nurture.activity that its lead exists and then does not
  * look at nurture.lead.  Whoever deletes a lead therefore takes the activity
@@ -28,7 +28,8 @@ KEPT_PLAN("INSERT INTO nurture.activity AS a (lead_id) VALUES ($1)"
 		  " ON CONFLICT (lead_id) DO UPDATE SET lead_seen = false", INT8OID);
 
 /*
- * Trigger of nurture.lead, before a row is deleted, renumbered or merged.
+ * Trigger of nurture.lead, before a row is deleted, renumbered, merged or
+ * erased.
  */
 Datum
 nurture_lead_unseen(PG_FUNCTION_ARGS)

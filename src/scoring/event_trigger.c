@@ -16,6 +16,7 @@
 #include "base/settings.h"
 #include "base/trigger.h"
 #include "executor/executor.h"
+#include "facts/lead.h"
 #include "facts/reaction.h"
 #include "facts/vocabulary.h"
 #include "miscadmin.h"
@@ -384,6 +385,13 @@ raise_unknown_lead(EventRun *run, Tuplestorestate *rows, int64 lead_id)
 		if (DatumGetInt64(value_of(run, EVENT_LEAD_ID, &isnull)) == lead_id)
 			break;
 	}
+	(void) nurture_spi_connect();
+	if (nurture_lead_exists(lead_id))
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
+				 errmsg("lead %lld, named in event %lld of the statement, was erased",
+						(long long) lead_id, (long long) run->row_no),
+				 errhint("Leave out what concerns it, or use nurture_ingest(), which notes in nurture.event_quarantine that it came.")));
 	ereport(ERROR,
 			(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 			 errmsg("there is no lead %lld, named in event %lld of the statement",

@@ -25,7 +25,12 @@ NURTURE_FUNCTION(nurture_ingest);
 
 static KeptPlan keep_events = KEPT_PLAN(
 										"INSERT INTO nurture.event_quarantine (payload, reason, detail, waits_for)"
-										" SELECT * FROM unnest($1, $2, $3, $4)",
+ /* what came about an erased lead is noted, not kept */
+										" SELECT CASE WHEN u.reason <> 'erased' THEN u.payload"
+										" ELSE jsonb_strip_nulls(jsonb_build_object('lead_id', u.payload -> 'lead_id',"
+										"  'event_type', u.payload -> 'event_type', 'occurred_at', u.payload -> 'occurred_at',"
+										"  'source', u.payload -> 'source')) END, u.reason, u.detail, u.waits_for"
+										" FROM unnest($1, $2, $3, $4) AS u(payload, reason, detail, waits_for)",
 										JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 
 /* Notes why an event cannot be stored. */

@@ -25,6 +25,10 @@ static KeptPlan missing_leads = KEPT_PLAN(
 										  "SELECT u.i FROM unnest($1) WITH ORDINALITY AS u(lead_id, i)"
 										  " WHERE NOT EXISTS (SELECT FROM nurture.lead l WHERE l.lead_id = u.lead_id)",
 										  INT8ARRAYOID);
+static KeptPlan erased_leads = KEPT_PLAN(
+										 "SELECT u.i FROM unnest($1) WITH ORDINALITY AS u(lead_id, i)"
+										 " JOIN nurture.lead l ON l.lead_id = u.lead_id AND l.erased_at IS NOT NULL",
+										 INT8ARRAYOID);
 static KeptPlan missing_accounts = KEPT_PLAN(
 											 "SELECT u.i FROM unnest($1) WITH ORDINALITY AS u(account_id, i)"
 											 " WHERE NOT EXISTS (SELECT FROM nurture.account a WHERE a.account_id = u.account_id)",
@@ -108,6 +112,13 @@ check_numbers(IngestEvent *events, int n, bool of_account)
 			nurture_ingest_set_reason(event, "unknown_lead",
 									  "there is no lead with this lead_id");
 	}
+	SPI_freetuptable(SPI_tuptable);
+	if (of_account)
+		return;
+	(void) nurture_execute_latest(&erased_leads, &parameter, NULL, false);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		nurture_ingest_set_reason(asked[DatumGetInt64(nurture_cell(row, 1, &isnull)) - 1],
+								  "erased", "the lead was erased");
 	SPI_freetuptable(SPI_tuptable);
 }
 

@@ -72,7 +72,7 @@ nurture_enrollment_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_enrollment_guard");
 
-	if (!nurture_versions_writing() && nurture_deriving())
+	if (!nurture_versions_writing() && !nurture_erasing() && nurture_deriving())
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_BYPASS),
 				 errmsg("enrollments are written by functions only"),

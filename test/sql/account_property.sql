@@ -12,8 +12,8 @@ INSERT INTO nurture.tag (dimension, value, tag_id) SELECT 'topic', 'q_' || i, 61
 UPDATE nurture.account_policy SET passive_event_types = '{q_delivered}', lead_max = 3, topic_max = 4;
 
 INSERT INTO nurture.account (account_id, country) SELECT 930000 + i, (ARRAY['DE', 'FR', NULL])[1 + i % 3] FROM generate_series(1, 120) i;
-INSERT INTO nurture.lead (lead_id, account_id, is_test, merged_into, erased_at, created_at)
-    SELECT 9300000 + i, 930000 + 1 + i % 120, random() < 0.1, CASE WHEN random() < 0.1 THEN 9300001 END, CASE WHEN random() < 0.1 THEN now() END,
+INSERT INTO nurture.lead (lead_id, account_id, is_test, merged_into, source, created_at)
+    SELECT 9300000 + i, 930000 + 1 + i % 120, random() < 0.1, CASE WHEN random() < 0.1 THEN 9300001 END, CASE WHEN random() < 0.1 THEN 'to erase' END,
            '2026-06-30 06:00Z'::timestamptz - random() ^ 2 * interval '90 days'
     FROM generate_series(1, 500) i;
 -- some accounts are busy, some are so lately
@@ -24,6 +24,7 @@ CREATE TEMP TABLE raw AS
     FROM (SELECT *, floor(random() * (account_id % 9))::int AS n FROM nurture.lead WHERE lead_id > 9300000) l, generate_series(1, l.n);
 INSERT INTO nurture.event (lead_id, event_type, occurred_at, tags, properties)
     SELECT lead_id, event_type, occurred_at, CASE WHEN tag IS NOT NULL THEN ARRAY[tag] END, jsonb_build_object('seconds', seconds) FROM raw;
+UPDATE nurture.lead SET erased_at = now(), source = NULL WHERE source = 'to erase';
 INSERT INTO nurture.account_event (account_id, event_type, occurred_at, tags)
     SELECT 930000 + 1 + i % 40, 'q_page', '2026-06-30 10:00Z'::timestamptz - random() * interval '60 days', ARRAY['topic:q_1'] FROM generate_series(1, 90) i;
 

@@ -2,7 +2,7 @@
 -- statement that stores the events.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(137);
+SELECT plan(138);
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 SET LOCAL nurture.app_user = 'tester';
 
@@ -222,7 +222,7 @@ SELECT results_eq($$SELECT lead_id, role FROM nurture.lead WHERE lead_id IN (940
 SELECT set_eq($$SELECT lead_id FROM nurture.preference WHERE lead_id BETWEEN 940050 AND 940052$$, $$VALUES (940052::bigint)$$, 'its preferences too');
 SELECT set_eq($$SELECT lead_id, state FROM nurture.consent WHERE lead_id BETWEEN 940050 AND 940052$$, $$VALUES (940050::bigint, 'withdrawn'), (940051, 'withdrawn'), (940052, 'withdrawn')$$, 'and a no is a no of all of them');
 UPDATE nurture.lead SET erased_at = '2026-06-01' WHERE lead_id = 940053;
-SELECT pg_temp.form(940053, '{"role": "nurse", "country": "nowhere", "consent": {"email": true}}') > 0 AS stored;
+SELECT pg_temp.raises($$SELECT pg_temp.form(940053, '{"role": "nurse", "country": "nowhere", "consent": {"email": true}}')$$, 'NU004', 'lead 940053, named in event 1 of the statement, was erased', 'an event of an erased lead');
 SELECT results_eq($$SELECT role, (SELECT count(*) FROM nurture.consent_event c WHERE c.lead_id = l.lead_id), (SELECT count(*) FROM nurture.review c WHERE c.lead_id = l.lead_id), (SELECT count(*) FROM nurture.fact_source c WHERE c.lead_id = l.lead_id) FROM nurture.lead l WHERE lead_id = 940053$$,
     $$VALUES (NULL::text, 0::bigint, 0::bigint, 0::bigint)$$, 'of an erased lead nothing is kept');
 

@@ -168,6 +168,14 @@ INSERT INTO nurture.holdout (holdout, per_mille, salt, valid_during, reason) VAL
 INSERT INTO nurture.frequency_cap (cap, n, period, clock, reason) VALUES ('loaded_week', 9, '7 days', 'company_week', 'test data');
 UPDATE nurture.contact_policy SET company_zone = 'Europe/Berlin';
 
+-- persons who were erased, one of them merged; what the register of processing tells
+SELECT nurture_merge(270, 271, 'test data');
+SELECT nurture_erase(271, 'objection', 'ticket 1'), nurture_erase(218, 'no_longer_needed', 'ticket 2');
+INSERT INTO nurture.controller (name, contact, reason) VALUES ('Pharma', 'privacy@example.org', 'test data');
+INSERT INTO nurture.recipient (recipient, kind, channels, country, title, reason) VALUES ('mailer', 'processor', '{email}', 'FR', 'Mail provider', 'test data');
+INSERT INTO nurture.notice (notice_id, notice_version, uri, hash, title, reason) VALUES ('privacy', '1', 'https://www.example.org/privacy', sha256('text'), 'Privacy notice', 'test data');
+SELECT * FROM nurture_retain('consent_token');
+
 -- part of the trail is sealed, part is not
 SELECT nurture_audit_seal();
 UPDATE nurture.frequency_cap SET n = n WHERE cap = 'none';
