@@ -49,7 +49,7 @@ COMMENT ON FUNCTION nurture_score_part(integer, bigint, bigint, bigint, timestam
 CREATE FUNCTION nurture_score_support(internal) RETURNS internal
     LANGUAGE c STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_score_support';
-COMMENT ON FUNCTION nurture_score_support(internal) IS 'Planner support: plans the query behind nurture_score with the query that calls it.';
+COMMENT ON FUNCTION nurture_score_support(internal) IS 'Planner support: plans the query behind nurture_score with the query that calls it, and reads for nurture_score_row only what published models ask for.';
 
 CREATE FUNCTION nurture_score(lead_id bigint) RETURNS numeric
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 200 SUPPORT nurture_score_support
@@ -152,11 +152,12 @@ CREATE FUNCTION nurture_score_row(
     account_spike numeric,
     account_active_leads integer,
     account_as_of timestamptz,
-    account_attributes jsonb
+    account_attributes jsonb,
+    columns bigint DEFAULT NULL
 ) RETURNS nurture_score_result
-    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE COST 100
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL SAFE COST 100 SUPPORT nurture_score_support
     AS 'MODULE_PATHNAME', 'nurture_score_row';
-COMMENT ON FUNCTION nurture_score_row(bigint, nurture_tally, nurture_tally, text, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, timestamptz, jsonb) IS 'Scores a lead whose columns the caller has read; for views.';
+COMMENT ON FUNCTION nurture_score_row(bigint, nurture_tally, nurture_tally, text, text, timestamptz, text, text, text, text, text, text, text, text, text, text, text, text, boolean, timestamptz, timestamptz, boolean, boolean, bigint, jsonb, text, text, text, text, text, text, numeric, numeric, integer, timestamptz, jsonb, bigint) IS 'Scores a lead whose columns the caller has read; for views. The planner drops the facts that no published model reads and says in columns which are left.';
 
 CREATE FUNCTION nurture_check_model(model text, version integer)
     RETURNS TABLE (finding text, severity text, path text)

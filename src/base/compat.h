@@ -61,6 +61,14 @@
 	pg_database_aclcheck(database, role, mode)
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#define nurture_namespace_aclcheck(schema, role, mode) \
+	object_aclcheck(NamespaceRelationId, schema, role, mode)
+#else
+#define nurture_namespace_aclcheck(schema, role, mode) \
+	pg_namespace_aclcheck(schema, role, mode)
+#endif
+
 /* DecodeDateTime tells more about an error from 16 on; nobody here asks. */
 #if PG_VERSION_NUM >= 160000
 #define nurture_decode_datetime(field, ftype, nf, dtype, tm, fsec, tzp) \

@@ -234,6 +234,29 @@ nurture_subject_query(uint64 mask, const char *where)
 	return buf.data;
 }
 
+/*
+ * Returns the table and column of a fact, for who reads it without a query:
+ * of the account, else of the lead.
+ */
+const char *
+nurture_subject_column(SubjectColumn column, Oid *type, bool *of_account)
+{
+	static const Oid types[] = {
+		[COLUMN_TEXT] = TEXTOID,
+		[COLUMN_INSTANT] = TIMESTAMPTZOID,
+		[COLUMN_BOOL] = BOOLOID,
+		[COLUMN_BIGINT] = INT8OID,
+		[COLUMN_INT] = INT4OID,
+		[COLUMN_NUMERIC] = NUMERICOID,
+		[COLUMN_JSONB] = JSONBOID
+	};
+
+	*type = types[subject_columns[column].type];
+	*of_account = column >= FIRST_ACCOUNT_COLUMN;
+	/* behind the table's letter and a dot */
+	return subject_columns[column].expression + 2;
+}
+
 /* Returns a view of a tally value; it points into the value. */
 Tally
 nurture_tally_datum(Datum tally)

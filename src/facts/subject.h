@@ -133,6 +133,8 @@ extern Subject *nurture_subject_load(int64 lead_id, TimestampTz now,
 #define SUBJECT_ALL_COLUMNS ((UINT64CONST(1) << SUBJECT_COLUMNS) - 1)
 
 extern const char *nurture_subject_expression(SubjectColumn column);
+extern const char *nurture_subject_column(SubjectColumn column, Oid *type,
+										  bool *of_account);
 extern uint64 nurture_subject_mask(const Condition *condition);
 extern char *nurture_subject_query(uint64 mask, const char *where);
 extern void nurture_subject_begin(Subject *subject, TimestampTz now,

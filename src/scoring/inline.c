@@ -1,6 +1,7 @@
 /*
  * inline.c
- *	  Puts the query behind nurture_score into the query that calls it.
+ *	  Puts the query behind nurture_score into the query that calls it, and
+ *	  takes from that of a view what nobody asks for.
  *
  * Called row by row, nurture_score starts and ends an executor of its own for
  * every lead, which costs more than the score.  So the planner is told (by a
@@ -102,6 +103,14 @@ replace_parameter(Node *node, void *argument)
 	return expression_tree_mutator(node, replace_parameter, argument);
 }
 
+/* What is selected depends on the published models. */
+static void
+depends_on_models(PlannerInfo *root)
+{
+	root->glob->relationOids = lappend_oid(root->glob->relationOids,
+										   nurture_table_oid("model_version", false));
+}
+
 static Node *
 inlined(SupportRequestSimplify *request)
 {
@@ -156,10 +165,58 @@ inlined(SupportRequestSimplify *request)
 	sublink->location = call->location;
 	/* still before SS_process_sublinks of this expression */
 	parse->hasSubLinks = true;
-	/* what is selected depends on the published models */
-	root->glob->relationOids = lappend_oid(root->glob->relationOids,
-										   nurture_table_oid("model_version", false));
+	depends_on_models(root);
 	return (Node *) sublink;
+}
+
+/*
+ * Leaves to nurture_score_row the facts that published models read, and tells
+ * it which: a column that nobody asks for is neither read nor carried through
+ * the join, and a join with an account that nobody asks about is dropped.
+ */
+static Node *
+narrowed(SupportRequestSimplify *request)
+{
+	FuncExpr   *call = request->fcall;
+	uint64		mask;
+	uint64		generation;
+	List	   *args = NIL;
+	ListCell   *cell;
+
+	if (request->root == NULL ||
+		list_length(call->args) != SCORE_ROW_COLUMNS + 1 ||
+		!OidIsValid(nurture_schema_oid(true)))
+		return NULL;
+	foreach(cell, call->args)
+	{
+		Node	   *argument = lfirst(cell);
+		int			place = foreach_current_index(cell);
+
+		/* a model of the caller's choice may read all; once is enough */
+		if ((place == SCORE_ROW_MODEL || place == SCORE_ROW_COLUMNS) &&
+			(!IsA(argument, Const) || !((Const *) argument)->constisnull))
+			return NULL;
+	}
+	mask = nurture_models_mask(&generation);
+	foreach(cell, call->args)
+	{
+		Node	   *argument = lfirst(cell);
+		int			place = foreach_current_index(cell);
+		int			fact = place - SCORE_ROW_FIRST_FACT;
+
+		if (place == SCORE_ROW_COLUMNS)
+			argument = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
+										  Int64GetDatum((int64) mask), false,
+										  FLOAT8PASSBYVAL);
+		else if (fact >= 0 && (mask & (UINT64CONST(1) << fact)) == 0)
+			argument = (Node *) makeNullConst(exprType(argument), exprTypmod(argument),
+											  exprCollation(argument));
+		args = lappend(args, argument);
+	}
+	call = copyObject(call);
+	call->args = args;
+	depends_on_models(request->root);
+	return (Node *) call;
 }
 
 /* nurture_score_support(internal) returns internal: planner support function. */
@@ -168,7 +225,11 @@ nurture_score_support(PG_FUNCTION_ARGS)
 {
 	Node	   *request = (Node *) PG_GETARG_POINTER(0);
 
-	if (IsA(request, SupportRequestSimplify))
-		PG_RETURN_POINTER(inlined((SupportRequestSimplify *) request));
-	PG_RETURN_POINTER(NULL);
+	SupportRequestSimplify *simplify = (SupportRequestSimplify *) request;
+
+	if (!IsA(request, SupportRequestSimplify))
+		PG_RETURN_POINTER(NULL);
+	if (list_length(simplify->fcall->args) > 2)
+		PG_RETURN_POINTER(narrowed(simplify));
+	PG_RETURN_POINTER(inlined(simplify));
 }

@@ -25,6 +25,11 @@ typedef struct ScoreDetail
 	NurtureTruth *truths;		/* per point rule; NULL = not wanted */
 } ScoreDetail;
 
+/* Places of arguments of nurture_score_row. */
+#define SCORE_ROW_MODEL			3
+#define SCORE_ROW_FIRST_FACT	4	/* in the order of SubjectColumn */
+#define SCORE_ROW_COLUMNS		(SCORE_ROW_FIRST_FACT + SUBJECT_COLUMNS)
+
 extern void nurture_require_model(const char *model);
 extern Datum nurture_points_datum(int64 points);
 extern void nurture_score_overflow(const CompiledModel *model) pg_attribute_noreturn();

@@ -79,6 +79,8 @@ nurture_score_pass(uint64 mask, const char *condition, PassVisit visit,
 	int			level;
 	int			result;
 
+	if (condition == NULL && nurture_score_pass_direct(mask, visit, arg))
+		return;
 	query = nurture_subject_query(mask, psprintf("WHERE l.merged_into IS NULL AND l.erased_at IS NULL AND NOT l.is_test %s ORDER BY l.lead_id",
 												 condition ? condition : ""));
 	pass.dest.receiveSlot = receive_lead;

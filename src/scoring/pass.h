@@ -24,6 +24,12 @@ typedef void (*PassVisit) (void *arg, Subject *subject);
 extern void nurture_score_pass(uint64 mask, const char *condition,
 							   PassVisit visit, void *arg);
 
+/*
+ * The same without the executor, for all leads; false, and nothing was
+ * visited, when a query has to do it.
+ */
+extern bool nurture_score_pass_direct(uint64 mask, PassVisit visit, void *arg);
+
 /* Where a column's value is made, and values that rows repeat. */
 typedef struct PointsCache PointsCache;
 typedef struct GradeCache GradeCache;

@@ -367,8 +367,6 @@ nurture_confidence(PG_FUNCTION_ARGS)
 	return NumericGetDatum(int64_div_fast_to_numeric(summary.confidence, 4));
 }
 
-#define ROW_FIRST_FACT 4
-
 /* What a call of nurture_score_row keeps for the next lead of its query. */
 typedef struct RowCache
 {
@@ -389,7 +387,7 @@ make_row_cache(FunctionCallInfo fcinfo)
 	RowCache   *cache = palloc0(sizeof(RowCache));
 
 	if (get_call_result_type(fcinfo, NULL, &cache->desc) != TYPEFUNC_COMPOSITE || cache->desc->natts != 6 ||
-		PG_NARGS() != ROW_FIRST_FACT + SUBJECT_COLUMNS)
+		PG_NARGS() != SCORE_ROW_COLUMNS + 1)
 		elog(ERROR, "nurture_score_row is declared otherwise than it is built");
 	cache->desc = BlessTupleDesc(CreateTupleDescCopy(cache->desc));
 	cache->fit = nurture_points_cache();
@@ -419,9 +417,13 @@ cached_model_name(RowCache *cache, FunctionCallInfo fcinfo, const char *model)
 }
 
 /*
- * nurture_score_row(lead_id, signals, topics, model, fact columns ...) returns
- * record: the score of a lead whose columns a view has read.  Facts are in
- * the order of SubjectColumn.
+ * nurture_score_row(lead_id, signals, topics, model, fact columns ..., columns)
+ * returns record: the score of a lead whose columns a view has read.  Facts
+ * are in the order of SubjectColumn; columns is the mask of those the planner
+ * has left (inline.c), NULL for all.
+ *
+ * Should the models have come to read more columns than were left, while the
+ * query runs, the lead is read again.
  */
 Datum
 nurture_score_row(PG_FUNCTION_ARGS)
@@ -450,19 +452,29 @@ nurture_score_row(PG_FUNCTION_ARGS)
 	row_nulls[3] = PG_ARGISNULL(1);
 	row[4] = PG_GETARG_DATUM(2);
 	row_nulls[4] = PG_ARGISNULL(2);
-	model = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	model = PG_ARGISNULL(SCORE_ROW_MODEL) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(SCORE_ROW_MODEL));
 	mask = model ? SUBJECT_ALL_COLUMNS : nurture_models_mask(&generation);
-	for (uint64 rest = mask; rest != 0; rest &= rest - 1, place++)
+	if (!PG_ARGISNULL(SCORE_ROW_COLUMNS) &&
+		(mask & ~(uint64) PG_GETARG_INT64(SCORE_ROW_COLUMNS)) != 0)
 	{
-		int			i = ROW_FIRST_FACT + pg_rightmost_one_pos64(rest);
-
-		row[place] = PG_GETARG_DATUM(i);
-		row_nulls[place] = PG_ARGISNULL(i);
+		if (!score_lead(PG_GETARG_INT64(0), model, &summary))
+			PG_RETURN_NULL();
 	}
-	nurture_subject_begin(&subject, nurture_now_statement(), CurrentMemoryContext);
-	nurture_subject_fill(&subject, row, row_nulls, mask);
-	if (!nurture_score_subject(&subject, model, &summary))
-		PG_RETURN_NULL();
+	else
+	{
+		for (uint64 rest = mask; rest != 0; rest &= rest - 1, place++)
+		{
+			int			i = SCORE_ROW_FIRST_FACT + pg_rightmost_one_pos64(rest);
+
+			row[place] = PG_GETARG_DATUM(i);
+			row_nulls[place] = PG_ARGISNULL(i);
+		}
+		nurture_subject_begin(&subject, nurture_now_statement(), CurrentMemoryContext);
+		nurture_subject_fill(&subject, row, row_nulls, mask);
+		if (!nurture_score_subject(&subject, model, &summary))
+			PG_RETURN_NULL();
+	}
 
 	values[0] = cached_model_name(cache, fcinfo, summary.model->model);
 	values[1] = nurture_points_cached(cache->fit, summary.fit);
