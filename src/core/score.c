@@ -264,6 +264,149 @@ nurture_score_add(const ScoreModel *model, ScoreTotals *totals,
 	return add_points(sum, points) ? SCORE_OK : SCORE_OVERFLOW;
 }
 
+/*
+ * Answers whether a rule may have a slot: whatever has no factor counts
+ * nothing, and the order of occurrences does not matter.
+ */
+static bool
+is_slot(const ScoreModel *model, int at)
+{
+	const ScoreSignalRule *rule = &model->rules[at];
+
+	return !rule->ever && rule->count_max == 0 && rule->nfactor > 0 &&
+		rule->signal < NURTURE_SCORE_MAX_INDEXED &&
+		rule->points < NURTURE_SCORE_SLOT_POINTS &&
+		rule->points > -NURTURE_SCORE_SLOT_POINTS &&
+		(at == 0 || rule[-1].signal != rule->signal) &&
+		(at + 1 == model->nrules || rule[1].signal != rule->signal);
+}
+
+void
+nurture_score_index(const ScoreModel *model, ScoreIndex *index, int *others,
+					uint8_t *slot_of)
+{
+	static const int32_t nothing = 0;
+
+	memset(index->slots, 0, sizeof(index->slots));
+	index->slots[0].factor = &nothing;
+	index->nslots = 1;
+	index->longest = 0;
+	index->nothers = 0;
+	index->others = others;
+	index->nsignals = 0;
+	index->slot_of = slot_of;
+	memset(slot_of, 0, NURTURE_SCORE_MAX_INDEXED);
+	for (int i = 0; i < model->nrules; i++)
+	{
+		const ScoreSignalRule *rule = &model->rules[i];
+
+		if (!is_slot(model, i) || index->nslots == NURTURE_SCORE_MAX_SLOTS)
+		{
+			others[index->nothers++] = i;
+			continue;
+		}
+		slot_of[rule->signal] = (uint8_t) index->nslots;
+		index->nsignals = rule->signal + 1;
+		if (rule->nfactor > index->longest)
+			index->longest = rule->nfactor;
+		index->slots[index->nslots++] = (ScoreSlot)
+		{
+			rule->factor, (uint32_t) rule->nfactor, rule->per_day_max - 1,
+				rule->group, rule->points, rule->floor, rule->cap
+		};
+	}
+}
+
+/*
+ * What a lead counts is below this in all but absurd tallies.  Then no step
+ * leaves 64 bits: factors are below 2^24, points of a slot below 2^26.
+ */
+#define FEW_OCCURRENCES	((uint64_t) 1 << 12)
+
+/*
+ * Scores the rules that have a slot; false, and nothing was added, when the
+ * numbers are too large for that.  *ok is false when a sum does not fit.
+ *
+ * Which signals a lead has, and how often, no processor can foresee: a branch
+ * on it costs more than the arithmetic.  So each entry adds to the weight of
+ * its slot, and then every slot has points, mostly 0.
+ */
+static bool
+score_slots(const ScoreIndex *index, const Tally *tally, int32_t today,
+			ScoreTotals *totals, bool *ok)
+{
+	int64_t		weights[NURTURE_SCORE_MAX_SLOTS];
+	const unsigned char *end = tally->entries +
+	(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
+	uint64_t	occurrences = 0;
+	int64_t		ungrouped = 0;
+
+	for (int i = 0; i < index->nslots; i++)
+		weights[i] = 0;
+	for (const unsigned char *p = tally->entries; p < end;
+		 p += NURTURE_TALLY_ENTRY_SIZE)
+	{
+		TallyEntry	e = entry_at(p);
+		int			at = e.key < index->nsignals ? index->slot_of[e.key] : 0;
+		const ScoreSlot *slot = &index->slots[at];
+		uint32_t	age = (uint32_t) today - e.day;
+		bool		counts = age < slot->nfactor;
+		int32_t		factor = slot->factor[counts ? age : 0];
+		uint32_t	less_1 = e.count - 1;
+		uint64_t	n = (uint64_t) (less_1 < slot->per_day_less_1 ?
+									less_1 : slot->per_day_less_1) + 1;
+
+		occurrences += n;
+		weights[at] += (int64_t) (n * (uint32_t) (counts ? factor : 0));
+	}
+	if (occurrences >= FEW_OCCURRENCES)
+		return false;
+	for (int i = 1; i < index->nslots; i++)
+	{
+		const ScoreSlot *slot = &index->slots[i];
+		int64_t		half = slot->points < 0 ? -NURTURE_CURVE_ONE / 2 :
+		NURTURE_CURVE_ONE / 2;
+		int64_t		points = (slot->points * weights[i] + half) / NURTURE_CURVE_ONE;
+
+		points = clamp(points, slot->floor, slot->cap) &
+			-(int64_t) (weights[i] != 0);
+		if (slot->group < 0)
+			ungrouped += points;
+		else
+			*ok &= add_points(&totals->group_sums[slot->group], points);
+	}
+	*ok &= add_points(&totals->sums[SCORE_INTENT], ungrouped);
+	return true;
+}
+
+/*
+ * Scores by the index; false, and nothing was added, when the rules have to
+ * be gone through one by one.
+ */
+static bool
+score_by_index(const ScoreModel *model, const Tally *tally, int32_t today,
+			   ScoreTotals *totals, ScoreStatus *status)
+{
+	const ScoreIndex *index = model->index;
+	bool		ok = true;
+
+	/* folded entries have a day of 1970, which has to be too old to count */
+	if (today <= index->longest ||
+		!score_slots(index, tally, today, totals, &ok))
+		return false;
+	for (int i = 0; i < index->nothers && ok; i++)
+	{
+		const ScoreSignalRule *rule = &model->rules[index->others[i]];
+		ScoreRuleResult result;
+
+		ok = nurture_score_rule(rule, tally, today, &result) == SCORE_OK &&
+			add_points(rule->group >= 0 ? &totals->group_sums[rule->group] :
+					   &totals->sums[SCORE_INTENT], result.points);
+	}
+	*status = ok ? SCORE_OK : SCORE_OVERFLOW;
+	return true;
+}
+
 ScoreStatus
 nurture_score_signals(const ScoreModel *model, const Tally *tally,
 					  int32_t today, ScoreTotals *totals,
@@ -276,7 +419,11 @@ nurture_score_signals(const ScoreModel *model, const Tally *tally,
 	(size_t) tally->n * NURTURE_TALLY_ENTRY_SIZE;
 	const ScoreSignalRule *rule = model->rules;
 	const ScoreSignalRule *last = rule + model->nrules;
+	ScoreStatus status;
 
+	if (model->index && !results &&
+		score_by_index(model, tally, today, totals, &status))
+		return status;
 	for (; rule < last; rule++)
 	{
 		ScoreRuleResult local;

@@ -99,6 +99,38 @@ typedef struct ScoreGroup
 	ScoreLimit	limit;
 } ScoreGroup;
 
+/*
+ * Which rule counts which signal, for scoring without a search: made once for
+ * a model by nurture_score_index.  A slot is a rule that is the only one of
+ * its signal, fades in the end, knows no count_max and has points within
+ * reason; the first slot takes the signals of all others, and counts nothing.
+ */
+#define NURTURE_SCORE_MAX_SLOTS		64
+#define NURTURE_SCORE_MAX_INDEXED	4096	/* signals from here on have none */
+#define NURTURE_SCORE_SLOT_POINTS	(INT64_C(1) << 26)
+
+typedef struct ScoreSlot
+{
+	const int32_t *factor;
+	uint32_t	nfactor;
+	uint32_t	per_day_less_1; /* most that count of a day */
+	int			group;			/* index, or none */
+	int64_t		points;
+	int64_t		floor;
+	int64_t		cap;
+} ScoreSlot;
+
+typedef struct ScoreIndex
+{
+	ScoreSlot	slots[NURTURE_SCORE_MAX_SLOTS];
+	int			nslots;
+	int			longest;		/* ages that the longest table covers */
+	int			nothers;
+	int		   *others;			/* rules without a slot, ascending */
+	int			nsignals;
+	uint8_t    *slot_of;		/* of a signal below nsignals */
+} ScoreIndex;
+
 typedef struct ScoreModel
 {
 	const ScoreSignalRule *rules;	/* ascending by signal, repeats allowed */
@@ -106,6 +138,7 @@ typedef struct ScoreModel
 	const ScoreGroup *groups;
 	int			ngroups;
 	ScoreLimit	limits[NURTURE_SCORE_DIMENSIONS];	/* by ScoreDimension */
+	const ScoreIndex *index;	/* NULL = none, same points */
 } ScoreModel;
 
 typedef struct ScoreTotals
@@ -122,6 +155,13 @@ extern const char *nurture_score_status_text(ScoreStatus status);
  * *where (may be NULL) is the rule or group at fault, -1 for a dimension.
  */
 extern ScoreStatus nurture_score_check(const ScoreModel *model, int *where);
+
+/*
+ * Makes the index of a model that was checked.  others has room for
+ * model->nrules numbers, slot_of for NURTURE_SCORE_MAX_INDEXED.
+ */
+extern void nurture_score_index(const ScoreModel *model, ScoreIndex *index,
+								int *others, uint8_t *slot_of);
 
 /* Scores one rule. */
 extern ScoreStatus nurture_score_rule(const ScoreSignalRule *rule,

@@ -257,6 +257,38 @@ load_groups_and_limits(CompiledModel *m, Datum *key, Snapshot snapshot)
 	}
 }
 
+/*
+ * Rules of one curve share its table: scoring a lead then reads few lines of
+ * memory over and over.
+ */
+static void
+share_factors(ScoreSignalRule *rules, int of)
+{
+	int32	   *mine = unconstify(int32 *, rules[of].factor);
+
+	for (int i = 0; mine != NULL && i < of; i++)
+	{
+		if (rules[i].factor != NULL && rules[i].nfactor == rules[of].nfactor &&
+			memcmp(rules[i].factor, mine, sizeof(int32) * rules[of].nfactor) == 0)
+		{
+			rules[of].factor = rules[i].factor;
+			pfree(mine);
+			return;
+		}
+	}
+}
+
+static void
+index_rules(ScoreModel *core)
+{
+	ScoreIndex *index = palloc(sizeof(ScoreIndex));
+
+	nurture_score_index(core, index,
+						palloc(sizeof(int) * Max(core->nrules, 1)),
+						palloc(NURTURE_SCORE_MAX_INDEXED));
+	core->index = index;
+}
+
 static void
 load_signal_rules(CompiledModel *m, Datum *key, Snapshot snapshot)
 {
@@ -283,6 +315,7 @@ load_signal_rules(CompiledModel *m, Datum *key, Snapshot snapshot)
 		rule->factor = nurture_model_curve(owner, nurture_cell_text(i, 6), int_cell(i, 7, 0),
 										   nurture_cell_text(i, 8), horizon);
 		rule->nfactor = rule->factor ? horizon : 0;
+		share_factors(rules, i);
 		rule->ever = rule->factor == NULL;
 		rule->per_day_max = int_cell(i, 9, 0);
 		rule->count_max = int_cell(i, 10, 0);
@@ -292,6 +325,7 @@ load_signal_rules(CompiledModel *m, Datum *key, Snapshot snapshot)
 		pfree(owner);
 	}
 	m->core.rules = rules;
+	index_rules(&m->core);
 	m->signal_names = rule_names;
 }
 

@@ -87,6 +87,9 @@ main(int argc, char **argv)
 	ScoreModel	model = {rules, RULES, NULL, 0,
 	{{INT64_MIN, INT64_MAX}, {0, 10000}, {INT64_MIN, INT64_MAX}}};
 	uint64_t	entries = 0;
+	static ScoreIndex index;
+	static int	others[RULES];
+	static uint8_t slot_of[NURTURE_SCORE_MAX_INDEXED];
 
 	if (argc > 1)
 		passes = atoi(argv[1]);
@@ -120,6 +123,8 @@ main(int argc, char **argv)
 		entries += leads[i].n;
 	}
 	printf("%.1f entries x %d rules\n", (double) entries / LEADS, RULES);
+	nurture_score_index(&model, &index, others, slot_of);
+	model.index = &index;
 	time_passes(&model, LEADS, NULL, "different leads");
 	time_passes(&model, LEADS, results, "different leads, a row per rule");
 	time_passes(&model, 1, NULL, "one lead");

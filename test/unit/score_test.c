@@ -37,6 +37,7 @@ typedef struct Naive
 } Naive;
 
 static unsigned char bytes[8192];
+static uint8_t slot_of[NURTURE_SCORE_MAX_INDEXED];
 
 static Tally
 tally_of(const Event *events, int n, uint16_t roll_day)
@@ -175,6 +176,8 @@ random_rule(uint16_t signal, int ngroups)
 static void
 test_against_naive(void)
 {
+	long		slots = 0;
+
 	for (int round = 0; round < ROUNDS; round++)
 	{
 		Event		events[MAX_EVENTS];
@@ -190,6 +193,10 @@ test_against_naive(void)
 		ScoreModel	model;
 		ScoreTotals totals;
 		ScoreTotals without;
+		ScoreTotals indexed;
+		int64_t		indexed_groups[MAX_GROUPS];
+		ScoreIndex	index;
+		int			others[MAX_RULES];
 		Tally		tally;
 		uint16_t	roll_day = (uint16_t) (random_below(2) ? 0 :
 										   TODAY - HORIZON + 1 -
@@ -297,9 +304,25 @@ test_against_naive(void)
 
 		/* without results the same sums come out */
 		for (int i = 0; i < model.ngroups; i++)
-			group_sums[i] = 0;
+			group_sums[i] = indexed_groups[i] = 0;
+		indexed = without;
+		indexed.group_sums = indexed_groups;
 		CHECK(nurture_score_signals(&model, &tally, TODAY, &without,
 									NULL) == SCORE_OK);
+
+		/* nor does it matter whether there is an index */
+		model.index = &index;
+		nurture_score_index(&model, &index, others, slot_of);
+		slots += index.nslots - 1;
+		CHECK(index.nslots - 1 + index.nothers == model.nrules);
+		CHECK(nurture_score_signals(&model, &tally, TODAY, &indexed,
+									NULL) == SCORE_OK);
+		model.index = NULL;
+		for (int i = 0; i < model.ngroups; i++)
+			CHECK(indexed_groups[i] == group_sums[i]);
+		for (int i = 0; i < NURTURE_SCORE_DIMENSIONS; i++)
+			CHECK(indexed.sums[i] == without.sums[i]);
+
 		for (int i = 0; i < model.nrules; i++)
 			if (rules[i].group < 0)
 				without.sums[SCORE_INTENT] -= results[i].points;
@@ -308,6 +331,67 @@ test_against_naive(void)
 		for (int i = 0; i < model.ngroups; i++)
 			CHECK(group_sums[i] == 0);
 	}
+	CHECK(slots > ROUNDS / 10);
+}
+
+/*
+ * Where numbers are too large for slots, and where folded days could pass for
+ * recent ones, an index changes nothing either.
+ */
+static void
+test_index_limits(void)
+{
+	static const uint32_t counts[] = {1, 1 << 19, 1 << 20, UINT32_MAX};
+	static const int64_t points[] = {1, -1, 5000, NURTURE_SCORE_MAX_POINTS,
+	-NURTURE_SCORE_MAX_POINTS};
+	static const int32_t days[] = {INT32_MIN, -1, 0, 1, 2, HORIZON - 1, HORIZON,
+	HORIZON + 1, HORIZON + 2, 65535, INT32_MAX};
+
+	for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++)
+		for (size_t p = 0; p < sizeof(points) / sizeof(points[0]); p++)
+			for (size_t d = 0; d < sizeof(days) / sizeof(days[0]); d++)
+			{
+				TallyEntry	entries[4] = {
+					{1, NURTURE_TALLY_FIRST_DAY, counts[c]},
+					{1, HORIZON, 2}, {2, 3, 5}, {3, HORIZON, counts[c]}
+				};
+				ScoreSignalRule rules[3];
+				ScoreModel	model = {rules, 3, NULL, 0,
+				{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
+	NULL};
+				ScoreIndex	index;
+				ScoreTotals plain;
+				ScoreTotals indexed;
+				ScoreStatus status;
+				int			others[3];
+				size_t		len = 0;
+				Tally		tally;
+
+				for (int i = 0; i < 3; i++)
+				{
+					rules[i] = random_rule((uint16_t) (i + 1), 0);
+					rules[i].ever = false;
+					rules[i].nfactor = HORIZON;
+					rules[i].factor = tables[1];
+					rules[i].count_max = 0;
+					rules[i].points = points[p];
+				}
+				CHECK(nurture_tally_build(entries, 4,
+										  (uint16_t) (d % 2 ? HORIZON - 1 : 0),
+										  bytes, &len) == TALLY_OK);
+				tally = nurture_tally_view(bytes, len);
+				nurture_score_begin(&model, &plain, NULL);
+				nurture_score_begin(&model, &indexed, NULL);
+				status = nurture_score_signals(&model, &tally, days[d], &plain,
+											   NULL);
+				nurture_score_index(&model, &index, others, slot_of);
+				CHECK(index.nslots == (p < 3 ? 4 : 1));
+				model.index = &index;
+				CHECK(nurture_score_signals(&model, &tally, days[d], &indexed,
+											NULL) == status);
+				CHECK(status != SCORE_OK ||
+					  indexed.sums[SCORE_INTENT] == plain.sums[SCORE_INTENT]);
+			}
 }
 
 /*
@@ -465,7 +549,8 @@ test_totals(void)
 {
 	ScoreGroup	groups[1] = {{SCORE_FIT, {100, 200}}};
 	ScoreModel	model = {NULL, 0, groups, 1,
-	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}}};
+	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
+	NULL};
 	ScoreTotals totals;
 	int64_t		sums[1];
 	Tally		empty = tally_of(NULL, 0, 0);
@@ -508,7 +593,8 @@ test_check(void)
 	ScoreSignalRule rules[2];
 	ScoreGroup	groups[1] = {{SCORE_FIT, {0, 0}}};
 	ScoreModel	model = {rules, 2, groups, 1,
-	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}}};
+	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
+	NULL};
 	int			where;
 
 #define REFUSED(change, undo, status, at) \
@@ -582,6 +668,7 @@ main(void)
 	property_start();
 	compile_tables();
 	test_against_naive();
+	test_index_limits();
 	test_rolling();
 	test_large();
 	test_rounding();
