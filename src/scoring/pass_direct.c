@@ -199,7 +199,7 @@ add_account(DirectPass *pass, Datum *values, bool *nulls)
 	bool		isnull;
 	int64		account_id = DatumGetInt64(nurture_walk_cell(&pass->leads, LEAD_ACCOUNT_ID, &isnull));
 	AccountRow *found = isnull ? NULL :
-		hash_search(pass->accounts, &account_id, HASH_FIND, NULL);
+	hash_search(pass->accounts, &account_id, HASH_FIND, NULL);
 
 	if (found == NULL)
 	{

@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(22);
+SELECT plan(27);
 INSERT INTO nurture.audience_type (audience_type, title) VALUES ('a_aud', 'audience of the test');
 INSERT INTO nurture.event_type (event_type, class) VALUES ('a_click', 'engagement');
 INSERT INTO nurture.signal (signal, signal_id, event_type) VALUES ('a_click', 32001, 'a_click');
@@ -42,6 +42,23 @@ SELECT nurture_draft('model', 'a_model', 1);
 INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('a_model', 2, 'o', 'owner', '=', '"rep_1"', 1000);
 SELECT nurture_publish('model', 'a_model', 2, 'reads another column');
 SELECT results_eq('EXECUTE one(920005)', ARRAY[1005.00], 'which follows a publish that reads more columns');
+
+-- the view is planned with the facts that published models read
+SELECT ok(NOT EXISTS (SELECT FROM pg_temp.plan_of('SELECT * FROM nurture_bi.lead_score') p WHERE p LIKE '%account%'), 'the view joins no accounts that nobody asks about');
+INSERT INTO nurture.account (account_id, country) VALUES (920001, 'BR');
+UPDATE nurture.lead SET account_id = 920001 WHERE lead_id IN (920003, 920005);
+PREPARE seen(bigint) AS SELECT fit FROM nurture_bi.lead_score WHERE lead_id = $1;
+SELECT results_eq('EXECUTE seen(920005)', ARRAY[1000.00], 'and gives the score');
+DECLARE open_view CURSOR FOR SELECT s.fit FROM (VALUES (920001), (920003)) v (id) CROSS JOIN LATERAL (SELECT fit FROM nurture_bi.lead_score WHERE lead_id = v.id OFFSET 0) s;
+SELECT results_eq('FETCH 1 FROM open_view', ARRAY[1000.00], 'a lead of an open query');
+SELECT nurture_draft('model', 'a_model', 2);
+INSERT INTO nurture.fit_rule (model, version, rule, attribute, operator, operand, points) VALUES ('a_model', 3, 'c', 'account.country', '=', '"BR"', 5);
+SELECT nurture_publish('model', 'a_model', 3, 'reads accounts');
+SELECT results_eq('EXECUTE seen(920005)', ARRAY[1005.00], 'a prepared statement joins them once a model asks');
+SELECT results_eq('FETCH 1 FROM open_view', 'SELECT nurture_fit(920003)', 'a query that was open reads the lead again');
+CLOSE open_view;
+UPDATE nurture.lead SET account_id = NULL WHERE lead_id = 920003;
+
 -- both are counted again from their events, of which there are none
 UPDATE nurture.lead SET merged_into = 920010 WHERE lead_id = 920009;
 SELECT is((SELECT nurture_score(lead_id) FROM nurture.lead WHERE lead_id = 920009), 100.00, 'merged leads give their survivor''s, planned');

@@ -357,8 +357,8 @@ test_index_limits(void)
 				};
 				ScoreSignalRule rules[3];
 				ScoreModel	model = {rules, 3, NULL, 0,
-				{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
-	NULL};
+					{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
+				NULL};
 				ScoreIndex	index;
 				ScoreTotals plain;
 				ScoreTotals indexed;
@@ -549,7 +549,7 @@ test_totals(void)
 {
 	ScoreGroup	groups[1] = {{SCORE_FIT, {100, 200}}};
 	ScoreModel	model = {NULL, 0, groups, 1,
-	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
+		{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
 	NULL};
 	ScoreTotals totals;
 	int64_t		sums[1];
@@ -593,7 +593,7 @@ test_check(void)
 	ScoreSignalRule rules[2];
 	ScoreGroup	groups[1] = {{SCORE_FIT, {0, 0}}};
 	ScoreModel	model = {rules, 2, groups, 1,
-	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
+		{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}},
 	NULL};
 	int			where;
 
