@@ -44,20 +44,27 @@ static const struct
 	{"superseded", {NULL}},
 };
 
+static KeptPlan lock_version =
+KEPT_PLAN("SELECT v.status FROM nurture.asset_version v "
+		  "WHERE v.asset_id = $1 AND v.version = $2 "
+		  "FOR NO KEY UPDATE OF v",
+		  TEXTOID, INT4OID);
+
 /*
- * A version and, when it is one of a block, every version that is made with
- * it, in the order that all writers keep.
+ * The versions that are made with a block.  They are not locked: a message
+ * shares the locks of its own version and of the blocks of that, in this
+ * order, so whoever held the block and asked for the version would wait for a
+ * message that waits for the block.
  */
-static KeptPlan lock_versions =
+static KeptPlan find_users =
 KEPT_PLAN("SELECT v.asset_id, v.version, v.status "
 		  "FROM nurture.asset_version v "
-		  "WHERE (v.asset_id = $1 AND v.version = $2) "
-		  "OR (v.status = 'approved' AND v.safety_block = $1) "
-		  "OR (v.status = 'approved' AND EXISTS (SELECT FROM "
+		  "WHERE v.status = 'approved' AND v.asset_id <> $1 "
+		  "AND (v.safety_block = $1 OR EXISTS (SELECT FROM "
 		  "nurture.asset_block b WHERE b.asset_id = v.asset_id AND "
 		  "b.version = v.version AND b.block_asset = $1)) "
-		  "ORDER BY v.asset_id, v.version FOR NO KEY UPDATE OF v",
-		  TEXTOID, INT4OID);
+		  "ORDER BY v.asset_id, v.version",
+		  TEXTOID);
 static KeptPlan lock_all_versions =
 KEPT_PLAN("SELECT version, status "
 		  "FROM nurture.asset_version "
@@ -69,15 +76,6 @@ KEPT_PLAN("UPDATE nurture.asset_version "
 		  "SET status = $3, status_reason = $4 "
 		  "WHERE asset_id = $1 AND version = $2",
 		  TEXTOID, INT4OID, TEXTOID, TEXTOID);
-
-/*
- * Nothing changes, but a sender above READ COMMITTED that did not see the
- * block change meets a newer row and gets 40001.
- */
-static KeptPlan touch_version =
-KEPT_PLAN("UPDATE nurture.asset_version SET status = status "
-		  "WHERE asset_id = $1 AND version = $2",
-		  TEXTOID, INT4OID);
 
 /* jsonb of texts and numbers only: its text does not change with settings. */
 static KeptPlan set_hash =
@@ -271,31 +269,34 @@ typedef struct LockedVersion
 	char	   *status;
 } LockedVersion;
 
-/* Cancels what is queued with a version that went out of use. */
+/*
+ * Cancels what is queued with a version that went out of use, and with what is
+ * made with it.
+ */
 static int64
-cancel_uses(const LockedVersion *versions, int n, const char *asset_id,
-			int32 version, bool users_too, const char *status)
+cancel_uses(const char *asset_id, int32 version, const char *status)
 {
-	const char *reason = psprintf("asset_%s", status);
-	int64		cancelled = 0;
+	Datum		value = CStringGetTextDatum(asset_id);
+	int64		cancelled;
+	LockedVersion *users;
+	int			n;
 
+	cancelled = nurture_gate_cancel_for_asset(asset_id, version,
+											  psprintf("asset_%s", status));
+	nurture_execute_latest(&find_users, &value, NULL, false);
+	n = SPI_processed;
+	users = palloc(Max(n, 1) * sizeof(LockedVersion));
 	for (int i = 0; i < n; i++)
 	{
-		bool		itself = strcmp(versions[i].asset_id, asset_id) == 0;
+		bool		isnull;
 
-		if (itself && versions[i].version == version)
-			cancelled += nurture_gate_cancel_for_asset(asset_id, version, reason);
-		else if (!itself && users_too)
-		{
-			Datum		values[2] = {CStringGetTextDatum(versions[i].asset_id),
-			Int32GetDatum(versions[i].version)};
-
-			write_version(&touch_version, values, NULL);
-			cancelled += nurture_gate_cancel_for_asset(versions[i].asset_id,
-													   versions[i].version,
-													   "block_not_in_force");
-		}
+		users[i].asset_id = nurture_cell_text(i, 1);
+		users[i].version = DatumGetInt32(nurture_cell(i, 2, &isnull));
 	}
+	for (int i = 0; i < n; i++)
+		cancelled += nurture_gate_cancel_for_asset(users[i].asset_id,
+												   users[i].version,
+												   "block_not_in_force");
 	return cancelled;
 }
 
@@ -314,9 +315,7 @@ nurture_set_asset_status(PG_FUNCTION_ARGS)
 	char	   *status = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	char	   *reason = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	Datum		values[4];
-	LockedVersion *locked;
-	int			n;
-	const char *from = NULL;
+	char	   *from;
 	char	   *hash;
 	int64		cancelled = 0;
 	int			level;
@@ -333,29 +332,17 @@ nurture_set_asset_status(PG_FUNCTION_ARGS)
 	values[2] = CStringGetTextDatum(status);
 	values[3] = CStringGetTextDatum(reason);
 
-	nurture_execute_latest(&lock_versions, values, NULL, true);
-	n = SPI_processed;
-	locked = palloc(Max(n, 1) * sizeof(LockedVersion));
-	for (int i = 0; i < n; i++)
-	{
-		bool		isnull;
-
-		locked[i].asset_id = nurture_cell_text(i, 1);
-		locked[i].version = DatumGetInt32(nurture_cell(i, 2, &isnull));
-		locked[i].status = nurture_cell_text(i, 3);
-		if (strcmp(locked[i].asset_id, asset_id) == 0 &&
-			locked[i].version == version)
-			from = locked[i].status;
-	}
-	if (from == NULL)
+	nurture_execute_latest(&lock_version, values, NULL, true);
+	if (SPI_processed == 0)
 		unknown_version(asset_id, version);
+	from = nurture_cell_text(0, 1);
 	check_move(asset_id, version, from, status);
 
 	write_version(&move_status, values, NULL);
 	if (strcmp(status, "in_review") == 0)
 		write_version(&set_hash, values, NULL);
 	if (strcmp(from, "approved") == 0)
-		cancelled = cancel_uses(locked, n, asset_id, version, true, status);
+		cancelled = cancel_uses(asset_id, version, status);
 	nurture_execute_latest(&read_version, values, NULL, false);
 	hash = nurture_cell_text(0, 2);
 	record_status(asset_id, version, status, from, hash, reason, cancelled);
