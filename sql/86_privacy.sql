@@ -22,7 +22,7 @@ REVOKE ALL ON FUNCTION nurture_erase_status(bigint) FROM PUBLIC;
 CREATE FUNCTION nurture_subject_export(lead_id bigint) RETURNS jsonb
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_subject_export';
-COMMENT ON FUNCTION nurture_subject_export(bigint) IS 'Everything that is held about a person, table by table, with what it is for, how long it is kept, who received it, and the scores with their explanation (GDPR Art. 15 and 20). The same rows give the same bytes. An export is an entry of the audit trail. Asks for SELECT on nurture.erasure.';
+COMMENT ON FUNCTION nurture_subject_export(bigint) IS 'Everything that is held about a person, table by table, with what it is for, how long it is kept, who received it, and the scores with their explanation (GDPR Art. 15 and 20). The same rows give the same bytes. An export is an entry of the audit trail. Asks for INSERT on nurture.erasure, as nurture_erase does.';
 REVOKE ALL ON FUNCTION nurture_subject_export(bigint) FROM PUBLIC;
 
 CREATE FUNCTION nurture_retain(retention text DEFAULT NULL, max_rows integer DEFAULT 10000)

@@ -130,7 +130,7 @@ nurture_subject_export(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("the lead to export must be given")));
-	nurture_privacy_right(ACL_SELECT, "export what is held about leads");
+	nurture_privacy_right(ACL_INSERT, "export what is held about leads");
 	entry.lead_id = PG_GETARG_INT64(0);
 	if (nurture_lead_hidden(entry.lead_id))
 		entry.lead_id = -1;		/* as one that is not there */

@@ -93,12 +93,13 @@ const PrivacyTable nurture_privacy_map[] = {
 		" THEN jsonb_build_object('consent_event_id', evidence -> 'consent_event_id') END",
 		"contact_point, evidence, actor",
 		"lead_id, consent_event_id, channel, purpose, topic, product, kind, occurred_at, recorded_at, source, legal_basis,"
-		" notice_id, notice_version, notice_hash, jurisdiction, expires_at",
-		"lead_id, consent_event_id", NULL,
+		" notice_id, notice_version, notice_hash, jurisdiction, expires_at,"
+		" contact_point_hashes",
+		"lead_id, consent_event_id", "contact_point_hashes",
 		"(t.contact_point IS NOT NULL OR t.actor IS NOT NULL OR (t.evidence IS NOT NULL AND t.kind <> 'entered_in_error'))",
-	"What was said about being contacted. That it was said, when and to which notice stays as proof (GDPR Art. 7(1), 17(3)(e)) until its retention ends."},
-	{"consent", PRIVACY_KEEP, OF_LEAD, NULL, NULL, NULL, "lead_id, channel, purpose, topic, product", NULL, NULL,
-	"What follows from that, by scope; names nobody."},
+	"What was said about being contacted. That it was said, when, to which notice and, as keyed hashes, for which address stays as proof (GDPR Art. 7(1), 17(3)(e)) until its retention ends."},
+	{"consent", PRIVACY_KEEP, OF_LEAD, NULL, NULL, NULL, "lead_id, channel, purpose, topic, product", "contact_point_hashes", NULL,
+	"What follows from that, by scope."},
 	{"consent_token", PRIVACY_DELETE, OF_LEAD, NULL, NULL, NULL, "lead_id, issued_at, token_hash", "token_hash, contact_point_hash", NULL,
 	"What was asked with a token."},
 	{"bounce", PRIVACY_CLEAR, OF_LEAD, "key_hash = NULL", "key_hash",

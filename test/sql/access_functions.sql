@@ -58,6 +58,7 @@ INSERT INTO calls VALUES
     ('account_rebuild', '(960001)'), ('backfill', '(''page_viewed'')'), ('canary', '()'),
     ('config_table', '(''nurture.label'')'), ('versioned_table', '(''nurture.label'')'), ('seed', '(''minimal'')'),
     ('partition_ahead', '(3)'), ('partition_drop', '(now() - interval ''9 years'')'), ('rebuild', '(960001)'), ('roll', '(1)'), ('selfcheck', '()'),
+    ('erase', '(960004, ''objection'', ''ticket 1'')'), ('erase_status', '()'), ('subject_export', '(960001)'), ('retain', '()'),
     ('grant_access', '(''access_nobody'', ''admin'')'), ('revoke_access', '(''access_admin'', ''admin'')');
 CREATE TEMP TABLE ours AS
     SELECT DISTINCT p.proname::text AS name, p.prokind FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -72,7 +73,7 @@ SELECT set_eq('SELECT name FROM matrix WHERE name NOT IN (SELECT name FROM every
     ARRAY['nurture_run', 'nurture_backfill_run', 'nurture_score_part', 'nurture_score_row', 'nurture_score_support'],
     'each is called here, but procedures, which are called below, and what the planner and a view make of nurture_score');
 SELECT set_eq('SELECT name FROM everybody WHERE name !~ ''^nurture_tally_'' EXCEPT SELECT ''nurture_'' || name FROM calls',
-    ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_check_model', 'nurture_confirm', 'nurture_email_kind', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
+    ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_check_model', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
           'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_quiet_until', 'nurture_working_due', 'nurture_working_time'],
     'those that ask for no right say nothing about a lead, work for whoever holds a token, or make what is the caller''s own');
 
