@@ -66,9 +66,12 @@ typedef struct ContactBlock
 	TimestampTz until;
 } ContactBlock;
 
+/* contact_find.c */
+extern void nurture_contact_find(ContactBlock *blocks, int n);
+
 /*
  * Puts a contact point out of use.  An address of which the hash alone is known
- * is one that the lead no longer has.  Connected to SPI, as the owner.
+ * is one that no lead has.  Connected to SPI, as the owner.
  */
 extern void nurture_suppress_contact(const ContactBlock *block);
 
