@@ -4,7 +4,7 @@
  *	  became known for has left it.
  *
  * No index leads from the hash to the address, so all leads are looked at,
- * once per statement.  It is rare: a bounce of what was sent before the lead
+ * once per statement, twice where nobody has it.  It is rare: a bounce of what was sent before the lead
  * had another address.
  */
 #include "base/compat.h"
@@ -29,8 +29,13 @@ compare_point(ContactBlock *blocks, int n, ContactKind kind, char **texts,
 {
 	ContactPoint point;
 	uint8		hash[GATE_HASH_LEN];
+	bool		asked = false;
 	int			found = 0;
 
+	for (int i = 0; i < n; i++)
+		asked = asked || (blocks[i].kind == kind && blocks[i].address == NULL);
+	if (!asked)
+		return 0;
 	nurture_contact_read(kind, texts[0], texts[1], texts[2], &point);
 	if (point.address == NULL)
 		return 0;
@@ -50,37 +55,24 @@ compare_point(ContactBlock *blocks, int n, ContactKind kind, char **texts,
 }
 
 /*
- * Finds addresses of which the hash alone is known among those that leads
- * have now.  Connected to SPI, as the owner.
+ * Looks for them among the addresses that leads have by now; returns how many
+ * are still not known.
  */
-void
-nurture_contact_find(ContactBlock *blocks, int n)
+static int
+look(ContactBlock *blocks, int n, int wanted)
 {
 	MemoryContext context = CurrentMemoryContext;
-	MemoryContext batch;
-	bool		kinds[CONTACT_PHONE + 1] = {false};
-	int			wanted = 0;
+	MemoryContext batch = AllocSetContextCreate(context, "nurture addresses",
+												ALLOCSET_DEFAULT_SIZES);
 	Portal		portal;
+	uint64		rows = FETCHED;
 
-	for (int i = 0; i < n; i++)
-	{
-		if (blocks[i].address != NULL || blocks[i].lead_only)
-			continue;
-		kinds[blocks[i].kind] = true;
-		wanted++;
-	}
-	if (wanted == 0)
-		return;
-	batch = AllocSetContextCreate(context, "nurture addresses",
-								  ALLOCSET_DEFAULT_SIZES);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 	portal = SPI_cursor_open(NULL, nurture_plan(&read_leads), NULL, NULL, true);
 	PopActiveSnapshot();
-	while (wanted > 0)
+	while (wanted > 0 && rows > 0)
 	{
-		uint64		rows;
-
 		CHECK_FOR_INTERRUPTS();
 		SPI_cursor_fetch(portal, true, FETCHED);
 		rows = SPI_processed;
@@ -92,18 +84,39 @@ nurture_contact_find(ContactBlock *blocks, int n)
 			for (int i = 0; i < 3; i++)
 				texts[i] = nurture_cell_text(row, i + 1);
 			for (ContactKind kind = CONTACT_EMAIL; kind <= CONTACT_PHONE; kind++)
-			{
-				if (kinds[kind])
-					wanted -= compare_point(blocks, n, kind, texts, context);
-			}
+				wanted -= compare_point(blocks, n, kind, texts, context);
 		}
 		MemoryContextSwitchTo(context);
 		MemoryContextReset(batch);
 		SPI_freetuptable(SPI_tuptable);
-		if (rows == 0)
-			break;
 	}
 	SPI_cursor_close(portal);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(batch);
+	return wanted;
+}
+
+/*
+ * Finds addresses of which the hash alone is known among those that leads
+ * have.  What nobody has is sought once more when nobody can be given any: a
+ * lead that gets it after that meets the suppression.  Connected to SPI, as
+ * the owner.
+ */
+void
+nurture_contact_find(ContactBlock *blocks, int n)
+{
+	int			wanted = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (blocks[i].address == NULL && !blocks[i].lead_only)
+			wanted++;
+	}
+	if (wanted == 0)
+		return;
+	wanted = look(blocks, n, wanted);
+	if (wanted == 0)
+		return;
+	nurture_contact_lock_all();
+	(void) look(blocks, n, wanted);
 }

@@ -36,6 +36,7 @@ extern char *nurture_gate_normal_domain(const char *domain);
 extern int	nurture_contact_domains(const char *domain, const char **domains);
 extern void nurture_contact_lock(const char *scope, const char *value,
 								 bool suppressing);
+extern void nurture_contact_lock_all(void);
 extern void nurture_contact_share(const char *email, const char *phone,
 								  const char *country, bool has_account,
 								  int64 account_id);
