@@ -23,11 +23,14 @@
 /* days within which engagement with a topic is looked at for depth */
 #define DEPTH_WINDOW_DAYS 90
 
+/* by the lead and what was merged into it, as the gate counts */
 static KeptPlan families_used =
-KEPT_PLAN("SELECT family, count(*) "
-		  "FROM nurture.message "
-		  "WHERE lead_id = $1 "
-		  "AND status IN ('queued', 'held', 'taken', 'sent', "
+KEPT_PLAN("WITH RECURSIVE who AS (SELECT $1 AS lead_id UNION "
+		  "SELECT l.lead_id FROM who "
+		  "JOIN nurture.lead l ON l.merged_into = who.lead_id) "
+		  "SELECT family, count(*) "
+		  "FROM who JOIN nurture.message m USING (lead_id) "
+		  "WHERE status IN ('queued', 'held', 'taken', 'sent', "
 		  "'delivered') "
 		  "AND coalesce(sent_at, greatest(not_before, decided_at), "
 		  "decided_at) > $2 GROUP BY family",

@@ -1,7 +1,7 @@
 -- What one of two merged leads was sent, did and said counts for the one that
 -- stands for both, as long as it does.
 BEGIN;
-SELECT plan(43);
+SELECT plan(45);
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
@@ -67,7 +67,9 @@ DELETE FROM nurture.frequency_cap;
 INSERT INTO nurture.frequency_cap (cap, n, period, same_family, reason) VALUES ('gm_family', 1, '30 days', true, 'test');
 SELECT is(pg_temp.sent(6712, '{gm_1}'), 1::bigint, 'one was sent');
 SELECT is(pg_temp.sent(6712, '{gm_2}', 'birthday'), 1::bigint, 'and one for an occasion');
+SELECT is((SELECT failed @> '{seen}' FROM nurture_candidates(6711, 100) WHERE asset_id = 'gm_1'), false, 'of which another lead has seen nothing');
 SELECT nurture_merge(6711, 6712, 'one person') AS merge_id \gset
+SELECT is((SELECT failed @> '{seen}' FROM nurture_candidates(6711, 100) WHERE asset_id = 'gm_1'), true, 'nor is it chosen for it');
 SELECT is(pg_temp.may(6711, 'gm_1'), 'refuse {duplicate}', 'the survivor does not get it again');
 SELECT is(pg_temp.may(6711, 'gm_3'), 'allow', 'but another');
 INSERT INTO nurture.message (lead_id, channel, asset_id, occurrence_key) VALUES (6711, 'email', 'gm_2', 'birthday'), (6711, 'email', 'gm_2', 'new year');
