@@ -33,11 +33,31 @@ static Oid	schema_owner = InvalidOid;	/* its owner */
 static Oid	outer_role = InvalidOid;	/* effective role before the switch */
 static int	outer_level = 0;	/* nest level of the outermost switch */
 
+/* tables that were looked up, by where their name stands in the library */
+#define TABLE_SLOTS 64
+
+static struct
+{
+	NameData	name;
+	Oid			oid;			/* InvalidOid = none */
+}			tables[TABLE_SLOTS];
+
+static void
+forget_tables(Datum arg, Oid relid)
+{
+	for (int i = 0; i < TABLE_SLOTS; i++)
+	{
+		if (!OidIsValid(relid) || tables[i].oid == relid)
+			tables[i].oid = InvalidOid;
+	}
+}
+
 static void
 forget_schema(Datum arg, int cacheid, uint32 hashvalue)
 {
 	schema_oid = InvalidOid;
 	schema_owner = InvalidOid;
+	forget_tables((Datum) 0, InvalidOid);
 }
 
 static void
@@ -69,6 +89,7 @@ void
 nurture_owner_init(void)
 {
 	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_schema, (Datum) 0);
+	CacheRegisterRelcacheCallback(forget_tables, (Datum) 0);
 	RegisterXactCallback(forget_role_xact, NULL);
 	RegisterSubXactCallback(forget_role_subxact, NULL);
 }
@@ -143,12 +164,22 @@ nurture_extension_schema(void)
 Oid
 nurture_table_oid(const char *name, bool missing_ok)
 {
-	Oid			schema = nurture_schema_oid(missing_ok);
+	int			slot = ((uintptr_t) name >> 3) % TABLE_SLOTS;
+	Oid			schema;
 	Oid			table;
 
+	if (OidIsValid(tables[slot].oid) &&
+		strcmp(NameStr(tables[slot].name), name) == 0)
+		return tables[slot].oid;
+	schema = nurture_schema_oid(missing_ok);
 	if (!OidIsValid(schema))
 		return InvalidOid;
 	table = get_relname_relid(name, schema);
+	if (OidIsValid(table))
+	{
+		namestrcpy(&tables[slot].name, name);
+		tables[slot].oid = table;
+	}
 	if (!OidIsValid(table) && !missing_ok)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_NOT_INSTALLED),

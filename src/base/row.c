@@ -10,7 +10,9 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/row.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -234,6 +236,69 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 }
 
 /*
+ * Opens the only index of a table if that is its primary key, of columns and
+ * nothing else; writing such an entry needs no executor.
+ */
+static bool
+open_only_index(RowTable *table)
+{
+	List	   *indexes = RelationGetIndexList(table->rel);
+	Form_pg_index form;
+	Relation	index;
+	bool		plain;
+
+	if (list_length(indexes) != 1)
+		return false;
+	index = index_open(linitial_oid(indexes), RowExclusiveLock);
+	list_free(indexes);
+	form = index->rd_index;
+	plain = form->indisprimary && form->indimmediate && form->indisready &&
+		form->indisvalid && index->rd_rel->relam == BTREE_AM_OID;
+	for (int i = 0; plain && i < form->indnatts; i++)
+		plain = form->indkey.values[i] > 0;
+	if (plain)
+		table->index = index;
+	else
+		index_close(index, NoLock);
+	return plain;
+}
+
+/* Writes the entry of the row; false when there may be one with its key. */
+static bool
+insert_only_entry(RowTable *table)
+{
+	Form_pg_index form = table->index->rd_index;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < form->indnatts; i++)
+		values[i] = slot_getattr(table->row, form->indkey.values[i], &nulls[i]);
+	return index_insert(table->index, values, nulls, &table->row->tts_tid,
+						table->rel, UNIQUE_CHECK_PARTIAL, false,
+						makeNode(IndexInfo));
+}
+
+/* Stores the row for as long as nobody has its key; false when somebody has. */
+static bool
+insert_tentatively(RowTable *table, bool only_index)
+{
+	bool		too_late = false;
+	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+
+	table_tuple_insert_speculative(table->rel, table->row,
+								   GetCurrentCommandId(true), 0, NULL, token);
+	if (only_index)
+		too_late = !insert_only_entry(table);
+	else
+		list_free(nurture_insert_index_tuples(table->info, table->row,
+											  table->estate, 0, true,
+											  &too_late));
+	table_tuple_complete_speculative(table->rel, table->row, token, !too_late);
+	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+	return !too_late;
+}
+
+/*
  * What ExecInsert does for ON CONFLICT DO NOTHING: store tentatively, and
  * take the row back when there is one with its key already.  Other than there
  * the first attempt does not look before, since most keys are new.
@@ -241,33 +306,30 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 bool
 nurture_row_insert(RowTable *table)
 {
-	prepare_indexes(table);
-	table->row->tts_tableOid = RelationGetRelid(table->rel);
-	for (bool first = true;; first = false)
-	{
-		ItemPointerData conflict;
-		uint32		token;
-		bool		too_late = false;
+	ItemPointerData conflict;
 
+	table->row->tts_tableOid = RelationGetRelid(table->rel);
+	if (open_only_index(table))
+	{
+		if (insert_tentatively(table, true))
+			return true;
+		prepare_indexes(table);
+	}
+	else
+	{
+		prepare_indexes(table);
+		if (insert_tentatively(table, false))
+			return true;
+	}
+	prepare_to_look(table);
+	for (;;)
+	{
 		CHECK_FOR_INTERRUPTS();
-		if (!first &&
-			!nurture_check_index_constraints(table->info, table->row,
+		if (!nurture_check_index_constraints(table->info, table->row,
 											 table->estate, &conflict))
 			return false;
-		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
-		table_tuple_insert_speculative(table->rel, table->row,
-									   GetCurrentCommandId(true), 0, NULL,
-									   token);
-		list_free(nurture_insert_index_tuples(table->info, table->row,
-											  table->estate, 0, true,
-											  &too_late));
-		table_tuple_complete_speculative(table->rel, table->row, token,
-										 !too_late);
-		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
-		if (!too_late)
+		if (insert_tentatively(table, false))
 			return true;
-		if (first)
-			prepare_to_look(table);
 	}
 }
 

@@ -32,6 +32,16 @@
 
 static RuleCache *caches = NULL;
 static MemoryContext retired = NULL;	/* parent of replaced contexts */
+static bool any_provisional = false;
+
+uint64		nurture_rules_epoch = 1;
+
+static void
+make_stale(RuleCache *cache)
+{
+	cache->valid = false;
+	nurture_rules_epoch++;
+}
 
 static void
 mark_stale(Datum arg, Oid relid)
@@ -42,14 +52,14 @@ mark_stale(Datum arg, Oid relid)
 			continue;
 		if (!OidIsValid(relid))
 		{
-			cache->valid = false;
+			make_stale(cache);
 			continue;
 		}
 		for (int i = 0; i < RULECACHE_MAX_TABLES && cache->tables[i]; i++)
 		{
 			if (cache->relids[i] == relid)
 			{
-				cache->valid = false;
+				make_stale(cache);
 				break;
 			}
 		}
@@ -68,12 +78,16 @@ end_of_transaction(XactEvent event, void *arg)
 		MemoryContextDelete(retired);
 		retired = NULL;
 	}
+	/* there are many, and this is for every transaction */
+	if (!any_provisional)
+		return;
+	any_provisional = false;
 	for (RuleCache *cache = caches; cache != NULL; cache = cache->next)
 	{
 		if (cache->provisional)
 		{
 			cache->provisional = false;
-			cache->valid = false;
+			make_stale(cache);
 		}
 	}
 }
@@ -117,6 +131,7 @@ load_cache(RuleCache *cache)
 	 */
 	cache->valid = true;
 	cache->provisional = false;
+	nurture_rules_epoch++;
 
 	if (!provisional)
 		snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -156,6 +171,7 @@ load_cache(RuleCache *cache)
 	cache->root = root;
 	cache->generation++;
 	cache->provisional = provisional;
+	any_provisional |= provisional;
 }
 
 /*
@@ -185,5 +201,5 @@ nurture_rulecache_get(RuleCache *cache)
 void
 nurture_rulecache_forget(RuleCache *cache)
 {
-	cache->valid = false;
+	make_stale(cache);
 }

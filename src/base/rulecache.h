@@ -35,6 +35,12 @@ typedef struct RuleCache
 	struct RuleCache *next;
 } RuleCache;
 
+/*
+ * Another one whenever some cache is loaded or has become stale: what was
+ * derived from rules alone is good while it stays.
+ */
+extern uint64 nurture_rules_epoch;
+
 extern void nurture_rulecache_init(void);
 extern void nurture_rulecache_register(RuleCache *cache);
 extern void *nurture_rulecache_get(RuleCache *cache);

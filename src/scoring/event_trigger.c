@@ -13,6 +13,7 @@
 #include "base/errors.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/rulecache.h"
 #include "base/settings.h"
 #include "base/trigger.h"
 #include "executor/executor.h"
@@ -32,7 +33,8 @@
 
 NURTURE_FUNCTION(nurture_event_count);
 
-/* whether some reactor wants events of a signal; remembered per statement */
+/* whether some reactor wants events of a signal; remembered by signal id, of
+ * which 0 is events with tags, while the rules stay the same */
 #define WANT_ASKED		0x01
 #define WANT_NEW		0x02
 #define WANT_HISTORY	0x04
@@ -46,6 +48,10 @@ typedef struct TypeWant
 	uint8		want;
 } TypeWant;
 
+static uint8 *signal_wants = NULL;
+static TypeWant type_wants[TYPE_SLOTS]; /* by address */
+static uint64 wants_epoch = 0;
+
 typedef struct EventRun
 {
 	Relation	rel;
@@ -58,8 +64,6 @@ typedef struct EventRun
 	TupleTableSlot *slot;		/* that row */
 	TimestampTz latest;			/* events later than this are in the future */
 	TimestampTz history_before; /* events before this start nothing */
-	uint8	   *want;			/* per signal id; 0 = events with tags */
-	TypeWant   *type_want;		/* by address */
 	SubjectEvent **events;		/* for the reactors */
 	int			nevents;
 	int			room;
@@ -219,48 +223,62 @@ count_row(EventRun *run, ActivityDelta *delta)
 						run->match);
 }
 
-static bool
-wanted(EventRun *run, int signal_id, bool history)
+/* Forgets what was remembered by other rules than those in force. */
+static void
+refresh_wants(void)
 {
-	uint8	   *want;
-
-	/* for one row asking is cheaper than clearing what would remember */
-	if (run->want == NULL && run->row_no <= 1)
-		return nurture_reactors_want(signal_id, history);
-	if (run->want == NULL)
-		run->want = MemoryContextAllocZero(run->context, PG_INT16_MAX + 1);
-	want = &run->want[signal_id];
-	if (*want == 0)
-	{
-		*want = WANT_ASKED;
-		if (nurture_reactors_want(signal_id, false))
-			*want |= WANT_NEW;
-		if (nurture_reactors_want(signal_id, true))
-			*want |= WANT_HISTORY;
-	}
-	return (*want & (history ? WANT_HISTORY : WANT_NEW)) != 0;
+	if (likely(wants_epoch == nurture_rules_epoch))
+		return;
+	if (signal_wants == NULL)
+		signal_wants = MemoryContextAlloc(TopMemoryContext, PG_INT16_MAX + 1);
+	memset(signal_wants, 0, PG_INT16_MAX + 1);
+	memset(type_wants, 0, sizeof(type_wants));
+	wants_epoch = nurture_rules_epoch;
 }
 
 static bool
-type_wanted(EventRun *run, const MatchType *type, bool history)
+wanted(int signal_id, bool history)
 {
-	TypeWant   *slot;
+	uint8		want;
 
-	if (run->type_want == NULL)
-		run->type_want = MemoryContextAllocZero(run->context, TYPE_SLOTS * sizeof(TypeWant));
-	slot = &run->type_want[((uintptr_t) type >> 5) % TYPE_SLOTS];
-	if (slot->type != type)
+	refresh_wants();
+	want = signal_wants[signal_id];
+	if (unlikely(want == 0))
+	{
+		want = WANT_ASKED;
+		if (nurture_reactors_want(signal_id, false))
+			want |= WANT_NEW;
+		if (nurture_reactors_want(signal_id, true))
+			want |= WANT_HISTORY;
+		/* asking may have loaded rules */
+		if (wants_epoch == nurture_rules_epoch)
+			signal_wants[signal_id] = want;
+	}
+	return (want & (history ? WANT_HISTORY : WANT_NEW)) != 0;
+}
+
+static bool
+type_wanted(const MatchType *type, bool history)
+{
+	TypeWant	found;
+	TypeWant   *slot = &type_wants[((uintptr_t) type >> 5) % TYPE_SLOTS];
+
+	refresh_wants();
+	found = *slot;
+	if (unlikely(found.type != type))
 	{
 		const char *code = nurture_match_type_code(type);
 
-		slot->type = type;
-		slot->want = 0;
+		found.type = type;
+		found.want = 0;
 		if (nurture_reactors_want_type(code, false))
-			slot->want |= WANT_NEW;
+			found.want |= WANT_NEW;
 		if (nurture_reactors_want_type(code, true))
-			slot->want |= WANT_HISTORY;
+			found.want |= WANT_HISTORY;
+		if (wants_epoch == nurture_rules_epoch)
+			*slot = found;
 	}
-	return (slot->want & (history ? WANT_HISTORY : WANT_NEW)) != 0;
+	return (found.want & (history ? WANT_HISTORY : WANT_NEW)) != 0;
 }
 
 static bool
@@ -269,15 +287,15 @@ event_wanted(EventRun *run, const MatchType *type, bool history)
 	bool		isnull;
 
 	(void) value_of(run, EVENT_PROPERTIES, &isnull);
-	if (!isnull && type_wanted(run, type, history))
+	if (!isnull && type_wanted(type, history))
 		return true;
 	for (int i = 0; i < run->match->nsignals; i++)
 	{
-		if (wanted(run, run->match->signals[i], history))
+		if (wanted(run->match->signals[i], history))
 			return true;
 	}
 	(void) value_of(run, EVENT_TAGS, &isnull);
-	return !isnull && wanted(run, 0, history);
+	return !isnull && wanted(0, history);
 }
 
 /* Tells whether the sender marked the event as one that starts nothing. */
