@@ -137,16 +137,6 @@ nurture_gate_hash_datum(const uint8 *hash)
 	return PointerGetDatum(result);
 }
 
-static void
-take_lock(uint32 number, bool suppressing)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, ADDRESS_LOCK_CLASS, number, 2);
-	(void) LockAcquire(&tag, suppressing ? ExclusiveLock : ShareLock, false,
-					   false);
-}
-
 /*
  * Keeps the suppression of a value, and what gives it to a lead, apart until
  * the transaction ends: whoever suppresses it would not find a lead that is
@@ -157,18 +147,14 @@ take_lock(uint32 number, bool suppressing)
 void
 nurture_contact_lock(const char *scope, const char *value, bool suppressing)
 {
+	LOCKTAG		tag;
 	uint32		hash = hash_bytes((const unsigned char *) value,
 								  strlen(value)) + scope[0];
 
-	take_lock(hash % ADDRESS_LOCKS, suppressing);
-}
-
-/* Does so for a value of which the hash alone is known: it may be any. */
-void
-nurture_contact_lock_all(void)
-{
-	for (uint32 i = 0; i < ADDRESS_LOCKS; i++)
-		take_lock(i, true);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, ADDRESS_LOCK_CLASS,
+						 hash % ADDRESS_LOCKS, 2);
+	(void) LockAcquire(&tag, suppressing ? ExclusiveLock : ShareLock, false,
+					   false);
 }
 
 /*

@@ -372,7 +372,6 @@ react_bounce(const SubjectEvent *const *events, int nevents)
 		if (follows)
 			n++;
 	}
-	nurture_contact_find(blocks, n);
 	for (int i = 0; i < n; i++)
 	{
 		if (blocks[i].address != NULL && !blocks[i].lead_only)

@@ -36,7 +36,6 @@ extern char *nurture_gate_normal_domain(const char *domain);
 extern int	nurture_contact_domains(const char *domain, const char **domains);
 extern void nurture_contact_lock(const char *scope, const char *value,
 								 bool suppressing);
-extern void nurture_contact_lock_all(void);
 extern void nurture_contact_share(const char *email, const char *phone,
 								  const char *country, bool has_account,
 								  int64 account_id);
@@ -67,12 +66,9 @@ typedef struct ContactBlock
 	TimestampTz until;
 } ContactBlock;
 
-/* contact_find.c */
-extern void nurture_contact_find(ContactBlock *blocks, int n);
-
 /*
  * Puts a contact point out of use.  An address of which the hash alone is known
- * is one that no lead has.  Connected to SPI, as the owner.
+ * is one that the lead no longer has.  Connected to SPI, as the owner.
  */
 extern void nurture_suppress_contact(const ContactBlock *block);
 

@@ -9,6 +9,7 @@
 #include "base/compat.h"
 
 #include "base/owner.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "integration/ddl_text.h"
@@ -49,6 +50,7 @@ count_constraint(ExpectedTable *table, const Constraint * constraint)
 	{
 		case CONSTR_CHECK:
 			table->checks++;
+			table->conditions = lappend(table->conditions, constraint->raw_expr);
 			break;
 		case CONSTR_PRIMARY:
 		case CONSTR_UNIQUE:
@@ -62,14 +64,29 @@ count_constraint(ExpectedTable *table, const Constraint * constraint)
 static void
 read_column(ExpectedTable *table, const ColumnDef * definition)
 {
-	ExpectedColumn *column = palloc(sizeof(ExpectedColumn));
+	ExpectedColumn *column = palloc0(sizeof(ExpectedColumn));
 	ListCell   *cell;
 
 	column->name = definition->colname;
 	column->type = definition->typeName;
 	table->columns = lappend(table->columns, column);
 	foreach(cell, definition->constraints)
-		count_constraint(table, lfirst_node(Constraint, cell));
+	{
+		Constraint *constraint = lfirst_node(Constraint, cell);
+
+		count_constraint(table, constraint);
+		if (constraint->contype == CONSTR_NOTNULL || constraint->contype == CONSTR_PRIMARY)
+			column->not_null = true;
+		else if (constraint->contype == CONSTR_DEFAULT)
+			column->default_value = constraint->raw_expr;
+		else if (constraint->contype == CONSTR_IDENTITY)
+			column->identity = constraint->generated_when;
+		else if (constraint->contype == CONSTR_GENERATED)
+		{
+			column->generated = ATTRIBUTE_GENERATED_STORED;
+			column->default_value = constraint->raw_expr;
+		}
+	}
 }
 
 static void
@@ -204,7 +221,13 @@ read_statement(ExpectedSchema *schema, Node *statement, const char *text)
 			break;
 		case T_ViewStmt:
 			if (of_schema(((ViewStmt *) statement)->view, "nurture_bi"))
+			{
+				RawStmt    *query = makeNode(RawStmt);
+
+				query->stmt = ((ViewStmt *) statement)->query;
 				schema->views = lappend(schema->views, ((ViewStmt *) statement)->view->relname);
+				schema->view_queries = lappend(schema->view_queries, query);
+			}
 			break;
 		case T_SelectStmt:
 			read_select(schema, (SelectStmt *) statement);

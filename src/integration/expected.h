@@ -29,12 +29,17 @@ typedef struct ExpectedColumn
 {
 	const char *name;
 	TypeName   *type;
+	Node	   *default_value;	/* as parsed, NULL when there is none */
+	bool		not_null;
+	char		generated;		/* as pg_attribute.attgenerated */
+	char		identity;		/* as pg_attribute.attidentity */
 } ExpectedColumn;
 
 typedef struct ExpectedTable
 {
 	const char *name;			/* of schema nurture */
 	List	   *columns;		/* of ExpectedColumn */
+	List	   *conditions;		/* of its checks, as parsed */
 	int			checks;			/* constraints of each kind */
 	int			keys;			/* primary and unique */
 } ExpectedTable;
@@ -45,6 +50,7 @@ typedef struct ExpectedSchema
 	List	   *triggers;		/* of ExpectedTrigger */
 	List	   *indexes;		/* names */
 	List	   *views;			/* names, of schema nurture_bi */
+	List	   *view_queries;	/* of RawStmt, as many */
 } ExpectedSchema;
 
 extern ExpectedSchema *nurture_expected_schema(void);

@@ -13,6 +13,7 @@
 #include "audit/audit.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/try.h"
 #include "executor/spi.h"
 #include "integration/expected.h"
 #include "integration/selfcheck.h"
@@ -189,24 +190,49 @@ nurture_selfcheck_put(SelfcheckSink *sink, const char *finding,
 						 values, nulls);
 }
 
+/* A query under way. */
+typedef struct CheckRun
+{
+	const char *query;
+	SPITupleTable *rows;
+	uint64		nrows;
+} CheckRun;
+
+static void
+run_query(void *arg)
+{
+	CheckRun   *run = arg;
+	int			result = SPI_execute(nurture_with_schema(run->query, nurture_extension_schema()), true, 0);
+
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "could not execute \"%s\": %s", run->query,
+			 SPI_result_code_string(result));
+	run->rows = SPI_tuptable;
+	run->nrows = SPI_processed;
+}
+
+/* Tells whether a query failed for what became of our tables. */
+static bool
+about_our_tables(int sqlstate)
+{
+	return ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+		nurture_error_of_data(sqlstate);
+}
+
 static void
 run_check(SelfcheckSink *sink, const Selfcheck *check)
 {
-	SPITupleTable *rows;
-	uint64		nrows;
-	int			result;
+	CheckRun	run = {.query = check->query};
+	ErrorData  *error;
 
 	CHECK_FOR_INTERRUPTS();
-	result = SPI_execute(nurture_with_schema(check->query, nurture_extension_schema()),
-						 true, 0);
-	if (result != SPI_OK_SELECT)
-		elog(ERROR, "could not execute \"%s\": %s", check->query,
-			 SPI_result_code_string(result));
-	rows = SPI_tuptable;
-	nrows = SPI_processed;
-	for (uint64 row = 0; row < nrows; row++)
+	error = nurture_try(run_query, &run, about_our_tables);
+	if (error != NULL)
+		nurture_selfcheck_put(sink, "check_failed", "error",
+							  psprintf("%s cannot be asked for: %s", check->finding, error->message), NULL);
+	for (uint64 row = 0; row < run.nrows; row++)
 	{
-		SPI_tuptable = rows;	/* a repair runs queries of its own */
+		SPI_tuptable = run.rows;	/* a repair runs queries of its own */
 		nurture_selfcheck_put(sink, check->finding, check->severity,
 							  nurture_cell_text(row, 1),
 							  nurture_cell_text(row, 2));
@@ -261,6 +287,41 @@ check_sequences(SelfcheckSink *sink)
 }
 
 /*
+ * Tells of rules that the change log has never seen as they are: they were
+ * written while its trigger was off.  A column that a row has more than its
+ * entry came with a later version.
+ */
+static void
+check_unlogged(SelfcheckSink *sink)
+{
+	SPITupleTable *rows;
+	uint64		nrows;
+
+	nurture_execute_text("SELECT c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+						 " WHERE t.tgname = 'nurture_change_log' AND c.relnamespace = 'nurture'::regnamespace ORDER BY 1");
+	rows = SPI_tuptable;
+	nrows = SPI_processed;
+	for (uint64 row = 0; row < nrows; row++)
+	{
+		const char *name;
+		const char *table;
+
+		CHECK_FOR_INTERRUPTS();
+		SPI_tuptable = rows;
+		name = quote_literal_cstr(nurture_cell_text(row, 1));
+		table = quote_identifier(nurture_cell_text(row, 1));
+		nurture_execute_text(psprintf("SELECT format('%%s rows of nurture.%%I are not in the change log as they are', count(*), %s) FROM nurture.%s t"
+									  " WHERE t::text NOT IN (SELECT jsonb_populate_record(NULL::nurture.%s, c.new_row)::text"
+									  "  FROM nurture.change_log c WHERE c.table_name = %s AND c.new_row IS NOT NULL)"
+									  " AND NOT EXISTS (SELECT FROM nurture.change_log c WHERE c.table_name = %s"
+									  "  AND c.new_row IS NOT NULL AND jsonb_populate_record(t, c.new_row)::text = t::text)"
+									  " HAVING count(*) > 0", name, table, table, name, name));
+		if (SPI_processed > 0)
+			nurture_selfcheck_put(sink, "rule_unlogged", "error", nurture_cell_text(0, 1), NULL);
+	}
+}
+
+/*
  * nurture_selfcheck(repair boolean) returns setof (finding text, severity
  * text, detail text): no row when all is well.
  */
@@ -286,6 +347,7 @@ nurture_selfcheck(PG_FUNCTION_ARGS)
 		run_check(&sink, &selfchecks[i]);
 	for (const Selfcheck *check = nurture_selfcheck_catalog; check->finding; check++)
 		run_check(&sink, check);
+	check_unlogged(&sink);
 	check_sequences(&sink);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);

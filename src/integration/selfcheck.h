@@ -7,6 +7,7 @@
 
 #include "base/compat.h"
 #include "funcapi.h"
+#include "integration/expected.h"
 
 typedef struct SelfcheckSink
 {
@@ -39,5 +40,9 @@ extern void nurture_selfcheck_put(SelfcheckSink *sink, const char *finding,
 
 /* selfcheck_schema.c: holds the catalogs against what install makes */
 extern void nurture_selfcheck_schema(SelfcheckSink *sink);
+
+/* selfcheck_expression.c: defaults, checks and views */
+extern void nurture_selfcheck_expressions(SelfcheckSink *sink,
+										  const ExpectedSchema *schema);
 
 #endif							/* NURTURE_SELFCHECK_H */

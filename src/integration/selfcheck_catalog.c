@@ -35,6 +35,36 @@ const Selfcheck nurture_selfcheck_catalog[] = {
 		"SELECT format('row-level security on %s binds the owner: what nurture reads there may be hidden from it', c.oid::regclass),"
 		" format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', c.oid::regclass)"
 	" FROM pg_class c WHERE c.relnamespace IN " OURS " AND c.relforcerowsecurity"},
+	{"view_changed", "error",
+		"SELECT format('view %s reads with the rights of its owner', c.oid::regclass),"
+		" format('ALTER VIEW %s SET (security_invoker = true)', c.oid::regclass)"
+		" FROM pg_class c WHERE c.relnamespace = 'nurture_bi'::regnamespace AND c.relkind = 'v'"
+	" AND NOT coalesce((SELECT o.option_value::boolean FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'security_invoker'), false)"},
+
+	/* between a statement and its table */
+	{"partition_detached", "error",
+		"SELECT format('%s is no partition any more', c.oid::regclass), NULL"
+		" FROM pg_class c WHERE c.relnamespace = 'nurture_part'::regnamespace AND c.relkind IN ('r', 'p', 'f')"
+	" AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid)"},
+	{"trigger_foreign", "error",
+		"SELECT format('trigger %I on partition %s calls %s and is not nurture''s', t.tgname, t.tgrelid::regclass, t.tgfoid::regproc), NULL"
+		" FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+		" WHERE c.relnamespace = 'nurture_part'::regnamespace AND NOT t.tgisinternal AND t.tgparentid = 0"
+		" AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid"
+	"  WHERE d.classid = 'pg_proc'::regclass AND d.objid = t.tgfoid AND d.deptype = 'e' AND e.extname = 'nurture')"},
+	{"event_trigger", "warning",
+		"SELECT format('event trigger %I calls %s at %s and may change or refuse what nurture does to its tables', t.evtname, t.evtfoid::regproc, t.evtevent), NULL"
+	" FROM pg_event_trigger t WHERE t.evtenabled <> 'D' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e')"},
+	{"function_shadow", "warning",
+		"SELECT format('%s is not of the extension and could be called instead of a function that is', p.oid::regprocedure), NULL"
+		" FROM pg_proc p JOIN pg_extension e ON e.extnamespace = p.pronamespace WHERE e.extname = 'nurture' AND p.proname ~ '^nurture_'"
+	" AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' AND d.refobjid = e.oid)"},
+	{"function_changed", "error",
+		"SELECT format('function %s runs %s of the library', p.oid::regprocedure, p.prosrc), NULL"
+		" FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'"
+		" JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid"
+		" WHERE e.extname = 'nurture' AND p.prokind <> 'a' AND p.probin IS NOT NULL AND p.prosrc <> p.proname"
+	" AND p.prosrc NOT LIKE replace(p.proname, '_', '\\_') || '\\_%'"},
 	{"access_unknown", "warning",
 		"SELECT format('nurture.access names role %s, which is not there', a.role_name), NULL"
 	" FROM nurture.access a WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = a.role_name)"},

@@ -322,4 +322,5 @@ nurture_selfcheck_schema(SelfcheckSink *sink)
 	check_triggers(sink, schema);
 	check_relations(sink, "index_missing", schema->indexes, "nurture", "iI");
 	check_relations(sink, "view_missing", schema->views, "nurture_bi", "v");
+	nurture_selfcheck_expressions(sink, schema);
 }

@@ -55,6 +55,8 @@ CREATE VIEW public.broken AS
     SELECT 'suppressed, yet ' || m.status, m.lead_id, m.message_id
     FROM nurture.message m JOIN nurture.lead l USING (lead_id) JOIN public.address USING (email) JOIN nurture.suppression s USING (key_hash)
     WHERE (m.status IN ('queued', 'held') OR m.status = 'taken' AND NOT m.cancel_requested) AND m.channel = 'email' AND s.scope = 'contact_point'
+      -- a bounce of an address that its lead has left is known by its hash: who else has it is found when a worker takes
+      AND s.reason = 'history'
   UNION ALL
     SELECT 'merged, yet ' || m.status, m.lead_id, m.message_id
     FROM nurture.message m JOIN nurture.lead l USING (lead_id)

@@ -1,7 +1,7 @@
 -- Bounces and complaints: what events tell of addresses, the policy, and the
 -- views of deliverability and of what suppression refuses.
 BEGIN;
-SELECT plan(49);
+SELECT plan(45);
 SET LOCAL client_min_messages = error;
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 DO $$BEGIN PERFORM set_config(name, 'on', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query'); END$$;
@@ -36,18 +36,6 @@ SELECT is((SELECT array_agg(lead_id ORDER BY lead_id) FROM nurture.message WHERE
 SELECT is(pg_temp.send(1) || ' ' || pg_temp.send(2) || ' ' || pg_temp.send(1, 'sms'), 'refused {suppressed} refused {suppressed} queued', 'and nothing more goes there');
 SELECT is((SELECT concat_ws(' ', scope, reason, until, source) FROM nurture.suppression), 'contact_point hard_bounce infinity bounce_policy:no_such_mailbox', 'the suppression names its reason and rule');
 SELECT is((SELECT count(*) FROM nurture.audit a WHERE a.kind = 'suppression' AND a.lead_ref IN (1, 2) AND a.inputs LIKE '%bounce_policy:no_such_mailbox'), 2::bigint, 'and is on record');
-
--- an address that the lead has left: others that have it
-INSERT INTO nurture.lead (lead_id, email, phone, country, audience_type, language, is_test) SELECT i, 'lead' || i || '@left.example', '+1 212 555 ' || 1000 + i, 'US', 'hcp', 'en', true FROM generate_series(71, 74) i;
-UPDATE nurture.lead SET email = 'shared@left.example' WHERE lead_id IN (71, 72);
-UPDATE nurture.lead SET phone = '+1 212 555 9999' WHERE lead_id IN (73, 74);
-SELECT is(pg_temp.send(71) || ' ' || pg_temp.send(72) || ' ' || pg_temp.send(73, 'sms') || ' ' || pg_temp.send(74, 'sms'), 'queued queued queued queued', 'two and two are written to at one address');
-CREATE TEMP TABLE waiting AS SELECT lead_id, message_id FROM nurture.message WHERE lead_id BETWEEN 71 AND 74 AND status = 'queued';
-UPDATE nurture.lead SET email = 'moved' || lead_id || '@left.example', phone = '+1 212 555 88' || lead_id WHERE lead_id IN (71, 73);
-SELECT pg_temp.tell(lead_id, 'email_hard_bounced', '2026-03-02T08:30:00Z', '5.1.1', CASE lead_id WHEN 73 THEN 'sms' ELSE 'email' END, message_id) FROM waiting WHERE lead_id IN (71, 73) \g /dev/null
-SELECT results_eq('SELECT lead_id, status, reasons FROM nurture.message JOIN waiting USING (lead_id, message_id) ORDER BY 1', $$VALUES (71::bigint, 'queued', NULL::text[]), (72, 'cancelled', '{suppressed}'), (73, 'queued', NULL), (74, 'cancelled', '{suppressed}')$$, 'the bounce cancels what the other has queued for it, and nothing of who left it');
-SELECT is(pg_temp.send(71) || ' ' || pg_temp.send(72), 'queued refused {suppressed}', 'who has another address may be written to there');
-SELECT is((SELECT array_agg(lead_ref ORDER BY lead_ref) FROM nurture.audit WHERE kind = 'suppression' AND lead_ref BETWEEN 71 AND 74), '{72,74}', 'it is on record for whom it concerns');
 
 -- another hard bounce: this lead, until it has another address
 SELECT pg_temp.tell(3, 'email_hard_bounced', '2026-03-02T08:00:00Z', 'smtp; 550 5.2.1 mailbox disabled') \g /dev/null
