@@ -177,6 +177,62 @@ nurture_execute_snapshot(KeptPlan *kept, Datum *values, const char *nulls,
 	return check_result(kept, result);
 }
 
+/* Hands the rows of a query on, each while the executor has it. */
+typedef struct RowTaker
+{
+	DestReceiver receiver;
+	void		(*take) (TupleTableSlot *row, void *arg);
+	void	   *arg;
+	MemoryContext context;		/* the caller's */
+} RowTaker;
+
+static bool
+take_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowTaker   *taker = (RowTaker *) self;
+	MemoryContext old = MemoryContextSwitchTo(taker->context);
+
+	slot_getallattrs(slot);
+	taker->take(slot, taker->arg);
+	MemoryContextSwitchTo(old);
+	return true;
+}
+
+static void
+start_rows(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+no_more_rows(DestReceiver *self)
+{
+}
+
+/*
+ * Executes a query without parameters, read-only with a given snapshot, and
+ * calls take for each row: for tables too large to be held twice.
+ */
+void
+nurture_execute_each(KeptPlan *kept, Snapshot snapshot,
+					 void (*take) (TupleTableSlot *row, void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	RowTaker	taker = {
+		.receiver = {take_row, start_rows, no_more_rows, no_more_rows, DestNone},
+		.take = take,.arg = arg,.context = context
+	};
+	SPIExecuteOptions options = {
+		.read_only = true,.dest = &taker.receiver
+	};
+	int			result;
+
+	PushActiveSnapshot(snapshot);
+	result = SPI_execute_plan_extended(nurture_plan(kept), &options);
+	PopActiveSnapshot();
+	MemoryContextSwitchTo(context);
+	(void) check_result(kept, result);
+}
+
 /* Executes a statement that is run too seldom, or is too varied, to keep. */
 void
 nurture_execute_text(const char *sql)

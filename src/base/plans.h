@@ -23,6 +23,7 @@
 
 #include "base/compat.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "utils/snapshot.h"
 
 #define KEPT_PLAN_MAX_ARGS 24
@@ -48,6 +49,9 @@ extern int	nurture_execute_latest(KeptPlan *kept, Datum *values,
 								   const char *nulls, bool write);
 extern int	nurture_execute_snapshot(KeptPlan *kept, Datum *values,
 									 const char *nulls, Snapshot snapshot);
+extern void nurture_execute_each(KeptPlan *kept, Snapshot snapshot,
+								 void (*take) (TupleTableSlot *row, void *arg),
+								 void *arg);
 extern void nurture_execute_text(const char *sql);
 extern Datum nurture_cell(uint64 row, int column, bool *isnull);
 extern char *nurture_cell_text(uint64 row, int column);

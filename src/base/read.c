@@ -261,9 +261,7 @@ nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
 	KeptRead   *own = reads;
 
 	/* each partition has a copy of its own, kept like the others */
-	while (own != NULL && (own->part != part ||
-						   strcmp(own->table, kept->table) != 0 ||
-						   own->columns[0].name != kept->columns[0].name))
+	while (own != NULL && (own->part != part || own->whole != kept))
 		own = own->next;
 	if (own == NULL)
 	{
@@ -272,6 +270,7 @@ nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
 		memcpy(own->keys, kept->keys, sizeof(own->keys));
 		memcpy(own->columns, kept->columns, sizeof(own->columns));
 		own->part = part;
+		own->whole = kept;
 	}
 	if (!own->ready)
 		make_ready(own);

@@ -55,6 +55,7 @@ typedef struct KeptRead
 	int			ncolumns;
 	int			deepest;		/* last column of the table that is read */
 	Oid			part;			/* read instead of the table, a partition */
+	const struct KeptRead *whole;	/* of which it is that partition's copy */
 	Oid			relid;
 	Oid			index;
 	ScanKeyData scankeys[KEPT_READ_MAX_KEYS];

@@ -10,40 +10,78 @@
  */
 #include "base/compat.h"
 
+#include "access/table.h"
+#include "access/xact.h"
 #include "base/owner.h"
+#include "base/part.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "catalog/pg_type.h"
 #include "content/choose.h"
 #include "facts/vocabulary.h"
 #include "gate/gate.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* days within which engagement with a topic is looked at for depth */
 #define DEPTH_WINDOW_DAYS 90
 
-/* by the lead and what was merged into it, as the gate counts */
-static KeptPlan families_used =
-KEPT_PLAN("WITH RECURSIVE who AS (SELECT $1 AS lead_id UNION "
-		  "SELECT l.lead_id FROM who "
-		  "JOIN nurture.lead l ON l.merged_into = who.lead_id) "
-		  "SELECT family, count(*) "
-		  "FROM who JOIN nurture.message m USING (lead_id) "
-		  "WHERE status IN ('queued', 'held', 'taken', 'sent', "
-		  "'delivered') "
-		  "AND coalesce(sent_at, greatest(not_before, decided_at), "
-		  "decided_at) > $2 GROUP BY family",
-		  INT8OID, TIMESTAMPTZOID);
+enum
+{
+	MESSAGE_FAMILY, MESSAGE_STATUS, MESSAGE_SENT_AT, MESSAGE_NOT_BEFORE,
+	MESSAGE_DECIDED_AT
+};
 
-/*
- * Events carry the tags their asset had when they came, so topic and depth of
- * one event belong together.
- */
+static KeptRead read_message = {
+	"message", {{"lead_id", INT8OID}}, {
+		[MESSAGE_FAMILY] = {"family", TEXTOID},
+		[MESSAGE_STATUS] = {"status", TEXTOID},
+		[MESSAGE_SENT_AT] = {"sent_at", TIMESTAMPTZOID},
+		[MESSAGE_NOT_BEFORE] = {"not_before", TIMESTAMPTZOID},
+		[MESSAGE_DECIDED_AT] = {"decided_at", TIMESTAMPTZOID}
+	}
+};
+
+enum
+{
+	GATE_ABSORBS
+};
+
+static KeptRead read_gate = {
+	"gate", {{"lead_id", INT8OID}}, {[GATE_ABSORBS] = {"absorbs", BOOLOID}}
+};
+
+/* what was merged into a lead, and into that */
+static KeptPlan find_absorbed =
+KEPT_PLAN("WITH RECURSIVE who AS (SELECT $1 AS lead_id UNION"
+		  " SELECT l.lead_id FROM who"
+		  " JOIN nurture.lead l ON l.merged_into = who.lead_id)"
+		  " SELECT lead_id FROM who WHERE lead_id <> $1", INT8OID);
+
+enum
+{
+	EVENT_TYPE, EVENT_TAGS, EVENT_ASSET_ID, EVENT_OCCURRED_AT
+};
+
+/* one partition's events of a lead */
+static KeptRead read_event = {
+	"event", {{"lead_id", INT8OID}}, {
+		[EVENT_TYPE] = {"event_type", TEXTOID},
+		[EVENT_TAGS] = {"tags", TEXTARRAYOID},
+		[EVENT_ASSET_ID] = {"asset_id", TEXTOID},
+		[EVENT_OCCURRED_AT] = {"occurred_at", TIMESTAMPTZOID}
+	}
+};
+
+#define MAX_PARTS		60		/* partitions read one by one */
+
+/* the same, when there are too many partitions, or the table is not plain */
 static KeptPlan engagements =
-KEPT_PLAN("SELECT e.event_type, e.tags, a.family, max(e.occurred_at) "
+KEPT_PLAN("SELECT e.event_type, e.tags, e.asset_id, max(e.occurred_at) "
 		  "FROM nurture.event e "
-		  "LEFT JOIN nurture.asset a ON a.asset_id = e.asset_id "
 		  "WHERE e.lead_id = $1 AND e.occurred_at <= $2 "
 		  "AND (e.tags IS NOT NULL OR e.asset_id IS NOT NULL) "
 		  "GROUP BY 1, 2, 3",
@@ -81,6 +119,8 @@ typedef struct EngagedTopic
 	int			depth;
 } EngagedTopic;
 
+#define MAX_ANSWERS		64		/* of the gate that are kept for a choice */
+
 /* What the gate said about a channel and purpose. */
 typedef struct ChannelAnswer
 {
@@ -88,6 +128,27 @@ typedef struct ChannelAnswer
 	const char *purpose;
 	bool		refused;
 } ChannelAnswer;
+
+/* What a tag is worth for the lead. */
+typedef struct TagPoints
+{
+	int16		depth;			/* engaged with this topic; once events are
+								 * read */
+	int32		general;
+	int32		stage;
+	int64		share;			/* of the lead's interest, in millionths */
+} TagPoints;
+
+/* The entries that pass a filter: all, or those in one set or the other. */
+typedef struct FilterSet
+{
+	bool		all;
+	const Bits *a;				/* NULL = none */
+	const Bits *b;
+} FilterSet;
+
+/* filters that are sets of entries come first, then those that look closer */
+#define SET_FILTERS		(FILTER_MESSAGE_CLASS + 1)
 
 typedef struct Choice
 {
@@ -100,13 +161,12 @@ typedef struct Choice
 	const char *language;
 	const char *role;
 	const char *stage;
-	uint64		audience_bit;
-	uint64		channel_bits;	/* asked for */
+	FilterSet	sets[SET_FILTERS];
 	int			nrequired;
 	int		   *required;		/* tag ids */
 	int			npreferred;
 	int		   *preferred;
-	int64	   *shares;			/* per tag slot; -1 = not asked yet */
+	TagPoints  *points;			/* per tag slot */
 	bool		families_read;
 	int			nfamilies;
 	char	  **families;		/* sent within the no-repeat window */
@@ -117,7 +177,7 @@ typedef struct Choice
 	EngagedTopic *topics;
 	int			engaged_depth;	/* with any topic */
 	int			nanswers;
-	ChannelAnswer answers[INDEX_MAX_CODES];
+	ChannelAnswer answers[MAX_ANSWERS];
 	int			nrefusals;		/* reasons of the gate's last refusal */
 	const char **refusals;
 } Choice;
@@ -170,58 +230,19 @@ reads_plain_only(const char *audience)
 }
 
 static bool
-has_tag_under(const IndexEntry *entry, int tag_id)
+has_tag_under(const ContentIndex *index, const IndexEntry *entry, int tag_id)
 {
 	for (int i = 0; i < entry->ntags; i++)
 	{
-		if (nurture_tag_under(entry->tags[i].tag_id, tag_id))
+		if (nurture_tag_under(index->tags[entry->tags[i]].tag_id, tag_id))
 			return true;
 	}
 	return false;
 }
 
-static bool
-in_force(const IndexEntry *entry, TimestampTz at)
-{
-	return entry->approved && entry->valid.from <= at && at < entry->valid.until;
-}
-
-static bool
-blocks_in_force(const Choice *c, const IndexEntry *entry)
-{
-	for (int i = 0; i < entry->nblocks; i++)
-	{
-		if (entry->blocks[i] < 0 ||
-			!in_force(&c->index->entries[entry->blocks[i]], c->request->at))
-			return false;
-	}
-	return true;
-}
-
-/* A language that is not known is none, as the gate sees it. */
-static bool
-speaks(const Choice *c, const IndexEntry *entry)
-{
-	size_t		primary;
-
-	if (nurture_content_code(entry->languages, entry->nlanguages, "*") >= 0)
-		return true;
-	if (c->language == NULL)
-		return false;
-	primary = strcspn(c->language, "-_");
-	for (int i = 0; i < entry->nlanguages; i++)
-	{
-		const char *l = entry->languages[i];
-
-		if (strcmp(l, c->language) == 0 ||
-			(strlen(l) == primary && strncmp(l, c->language, primary) == 0))
-			return true;
-	}
-	return false;
-}
-
-static bool
-class_allowed(const Choice *c, const IndexEntry *entry)
+/* Returns the message classes allowed in the lead's stage, NULL = all. */
+static const IndexStage *
+stage_classes(const Choice *c)
 {
 	const IndexStage *found = NULL;
 
@@ -239,8 +260,7 @@ class_allowed(const Choice *c, const IndexEntry *entry)
 		if (strcmp(s->audience_type, "*") == 0)
 			found = s;
 	}
-	return found == NULL ||
-		nurture_content_code(found->classes, found->nclasses, entry->message_class) >= 0;
+	return found;
 }
 
 /*
@@ -262,7 +282,7 @@ channel_refused(Choice *c, const IndexEntry *entry, int channel)
 			return c->answers[i].refused;
 	}
 	answer = nurture_gate_may_contact(c->subject->lead_id,
-									  c->index->channels[channel], entry->purpose,
+									  c->index->channels.codes[channel], entry->purpose,
 									  promotional ? NULL : entry->asset_id,
 									  promotional ? 0 : entry->version,
 									  c->request->at);
@@ -270,7 +290,7 @@ channel_refused(Choice *c, const IndexEntry *entry, int channel)
 	{
 		promotional = false;
 		answer = nurture_gate_may_contact(c->subject->lead_id,
-										  c->index->channels[channel],
+										  c->index->channels.codes[channel],
 										  entry->purpose, entry->asset_id,
 										  entry->version, c->request->at);
 	}
@@ -292,11 +312,12 @@ channel_refused(Choice *c, const IndexEntry *entry, int channel)
 static int
 permitted_channel(Choice *c, const IndexEntry *entry)
 {
-	for (int i = 0; i < entry->nchannels; i++)
+	for (int i = 0; i < entry->channels->n; i++)
 	{
-		int			channel = entry->channel_order[i];
+		int			channel = entry->channels->places[i];
 
-		if ((c->channel_bits & (UINT64CONST(1) << channel)) != 0 &&
+		if ((c->request->channel == NULL ||
+			 strcmp(c->request->channel, entry->channels->codes[i]) == 0) &&
 			!channel_refused(c, entry, channel))
 			return channel;
 	}
@@ -312,7 +333,7 @@ dimension_fits(const Choice *c, const IndexEntry *entry, int dimension)
 {
 	for (int i = 0; i < entry->ntags; i++)
 	{
-		const IndexTag *tag = &entry->tags[i];
+		const IndexTag *tag = &c->index->tags[entry->tags[i]];
 
 		if (tag->dimension != dimension)
 			continue;
@@ -336,7 +357,7 @@ fits_step(const Choice *c, const IndexEntry *entry)
 		return false;
 	for (int i = 0; i < c->nrequired; i++)
 	{
-		if (c->required[i] < 0 || !has_tag_under(entry, c->required[i]))
+		if (c->required[i] < 0 || !has_tag_under(c->index, entry, c->required[i]))
 			return false;
 	}
 	return true;
@@ -359,6 +380,16 @@ is_engagement(const char *event_type)
 }
 
 static void
+add_family(Choice *c, char ***families, int *n, const char *family)
+{
+	if (*families == NULL)
+		*families = MemoryContextAlloc(c->context, 16 * sizeof(char *));
+	else if (*n % 16 == 0 && *n > 0)
+		*families = repalloc(*families, (*n + 16) * sizeof(char *));
+	(*families)[(*n)++] = MemoryContextStrdup(c->context, family);
+}
+
+static void
 engage(Choice *c, int tag_id, int depth)
 {
 	for (int i = 0; i < c->ntopics; i++)
@@ -371,7 +402,7 @@ engage(Choice *c, int tag_id, int depth)
 	}
 	if (c->topics == NULL)
 		c->topics = MemoryContextAlloc(c->context, 16 * sizeof(EngagedTopic));
-	else if (c->ntopics % 16 == 0)
+	else if (c->ntopics % 16 == 0 && c->ntopics > 0)
 		c->topics = repalloc(c->topics, (c->ntopics + 16) * sizeof(EngagedTopic));
 	c->topics[c->ntopics].tag_id = tag_id;
 	c->topics[c->ntopics++].depth = depth;
@@ -416,69 +447,247 @@ engage_event(Choice *c, Datum array)
 	}
 }
 
+/*
+ * Notes what an event tells.  Events carry the tags their asset had when they
+ * came, so topic and depth of one event belong together.
+ */
+static void
+take_event(Choice *c, const char *event_type, Datum tags, bool no_tags,
+		   const char *asset_id, TimestampTz at)
+{
+	const IndexEntry *asset;
+
+	if ((no_tags && asset_id == NULL) || !is_engagement(event_type))
+		return;
+	if (!no_tags)
+		engage_event(c, tags);
+	if (asset_id == NULL || c->index->repeat_limit <= 0 ||
+		at <= c->request->at - c->index->repeat_window)
+		return;
+	asset = nurture_content_asset(c->index, asset_id, strlen(asset_id));
+	if (asset != NULL)
+		add_family(c, &c->own_families, &c->nown_families, asset->family);
+}
+
+/* Reads the lead's events from their partitions; false when that needs a query. */
+static bool
+read_event_parts(Choice *c, Snapshot snapshot)
+{
+	Relation	events = table_open(nurture_table_oid("event", false),
+									AccessShareLock);
+	Datum		key = Int64GetDatum(c->subject->lead_id);
+	Oid			parts[MAX_PARTS];
+	int			n = -1;
+
+	if (!events->rd_rel->relforcerowsecurity &&
+		nurture_part_by(events, "recorded_at"))
+		n = nurture_part_between(events, DT_NOBEGIN, DT_NOEND, parts, MAX_PARTS);
+	for (int i = 0; i < n; i++)
+	{
+		RowRead		read;
+
+		if (!nurture_read_open_part(&read, &read_event, parts[i], snapshot))
+		{
+			c->ntopics = c->nown_families = c->engaged_depth = 0;
+			n = -1;
+			break;
+		}
+		nurture_read_find(&read, &key);
+		while (nurture_read_next(&read))
+		{
+			bool		null;
+			bool		no_tags;
+			Datum		tags = nurture_read_cell(&read, EVENT_TAGS, &no_tags);
+			TimestampTz at = DatumGetTimestampTz(nurture_read_cell(&read, EVENT_OCCURRED_AT,
+																   &null));
+
+			if (at <= c->request->at)
+				take_event(c, nurture_read_text(&read, EVENT_TYPE), tags, no_tags,
+						   nurture_read_text(&read, EVENT_ASSET_ID), at);
+		}
+		nurture_read_close(&read);
+	}
+	table_close(events, NoLock);
+	return n >= 0;
+}
+
+/* Takes the snapshot that what is read about the lead is read with. */
+static Snapshot
+push_snapshot(const Choice *c)
+{
+	if (c->subject->fresh)
+	{
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
+	}
+	else
+		PushActiveSnapshot(GetActiveSnapshot());
+	return GetActiveSnapshot();
+}
+
 /* Reads what the lead engaged with: topics with their depth, and families. */
 static void
 read_events(Choice *c)
 {
-	TimestampTz since = c->request->at - c->index->repeat_window;
 	Datum		values[2];
 	OwnerSwitch save;
+	bool		done;
 	int			level;
 
 	c->events_read = true;
-	values[0] = Int64GetDatum(c->subject->lead_id);
-	values[1] = TimestampTzGetDatum(c->request->at);
 	nurture_owner_enter(&save);
-	level = nurture_spi_connect();
-	nurture_execute(&engagements, values, NULL, !c->subject->fresh);
-	c->own_families = MemoryContextAlloc(c->context, Max(SPI_processed, 1) * sizeof(char *));
-	for (uint64 i = 0; i < SPI_processed; i++)
+	done = read_event_parts(c, push_snapshot(c));
+	PopActiveSnapshot();
+	if (!done)
 	{
-		bool		isnull;
-		Datum		tags = nurture_cell(i, 2, &isnull);
-		char	   *family = nurture_cell_text(i, 3);
-		bool		ignored;
+		values[0] = Int64GetDatum(c->subject->lead_id);
+		values[1] = TimestampTzGetDatum(c->request->at);
+		level = nurture_spi_connect();
+		nurture_execute(&engagements, values, NULL, !c->subject->fresh);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool		null;
+			bool		no_tags;
+			Datum		tags = nurture_cell(i, 2, &no_tags);
 
-		if (!is_engagement(nurture_cell_text(i, 1)))
-			continue;
-		if (!isnull)
-			engage_event(c, tags);
-		if (family != NULL && c->index->repeat_limit > 0 &&
-			DatumGetTimestampTz(nurture_cell(i, 4, &ignored)) > since)
-			c->own_families[c->nown_families++] = MemoryContextStrdup(c->context, family);
+			take_event(c, nurture_cell_text(i, 1), tags, no_tags,
+					   nurture_cell_text(i, 3),
+					   DatumGetTimestampTz(nurture_cell(i, 4, &null)));
+		}
+		nurture_spi_finish(level);
 	}
-	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
+	for (int i = 0; i < c->ntopics; i++)
+	{
+		for (int tag_id = c->topics[i].tag_id; tag_id >= 0;
+			 tag_id = nurture_tag_parent(tag_id))
+		{
+			int			slot = nurture_content_slot(c->index, tag_id);
+
+			if (slot >= 0)
+				c->points[slot].depth = Max(c->points[slot].depth,
+											c->topics[i].depth);
+		}
+	}
+}
+
+/* Tells whether a message went out, or waits to. */
+static bool
+is_live(const RowRead *read)
+{
+	static const char *const live[] = {
+		"queued", "held", "taken", "sent", "delivered"
+	};
+
+	for (int i = 0; i < lengthof(live); i++)
+	{
+		if (nurture_read_is(read, MESSAGE_STATUS, live[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Returns when a message goes out, or went. */
+static TimestampTz
+message_time(const RowRead *read)
+{
+	bool		unsent;
+	bool		undecided;
+	bool		null;
+	TimestampTz sent = DatumGetTimestampTz(nurture_read_cell(read, MESSAGE_SENT_AT, &unsent));
+	TimestampTz decided = DatumGetTimestampTz(nurture_read_cell(read, MESSAGE_DECIDED_AT, &undecided));
+	TimestampTz before = DatumGetTimestampTz(nurture_read_cell(read, MESSAGE_NOT_BEFORE, &null));
+
+	if (!unsent)
+		return sent;
+	if (undecided)
+		return null ? DT_NOBEGIN : before;
+	return null ? decided : Max(before, decided);
+}
+
+/*
+ * Lists the leads whose messages count: the lead and what was merged into it,
+ * as the gate counts.
+ */
+static Datum *
+counted_leads(Choice *c, Snapshot snapshot, int *n)
+{
+	Datum		key = Int64GetDatum(c->subject->lead_id);
+	Datum	   *leads;
+	RowRead		read;
+	bool		absorbs = false;
+	bool		null;
+	int			level;
+
+	nurture_read_open(&read, &read_gate, snapshot);
+	nurture_read_find(&read, &key);
+	if (nurture_read_next(&read))
+		absorbs = DatumGetBool(nurture_read_cell(&read, GATE_ABSORBS, &null));
+	nurture_read_close(&read);
+	*n = 1;
+	if (!absorbs)
+	{
+		leads = palloc(sizeof(Datum));
+		leads[0] = key;
+		return leads;
+	}
+	level = nurture_spi_connect();
+	nurture_execute(&find_absorbed, &key, NULL, true);
+	leads = MemoryContextAlloc(c->context, (SPI_processed + 1) * sizeof(Datum));
+	leads[0] = key;
+	for (uint64 i = 0; i < SPI_processed; i++)
+		leads[(*n)++] = nurture_cell(i, 1, &null);
+	nurture_spi_finish(level);
+	return leads;
 }
 
 /* Reads the families that messages used within the no-repeat window. */
 static void
 read_families(Choice *c)
 {
-	Datum		values[2];
+	TimestampTz since = c->request->at - c->index->repeat_window;
+	MemoryContext old = MemoryContextSwitchTo(c->context);
+	char	  **seen = NULL;
+	int			nseen = 0;
+	int			nleads;
+	Datum	   *leads;
 	OwnerSwitch save;
-	int			level;
+	RowRead		read;
 
 	c->families_read = true;
 	if (c->index->repeat_limit <= 0)
-		return;
-	values[0] = Int64GetDatum(c->subject->lead_id);
-	values[1] = TimestampTzGetDatum(c->request->at - c->index->repeat_window);
-	nurture_owner_enter(&save);
-	level = nurture_spi_connect();
-	nurture_execute(&families_used, values, NULL, !c->subject->fresh);
-	c->families = MemoryContextAlloc(c->context, Max(SPI_processed, 1) * sizeof(char *));
-	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		bool		isnull;
-		char	   *family = nurture_cell_text(i, 1);
-
-		if (family != NULL &&
-			DatumGetInt64(nurture_cell(i, 2, &isnull)) >= c->index->repeat_limit)
-			c->families[c->nfamilies++] = MemoryContextStrdup(c->context, family);
+		MemoryContextSwitchTo(old);
+		return;
 	}
-	nurture_spi_finish(level);
+	nurture_owner_enter(&save);
+	(void) push_snapshot(c);
+	leads = counted_leads(c, GetActiveSnapshot(), &nleads);
+	nurture_read_open(&read, &read_message, GetActiveSnapshot());
+	for (int l = 0; l < nleads; l++)
+	{
+		nurture_read_find(&read, &leads[l]);
+		while (nurture_read_next(&read))
+		{
+			char	   *family;
+			int			times = 1;
+
+			if (!is_live(&read) || message_time(&read) <= since)
+				continue;
+			family = nurture_read_text(&read, MESSAGE_FAMILY);
+			if (family == NULL)
+				continue;
+			for (int i = 0; i < nseen; i++)
+				times += strcmp(seen[i], family) == 0;
+			add_family(c, &seen, &nseen, family);
+			if (times == c->index->repeat_limit)
+				add_family(c, &c->families, &c->nfamilies, family);
+		}
+	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
 	nurture_owner_leave(&save);
+	MemoryContextSwitchTo(old);
 }
 
 /* Tells whether the lead was sent a family, or took one of it by itself. */
@@ -493,22 +702,6 @@ family_used(Choice *c, const char *family)
 		nurture_content_code((const char *const *) c->own_families, c->nown_families, family) >= 0;
 }
 
-/* Returns the highest depth at which the lead engaged with a topic. */
-static int
-topic_depth(Choice *c, int tag_id)
-{
-	int			depth = 0;
-
-	if (!c->events_read)
-		read_events(c);
-	for (int i = 0; i < c->ntopics; i++)
-	{
-		if (nurture_tag_under(c->topics[i].tag_id, tag_id))
-			depth = Max(depth, c->topics[i].depth);
-	}
-	return depth;
-}
-
 /* Tells whether an entry is at most one deeper than the lead has gone. */
 static bool
 depth_fits(Choice *c, const IndexEntry *entry)
@@ -517,19 +710,19 @@ depth_fits(Choice *c, const IndexEntry *entry)
 
 	if (entry->depth <= 1)
 		return true;
-	for (int i = 0; i < entry->ntags; i++)
-	{
-		if (entry->tags[i].dimension != c->index->topic)
-			continue;
-		has_topic = true;
-		if (entry->depth > topic_depth(c, entry->tags[i].tag_id) + 1)
-			return false;
-	}
-	if (has_topic)
-		return true;
 	if (!c->events_read)
 		read_events(c);
-	return entry->depth <= c->engaged_depth + 1;
+	for (int i = 0; i < entry->ntags; i++)
+	{
+		int			slot = entry->tags[i];
+
+		if (c->index->tags[slot].dimension != c->index->topic)
+			continue;
+		has_topic = true;
+		if (entry->depth > c->points[slot].depth + 1)
+			return false;
+	}
+	return has_topic || entry->depth <= c->engaged_depth + 1;
 }
 
 static bool
@@ -546,27 +739,19 @@ prerequisites_met(Choice *c, const IndexEntry *entry)
 static bool
 passes(Choice *c, const IndexEntry *entry, ContentFilter filter, int *channel)
 {
+	int			i = entry - c->index->entries;
+
 	switch (filter)
 	{
 		case FILTER_NOT_IN_FORCE:
-			return in_force(entry, c->request->at);
 		case FILTER_BLOCK:
-			return entry->nblocks == 0 || blocks_in_force(c, entry);
 		case FILTER_MARKET:
-			return entry->nmarkets == 0 ||
-				(c->country != NULL &&
-				 nurture_content_code(entry->markets, entry->nmarkets, c->country) >= 0);
 		case FILTER_AUDIENCE:
-			return (entry->audiences & c->audience_bit) != 0;
 		case FILTER_LANGUAGE:
-			return speaks(c, entry);
 		case FILTER_CHANNEL:
-			return (entry->channels & c->channel_bits) != 0;
 		case FILTER_MESSAGE_CLASS:
-			return class_allowed(c, entry);
-		case FILTER_CONSENT:
-			*channel = permitted_channel(c, entry);
-			return *channel >= 0;
+			return c->sets[filter].all ||
+				bits_has(c->sets[filter].a, i) || bits_has(c->sets[filter].b, i);
 		case FILTER_ROLE:
 			return !entry->has_role || dimension_fits(c, entry, c->index->role);
 		case FILTER_READING_LEVEL:
@@ -580,44 +765,41 @@ passes(Choice *c, const IndexEntry *entry, ContentFilter filter, int *channel)
 			return depth_fits(c, entry);
 		case FILTER_PREREQUISITE:
 			return entry->nprerequisites == 0 || prerequisites_met(c, entry);
+		case FILTER_CONSENT:
+			*channel = permitted_channel(c, entry);
+			return *channel >= 0;
 		case CONTENT_FILTERS:
 			break;
 	}
 	return true;
 }
 
-/* Returns the lead's share of interest in a tag, in millionths. */
-static int64
-share_of(Choice *c, const IndexTag *tag)
-{
-	if (c->shares[tag->slot] < 0)
-		c->shares[tag->slot] = nurture_subject_interest(c->subject, tag->tag_id);
-	return c->shares[tag->slot];
-}
-
 /* Returns points of one weight row for an entry's depth. */
 static int32
-depth_points(Choice *c, const IndexEntry *entry, const IndexWeight *w,
-			 bool next)
+depth_points(Choice *c, const IndexEntry *entry, const IndexWeight *w)
 {
 	int32		points = 0;
 
 	if (entry->depth == 0)
 		return 0;
+	if (!c->events_read)
+		read_events(c);
 	for (int i = 0; i < entry->ntags; i++)
 	{
-		const IndexTag *tag = &entry->tags[i];
+		const IndexTag *tag = &c->index->tags[entry->tags[i]];
 		int			engaged;
 
 		if (tag->dimension != c->index->topic)
 			continue;
-		engaged = topic_depth(c, tag->tag_id);
-		if (!next)
+		engaged = c->points[entry->tags[i]].depth;
+		if (engaged == 0)
+			continue;
+		if (w->term == WEIGHT_DEPTH_SAME)
 		{
-			if (engaged > 0 && entry->depth == engaged)
+			if (entry->depth == engaged)
 				points += w->weight;
 		}
-		else if (engaged > 0 && entry->depth == engaged + 1 &&
+		else if (entry->depth == engaged + 1 &&
 				 nurture_tally_count(&c->subject->topics, (uint16) tag->tag_id,
 									 c->subject->today - DEPTH_WINDOW_DAYS,
 									 c->subject->today) >= Max(w->parameter, 1))
@@ -631,74 +813,174 @@ static void
 rank_entry(Choice *c, const IndexEntry *entry, ContentCandidate *candidate)
 {
 	const ContentIndex *index = c->index;
-	bool		no_interest = c->subject->topics.n == 0;
+	int32	   *terms = candidate->terms;
 	int64		interest = 0;
 
 	for (int i = 0; i < entry->ntags; i++)
 	{
-		int32		weight = index->dimension_weights[entry->tags[i].dimension];
+		const TagPoints *points = &c->points[entry->tags[i]];
 
-		if (weight != 0)
-			interest += weight * share_of(c, &entry->tags[i]);
+		interest += index->tags[entry->tags[i]].interest * points->share;
+		terms[TERM_GENERAL] += points->general;
+		terms[TERM_STAGE] += points->stage;
 	}
-	candidate->terms[TERM_INTEREST] = (int32) (interest / 1000000);
+	terms[TERM_INTEREST] = (int32) (interest / 1000000);
 
 	for (int i = 0; i < index->nweights; i++)
 	{
 		const IndexWeight *w = &index->weights[i];
 
-		if (strcmp(w->term, "general") == 0)
+		switch (w->term)
 		{
-			for (int t = 0; no_interest && t < entry->ntags; t++)
-			{
-				if (strcmp(index->dimensions[entry->tags[t].dimension], w->subject) == 0 &&
-					strcmp(entry->tags[t].value, w->value) == 0)
-					candidate->terms[TERM_GENERAL] += w->weight;
-			}
-		}
-		else if (strcmp(w->term, "stage") == 0)
-		{
-			for (int t = 0; strcmp(w->subject, c->stage) == 0 && t < entry->ntags; t++)
-			{
-				if (strcmp(index->dimensions[entry->tags[t].dimension], "funnel_stage") == 0 &&
-					strcmp(entry->tags[t].value, w->value) == 0)
-					candidate->terms[TERM_STAGE] += w->weight;
-			}
-		}
-		else if (strcmp(w->term, "preferred") == 0)
-		{
-			for (int p = 0; p < c->npreferred; p++)
-			{
-				if (c->preferred[p] >= 0 && has_tag_under(entry, c->preferred[p]))
-					candidate->terms[TERM_PREFERRED] += w->weight;
-			}
-		}
-		else if (strcmp(w->term, "depth_next") == 0)
-			candidate->terms[TERM_DEPTH] += depth_points(c, entry, w, true);
-		else if (strcmp(w->term, "depth_same") == 0)
-			candidate->terms[TERM_DEPTH] += depth_points(c, entry, w, false);
-		else if (strcmp(w->term, "freshness") == 0)
-		{
-			int64		window = Max(w->parameter, 1) * USECS_PER_DAY;
-			int64		age = c->request->at - entry->approved_at;
+			case WEIGHT_GENERAL:
+			case WEIGHT_STAGE:
+				break;			/* the tags have them */
+			case WEIGHT_PREFERRED:
+				for (int p = 0; p < c->npreferred; p++)
+				{
+					if (c->preferred[p] >= 0 &&
+						has_tag_under(index, entry, c->preferred[p]))
+						terms[TERM_PREFERRED] += w->weight;
+				}
+				break;
+			case WEIGHT_DEPTH_NEXT:
+			case WEIGHT_DEPTH_SAME:
+				terms[TERM_DEPTH] += depth_points(c, entry, w);
+				break;
+			case WEIGHT_FRESHNESS:
+				{
+					int64		window = Max(w->parameter, 1) * USECS_PER_DAY;
+					int64		age = c->request->at - entry->approved_at;
 
-			if (!TIMESTAMP_NOT_FINITE(entry->approved_at) && age >= 0 && age < window)
-				candidate->terms[TERM_FRESHNESS] +=
-					(int32) (w->weight * ((window - age) / USECS_PER_SEC) / (window / USECS_PER_SEC));
+					if (!TIMESTAMP_NOT_FINITE(entry->approved_at) && age >= 0 && age < window)
+						terms[TERM_FRESHNESS] +=
+							(int32) (w->weight * ((window - age) / USECS_PER_SEC) / (window / USECS_PER_SEC));
+					break;
+				}
+			case WEIGHT_PRIORITY:
+				terms[TERM_PRIORITY] += w->weight * entry->priority;
+				break;
 		}
-		else if (strcmp(w->term, "priority") == 0)
-			candidate->terms[TERM_PRIORITY] += w->weight * entry->priority;
 	}
 	for (int t = 0; t < CONTENT_TERMS; t++)
-		candidate->rank += candidate->terms[t];
+		candidate->rank += terms[t];
+}
+
+/* Returns the entries that have a code, NULL when none has. */
+static const Bits *
+entries_of(const IndexCodes *codes, const char *code)
+{
+	int			place = code == NULL ? -1 :
+	nurture_content_code(codes->codes, codes->n, code);
+
+	return place < 0 ? NULL : codes->entries[place];
+}
+
+/*
+ * Returns the entries in a language, for "de-AT" also those in "de".  One that
+ * is not known is none, as the gate sees it.
+ */
+static const Bits *
+entries_in(const Choice *c, const char *language)
+{
+	const IndexCodes *codes = &c->index->languages;
+	size_t		primary;
+	const Bits *exact;
+	const Bits *broad;
+	Bits	   *both;
+
+	if (language == NULL)
+		return NULL;
+	primary = strcspn(language, "-_");
+	exact = entries_of(codes, language);
+	broad = language[primary] == '\0' ? NULL :
+		entries_of(codes, pnstrdup(language, primary));
+	if (exact == NULL || broad == NULL)
+		return exact != NULL ? exact : broad;
+	both = bits_make(c->index->nentries);
+	bits_join(both, exact, c->index->nentries);
+	bits_join(both, broad, c->index->nentries);
+	return both;
+}
+
+/* Finds which entries pass the filters that are sets. */
+static void
+prepare_sets(Choice *c)
+{
+	const ContentIndex *index = c->index;
+	const IndexForce *force = nurture_content_force(index, c->request->at);
+	const IndexStage *stage = stage_classes(c);
+
+	c->sets[FILTER_NOT_IN_FORCE].a = force->entries;
+	c->sets[FILTER_BLOCK].a = force->blocks;
+	c->sets[FILTER_MARKET].a = index->markets.any;
+	c->sets[FILTER_MARKET].b = entries_of(&index->markets, c->country);
+	c->sets[FILTER_AUDIENCE].a = index->audiences.any;
+	c->sets[FILTER_AUDIENCE].b = entries_of(&index->audiences, c->audience);
+	c->sets[FILTER_LANGUAGE].a = index->languages.any;
+	c->sets[FILTER_LANGUAGE].b = entries_in(c, c->language);
+	c->sets[FILTER_CHANNEL].all = c->request->channel == NULL;
+	c->sets[FILTER_CHANNEL].a = entries_of(&index->channels, c->request->channel);
+	c->sets[FILTER_MESSAGE_CLASS].all = stage == NULL;
+	if (stage != NULL)
+	{
+		Bits	   *allowed = bits_make(index->nentries);
+
+		for (int i = 0; i < stage->nclasses; i++)
+		{
+			const Bits *entries = entries_of(&index->classes, stage->classes[i]);
+
+			if (entries != NULL)
+				bits_join(allowed, entries, index->nentries);
+		}
+		c->sets[FILTER_MESSAGE_CLASS].a = allowed;
+	}
+}
+
+/* Notes what tags are worth: the lead's interest in them, and the weights. */
+static void
+prepare_points(Choice *c)
+{
+	const ContentIndex *index = c->index;
+	const Tally *topics = &c->subject->topics;
+
+	c->points = palloc0(Max(index->nslots, 1) * sizeof(TagPoints));
+	for (int i = 0; i < index->nweights; i++)
+	{
+		const IndexWeight *w = &index->weights[i];
+
+		if (w->slot < 0)
+			continue;
+		if (w->term == WEIGHT_STAGE)
+		{
+			if (strcmp(w->stage, c->stage) == 0)
+				c->points[w->slot].stage += w->weight;
+		}
+		else if (topics->n == 0)
+			c->points[w->slot].general += w->weight;
+	}
+	for (uint32 i = 0; i < topics->n;)
+	{
+		uint16		key = nurture_tally_entry(topics, i).key;
+
+		/* of a tag no event had, none of those below it either */
+		for (int tag_id = key; tag_id >= 0; tag_id = nurture_tag_parent(tag_id))
+		{
+			int			slot = nurture_content_slot(index, tag_id);
+
+			if (slot >= 0 && index->tags[slot].interest != 0 &&
+				c->points[slot].share == 0)
+				c->points[slot].share = nurture_subject_interest(c->subject, tag_id);
+		}
+		while (i < topics->n && nurture_tally_entry(topics, i).key == key)
+			i++;
+	}
 }
 
 /* Looks up once what every candidate is compared with. */
 static void
 prepare(Choice *c, Subject *subject, const ContentRequest *request)
 {
-	int			audience;
-
 	memset(c, 0, sizeof(*c));
 	c->index = nurture_content_index();
 	c->request = request;
@@ -712,31 +994,19 @@ prepare(Choice *c, Subject *subject, const ContentRequest *request)
 	c->role = nurture_subject_text(subject, SUBJECT_ROLE);
 	nurture_subject_standing(subject);
 	c->stage = subject->stage;
-	audience = nurture_content_code(c->index->audiences, c->index->naudiences, c->audience);
-
-	/*
-	 * An audience that no asset names still fits those that name all.
-	 */
-	c->audience_bit = audience >= 0 ? UINT64CONST(1) << audience :
-		c->index->naudiences < INDEX_MAX_CODES ?
-		UINT64CONST(1) << c->index->naudiences : 0;
-	c->channel_bits = INDEX_ALL;
-	if (request->channel != NULL)
-	{
-		int			channel = nurture_content_code(c->index->channels, c->index->nchannels, request->channel);
-
-		c->channel_bits = channel >= 0 ? UINT64CONST(1) << channel : 0;
-	}
 	c->required = tag_ids(request->required_tags, &c->nrequired);
 	c->preferred = tag_ids(request->preferred_tags, &c->npreferred);
-	c->shares = palloc(Max(c->index->nslots, 1) * sizeof(int64));
-	memset(c->shares, 0xff, Max(c->index->nslots, 1) * sizeof(int64));
+	prepare_sets(c);
+	prepare_points(c);
 }
 
-/* Fills the candidate of an entry; all: asks every filter, else up to the
- * first that fails. */
+/*
+ * Fills the candidate of an entry, asking the filters from one on; all: every
+ * one, else up to the first that fails.
+ */
 static void
-judge(Choice *c, const IndexEntry *entry, bool all, ContentCandidate *candidate)
+judge(Choice *c, const IndexEntry *entry, ContentFilter from, bool all,
+	  ContentCandidate *candidate)
 {
 	int			channel = -1;
 
@@ -747,7 +1017,7 @@ judge(Choice *c, const IndexEntry *entry, bool all, ContentCandidate *candidate)
 	candidate->purpose = entry->purpose;
 	candidate->message_class = entry->message_class;
 	candidate->priority = entry->priority;
-	for (int f = 0; f < CONTENT_FILTERS; f++)
+	for (int f = from; f < CONTENT_FILTERS; f++)
 	{
 		/* asked about the asset, the gate would repeat what failed before */
 		if (f == FILTER_CONSENT && candidate->failed != 0 &&
@@ -760,7 +1030,7 @@ judge(Choice *c, const IndexEntry *entry, bool all, ContentCandidate *candidate)
 				return;
 		}
 	}
-	candidate->channel = channel >= 0 ? c->index->channels[channel] : NULL;
+	candidate->channel = channel >= 0 ? c->index->channels.codes[channel] : NULL;
 	rank_entry(c, entry, candidate);
 }
 
@@ -808,21 +1078,30 @@ nurture_content_choose(Subject *subject, const ContentRequest *request)
 	ContentChoice choice = {0};
 	ContentCandidate *best = NULL;
 	ContentCandidate candidate;
+	Bits	   *alive;
+	bool		some;
 	int			last = -1;
 
 	prepare(&c, subject, request);
 	choice.selection = c.index->selection;
 	choice.selection_version = c.index->selection_version;
-	for (int i = 0; i < c.index->nentries; i++)
+	alive = bits_make(c.index->nentries);
+	memset(alive, 0xff, BITS_WORDS(c.index->nentries) * sizeof(Bits));
+	some = c.index->nentries > 0;
+	for (int f = 0; some && f < SET_FILTERS; f++)
 	{
-		judge(&c, &c.index->entries[i], false, &candidate);
+		if (c.sets[f].all)
+			continue;
+		some = bits_keep(alive, c.sets[f].a, c.sets[f].b, c.index->nentries);
+		last = f;
+	}
+	for (int i = some ? bits_next(alive, 0, c.index->nentries) : -1; i >= 0;
+		 i = bits_next(alive, i + 1, c.index->nentries))
+	{
+		judge(&c, &c.index->entries[i], SET_FILTERS, false, &candidate);
 		if (candidate.failed != 0)
 		{
-			int			filter = 0;
-
-			while ((candidate.failed & (1u << filter)) == 0)
-				filter++;
-			last = Max(last, filter);
+			last = Max(last, pg_rightmost_one_pos32(candidate.failed));
 			continue;
 		}
 		if (best == NULL)
@@ -856,7 +1135,7 @@ nurture_content_ledger(Subject *subject, const ContentRequest *request, int *n)
 	result = MemoryContextAllocHuge(CurrentMemoryContext,
 									Max(*n, 1) * sizeof(ContentCandidate));
 	for (int i = 0; i < *n; i++)
-		judge(&c, &c.index->entries[i], true, &result[i]);
+		judge(&c, &c.index->entries[i], 0, true, &result[i]);
 	qsort(result, *n, sizeof(ContentCandidate), compare_candidates);
 	return result;
 }

@@ -1,21 +1,26 @@
 /*
  * index.c
- *	  The library compiled for selection: one array of versions, made once per
- *	  backend and again only when a table it reads has changed.
+ *	  The library compiled for selection, once per backend and again only when
+ *	  a table it reads has changed.
  *
  * Of each asset the version in use is kept, and where there is none its
  * newest, so that the ledger of candidates can tell why an asset is not
- * chosen.
+ * chosen.  What a version is made for is a set of bits for each market,
+ * audience, language and channel: who asks for a lead meets the few that fit
+ * without looking at the others.
  */
 #include "base/compat.h"
 
 #include "base/plans.h"
 #include "base/rulecache.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "content/index.h"
 #include "facts/vocabulary.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 static void *load_index(Snapshot snapshot);
@@ -28,39 +33,46 @@ static RuleCache content_cache = {
 	.load = load_index
 };
 
-static KeptPlan read_versions = {
-	"SELECT v.asset_id, v.version, a.family, a.purpose, v.message_class, "
-	"a.priority::int4, v.status = 'approved', "
-	"CASE WHEN lower_inf(v.valid_during) THEN '-infinity' WHEN "
-	"lower_inc(v.valid_during) THEN lower(v.valid_during) ELSE "
-	"lower(v.valid_during) + interval '1 us' END, "
-	"CASE WHEN upper_inf(v.valid_during) THEN 'infinity' WHEN "
-	"upper_inc(v.valid_during) THEN upper(v.valid_during) + interval '1 "
-	"us' ELSE upper(v.valid_during) END, coalesce(v.approved_at, "
-	"'-infinity'), v.channels, v.audience_types, v.languages, v.markets "
-	"FROM nurture.asset_version v "
-	"JOIN nurture.asset a ON a.asset_id = v.asset_id "
-	"WHERE v.status IN ('approved', 'suspended') "
-	"OR (NOT EXISTS (SELECT FROM nurture.asset_version o WHERE "
-	"o.asset_id = v.asset_id AND o.status IN ('approved', 'suspended')) "
-	"AND v.version = (SELECT max(o.version) FROM nurture.asset_version o "
-	"WHERE o.asset_id = v.asset_id)) "
-	"ORDER BY v.asset_id COLLATE \"C\", v.version", {0}, NULL, true
-};
-static KeptPlan read_tags = {
-	"SELECT t.asset_id, t.version, t.dimension, t.value, g.tag_id "
-	"FROM nurture.asset_tag t "
-	"JOIN nurture.tag g ON g.dimension = t.dimension "
-	"AND g.value = t.value "
-	"ORDER BY t.asset_id COLLATE \"C\", t.version, g.tag_id", {0}, NULL, true
-};
-static KeptPlan read_blocks = {
-	"SELECT asset_id, version, block "
-	"FROM (SELECT asset_id, version, block_asset AS block FROM "
-	"nurture.asset_block UNION SELECT asset_id, version, safety_block "
-	"FROM nurture.asset_version WHERE safety_block IS NOT NULL) b "
-	"ORDER BY asset_id COLLATE \"C\", version, block COLLATE \"C\"", {0}, NULL, true
-};
+/* what is there may be more than what fits into memory twice */
+static KeptPlan read_versions =
+KEPT_PLAN_SCAN("SELECT v.asset_id, v.version, a.family, a.purpose,"
+			   " v.message_class, a.priority, v.status = 'approved',"
+			   " CASE WHEN lower_inf(v.valid_during) THEN '-infinity'"
+			   "  WHEN lower_inc(v.valid_during) THEN lower(v.valid_during)"
+			   "  ELSE lower(v.valid_during) + interval '1 us' END,"
+			   " CASE WHEN upper_inf(v.valid_during) THEN 'infinity'"
+			   "  WHEN upper_inc(v.valid_during)"
+			   "  THEN upper(v.valid_during) + interval '1 us'"
+			   "  ELSE upper(v.valid_during) END,"
+			   " coalesce(v.approved_at, '-infinity'),"
+			   " v.channels, v.audience_types, v.languages, v.markets"
+			   " FROM nurture.asset_version v"
+			   " JOIN nurture.asset a ON a.asset_id = v.asset_id"
+			   " WHERE v.status IN ('approved', 'suspended')"
+			   " OR (NOT EXISTS (SELECT FROM nurture.asset_version o"
+			   "  WHERE o.asset_id = v.asset_id"
+			   "  AND o.status IN ('approved', 'suspended'))"
+			   "  AND v.version = (SELECT max(o.version)"
+			   "  FROM nurture.asset_version o WHERE o.asset_id = v.asset_id))",
+			   0);
+
+static KeptPlan read_tags =
+KEPT_PLAN_SCAN("SELECT dimension, value, tag_id FROM nurture.tag"
+			   " ORDER BY tag_id", 0);
+
+static KeptPlan read_asset_tags =
+KEPT_PLAN_SCAN("SELECT asset_id, version, dimension, value"
+			   " FROM nurture.asset_tag", 0);
+
+static KeptPlan read_blocks =
+KEPT_PLAN_SCAN("SELECT asset_id, version, block FROM"
+			   " (SELECT asset_id, version, block_asset AS block"
+			   "  FROM nurture.asset_block"
+			   "  UNION SELECT asset_id, version, safety_block"
+			   "  FROM nurture.asset_version WHERE safety_block IS NOT NULL) b"
+			   " ORDER BY asset_id COLLATE \"C\", version, block COLLATE \"C\"",
+			   0);
+
 static KeptPlan read_prerequisites = {
 	"SELECT asset_id, prerequisite, condition::text "
 	"FROM nurture.asset_prerequisite "
@@ -86,6 +98,37 @@ static KeptPlan read_repeat = {
 	"WHERE same_family "
 	"ORDER BY n, period DESC LIMIT 1", {0}, NULL, true
 };
+
+
+/* a list of codes that was read before, by the hash of its array */
+typedef struct ListEntry
+{
+	uint64		hash;			/* key: of the array and the column */
+	struct varlena *array;
+	IndexList  *list;
+} ListEntry;
+
+/* a tag by what it is called */
+typedef struct TagPlace
+{
+	uint32		hash;
+	int32		slot;			/* -1 = free */
+} TagPlace;
+
+/* What is needed while the library is read. */
+typedef struct Loading
+{
+	ContentIndex *index;
+	int			maxentries;
+	HTAB	   *lists;
+	const IndexEntry *last;		/* of which tags were read last */
+	int			ntagplaces;
+	TagPlace   *tagplaces;
+	uint64		nfound;			/* tags of entries */
+	uint64		maxfound;
+	int32	   *found_entry;
+	uint16	   *found_slot;
+} Loading;
 
 /* Registers the cache. */
 void
@@ -113,144 +156,371 @@ nurture_content_code(const char *const *codes, int n, const char *code)
 	return -1;
 }
 
-/* Returns the place of a code in a list, which is extended by it. */
+/* Returns the place of a code, which is added when it is new. */
 static int
-intern(const char **codes, int *n, const char *code, const char *what)
+intern(IndexCodes *codes, const char *code)
 {
-	int			found = nurture_content_code(codes, *n, code);
+	int			found = nurture_content_code(codes->codes, codes->n, code);
 
 	if (found >= 0)
 		return found;
-	if (*n >= INDEX_MAX_CODES)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("assets use more than %d different %s", INDEX_MAX_CODES, what)));
-	codes[*n] = pstrdup(code);
-	return (*n)++;
+	if (codes->n == codes->max)
+	{
+		codes->max = Max(codes->max * 2, 16);
+		codes->codes = codes->codes == NULL ?
+			palloc(codes->max * sizeof(char *)) :
+			repalloc(codes->codes, codes->max * sizeof(char *));
+	}
+	codes->codes[codes->n] = pstrdup(code);
+	return codes->n++;
 }
 
-/* Finds the first entry of an asset, -1 when it has none. */
 static int
-find_asset(const ContentIndex *index, const char *asset_id)
+asset_place(const ContentIndex *index, const char *asset_id, size_t len)
 {
-	int			low = 0;
-	int			high = index->nentries;
+	uint32		place = hash_bytes((const unsigned char *) asset_id, len);
 
-	while (low < high)
+	for (;; place++)
 	{
-		int			mid = low + (high - low) / 2;
+		int32		entry = index->places[place & (index->nplaces - 1)];
 
-		if (strcmp(index->entries[mid].asset_id, asset_id) < 0)
-			low = mid + 1;
-		else
-			high = mid;
+		if (entry < 0 ||
+			(strncmp(index->entries[entry].asset_id, asset_id, len) == 0 &&
+			 index->entries[entry].asset_id[len] == '\0'))
+			return place & (index->nplaces - 1);
 	}
-	return low < index->nentries &&
-		strcmp(index->entries[low].asset_id, asset_id) == 0 ? low : -1;
+}
+
+/* Returns an entry of an asset, NULL when it has none. */
+const IndexEntry *
+nurture_content_asset(const ContentIndex *index, const char *asset_id,
+					  size_t len)
+{
+	int32		entry = index->places[asset_place(index, asset_id, len)];
+
+	return entry < 0 ? NULL : &index->entries[entry];
 }
 
 static IndexEntry *
-find_version(const ContentIndex *index, const char *asset_id, int32 version)
+find_version(const ContentIndex *index, const char *asset_id, size_t len,
+			 int32 version)
 {
-	for (int i = find_asset(index, asset_id);
-		 i >= 0 && i < index->nentries &&
-		 strcmp(index->entries[i].asset_id, asset_id) == 0; i++)
+	int32		entry = index->places[asset_place(index, asset_id, len)];
+
+	while (entry >= 0 && index->entries[entry].version != version)
+		entry = index->entries[entry].next;
+	return entry < 0 ? NULL : &index->entries[entry];
+}
+
+/* Returns a column that says codes; the lists of a library are few. */
+static const IndexList *
+take_list(Loading *loading, Datum array, IndexCodes *codes)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(array);
+	uint64		hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(bytes),
+										   VARSIZE_ANY_EXHDR(bytes),
+										   (uint64) (uintptr_t) codes);
+	bool		known;
+	ListEntry  *entry = hash_search(loading->lists, &hash, HASH_ENTER, &known);
+	IndexList  *list;
+	Datum	   *items;
+	bool	   *nulls;
+	int			n;
+
+	if (known && VARSIZE_ANY_EXHDR(bytes) == VARSIZE_ANY_EXHDR(entry->array) &&
+		memcmp(VARDATA_ANY(bytes), VARDATA_ANY(entry->array), VARSIZE_ANY_EXHDR(bytes)) == 0)
+		return entry->list;
+	entry->array = palloc(VARSIZE_ANY(bytes));
+	memcpy(entry->array, bytes, VARSIZE_ANY(bytes));
+	entry->list = list = palloc0(sizeof(IndexList));
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &items, &nulls, &n);
+	list->codes = palloc(Max(n, 1) * sizeof(char *));
+	list->places = palloc(Max(n, 1) * sizeof(int16));
+	for (int i = 0; i < n; i++)
 	{
-		if (index->entries[i].version == version)
-			return &index->entries[i];
+		char	   *code = nulls[i] ? NULL : TextDatumGetCString(items[i]);
+
+		if (code == NULL)
+			continue;
+		if (strcmp(code, "*") == 0)
+			list->any = true;
+		list->places[list->n] = intern(codes, code);
+		list->codes[list->n] = codes->codes[list->places[list->n]];
+		list->n++;
 	}
-	return NULL;
+	return list;
+}
+
+/* Returns a code that many rows have. */
+static const char *
+take_code(Datum value, IndexCodes *codes)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+	int			len = VARSIZE_ANY_EXHDR(bytes);
+	int			place;
+
+	for (int i = 0; i < codes->n; i++)
+	{
+		if (strncmp(codes->codes[i], VARDATA_ANY(bytes), len) == 0 &&
+			codes->codes[i][len] == '\0')
+			return codes->codes[i];
+	}
+	place = intern(codes, TextDatumGetCString(value));
+	return codes->codes[place];
 }
 
 static void
-load_entry(ContentIndex *index, IndexEntry *entry, uint64 row)
+take_version(TupleTableSlot *row, void *arg)
 {
-	const char **channels;
-	const char **audiences;
-	int16	   *order;
-	bool		isnull;
-	int			n;
+	Loading    *loading = arg;
+	ContentIndex *index = loading->index;
+	const Datum *values = row->tts_values;
+	IndexEntry *entry;
 
-	entry->asset_id = nurture_cell_text(row, 1);
-	entry->version = DatumGetInt32(nurture_cell(row, 2, &isnull));
-	entry->family = nurture_cell_text(row, 3);
-	entry->purpose = nurture_cell_text(row, 4);
-	entry->message_class = nurture_cell_text(row, 5);
-	entry->priority = DatumGetInt32(nurture_cell(row, 6, &isnull));
-	entry->approved = DatumGetBool(nurture_cell(row, 7, &isnull));
-	entry->valid.from = DatumGetTimestampTz(nurture_cell(row, 8, &isnull));
-	entry->valid.until = DatumGetTimestampTz(nurture_cell(row, 9, &isnull));
-	entry->approved_at = DatumGetTimestampTz(nurture_cell(row, 10, &isnull));
-	channels = nurture_cell_strings(row, 11, &n);
-	entry->nchannels = n;
-	entry->channel_order = order = palloc(Max(n, 1) * sizeof(int16));
+	if (index->nentries == loading->maxentries)
+	{
+		loading->maxentries = Max(loading->maxentries * 2, 64);
+		index->entries = index->entries == NULL ?
+			palloc(loading->maxentries * sizeof(IndexEntry)) :
+			repalloc_huge(index->entries, loading->maxentries * sizeof(IndexEntry));
+	}
+	entry = &index->entries[index->nentries++];
+	memset(entry, 0, sizeof(*entry));
+	entry->asset_id = TextDatumGetCString(values[0]);
+	entry->version = DatumGetInt32(values[1]);
+	entry->family = TextDatumGetCString(values[2]);
+	entry->purpose = take_code(values[3], &index->purposes);
+	entry->message_class = take_code(values[4], &index->classes);
+	if (strcmp(entry->family, entry->asset_id) == 0)
+		entry->family = entry->asset_id;
+	entry->priority = DatumGetInt16(values[5]);
+	entry->approved = DatumGetBool(values[6]);
+	entry->valid.from = DatumGetTimestampTz(values[7]);
+	entry->valid.until = DatumGetTimestampTz(values[8]);
+	entry->approved_at = DatumGetTimestampTz(values[9]);
+	entry->channels = take_list(loading, values[10], &index->channels);
+	entry->audiences = take_list(loading, values[11], &index->audiences);
+	entry->languages = take_list(loading, values[12], &index->languages);
+	entry->markets = take_list(loading, values[13], &index->markets);
+	entry->next = -1;
+}
+
+/* Makes it possible to find an entry by its asset. */
+static void
+hash_assets(ContentIndex *index)
+{
+	index->nplaces = 64;
+	while (index->nplaces < index->nentries * 2)
+		index->nplaces *= 2;
+	index->places = palloc(index->nplaces * sizeof(int32));
+	memset(index->places, 0xff, index->nplaces * sizeof(int32));
+	for (int i = 0; i < index->nentries; i++)
+	{
+		IndexEntry *entry = &index->entries[i];
+		int			place = asset_place(index, entry->asset_id,
+										strlen(entry->asset_id));
+
+		entry->next = index->places[place];
+		index->places[place] = i;
+	}
+}
+
+static void
+add_codes(IndexCodes *codes, const IndexList *list, int entry)
+{
+	if (list->any)
+		bits_add(codes->any, entry);
+	for (int i = 0; i < list->n; i++)
+		bits_add(codes->entries[list->places[i]], entry);
+}
+
+static void
+make_sets(IndexCodes *codes, int nentries)
+{
+	codes->any = bits_make(nentries);
+	codes->entries = palloc(Max(codes->n, 1) * sizeof(Bits *));
+	for (int i = 0; i < codes->n; i++)
+		codes->entries[i] = bits_make(nentries);
+}
+
+/* Gives each code the entries that have it. */
+static void
+load_sets(ContentIndex *index)
+{
+	int			n = index->nentries;
+
+	make_sets(&index->channels, n);
+	make_sets(&index->audiences, n);
+	make_sets(&index->languages, n);
+	make_sets(&index->markets, n);
+	make_sets(&index->classes, n);
 	for (int i = 0; i < n; i++)
 	{
-		order[i] = intern(index->channels, &index->nchannels, channels[i], "channels");
-		entry->channels |= UINT64CONST(1) << order[i];
+		const IndexEntry *entry = &index->entries[i];
+
+		add_codes(&index->channels, entry->channels, i);
+		add_codes(&index->audiences, entry->audiences, i);
+		add_codes(&index->languages, entry->languages, i);
+		add_codes(&index->markets, entry->markets, i);
+		for (int c = 0; c < index->classes.n; c++)
+		{
+			if (index->classes.codes[c] == entry->message_class)
+				bits_add(index->classes.entries[c], i);
+		}
 	}
-	audiences = nurture_cell_strings(row, 12, &n);
-	for (int i = 0; i < n; i++)
+}
+
+static uint32
+hash_tag(const char *dimension, int dimension_len, const char *value,
+		 int value_len)
+{
+	return hash_combine(hash_bytes((const unsigned char *) dimension, dimension_len),
+						hash_bytes((const unsigned char *) value, value_len));
+}
+
+/* Reads all tags there are; a slot is a tag. */
+static void
+load_vocabulary(Loading *loading, Snapshot snapshot)
+{
+	ContentIndex *index = loading->index;
+
+	nurture_execute_snapshot(&read_tags, NULL, NULL, snapshot);
+	index->nslots = SPI_processed;
+	index->tags = palloc0(Max(index->nslots, 1) * sizeof(IndexTag));
+	loading->ntagplaces = 64;
+	while (loading->ntagplaces < index->nslots * 2)
+		loading->ntagplaces *= 2;
+	loading->tagplaces = palloc(loading->ntagplaces * sizeof(TagPlace));
+	for (int i = 0; i < loading->ntagplaces; i++)
+		loading->tagplaces[i].slot = -1;
+	for (int i = 0; i < index->nslots; i++)
 	{
-		if (strcmp(audiences[i], "*") == 0)
-			entry->audiences = INDEX_ALL;
-		else
-			entry->audiences |= UINT64CONST(1) << intern(index->audiences, &index->naudiences,
-														 audiences[i], "audience types");
+		IndexTag   *tag = &index->tags[i];
+		char	   *dimension = nurture_cell_text(i, 1);
+		bool		isnull;
+		uint32		hash;
+		uint32		place;
+
+		tag->value = nurture_cell_text(i, 2);
+		tag->tag_id = DatumGetInt32(nurture_cell(i, 3, &isnull));
+		tag->dimension = intern(&index->dimensions, dimension);
+		if (strcmp(dimension, "depth") == 0)
+			tag->depth = Min(atoi(tag->value), 100);
+		hash = hash_tag(dimension, strlen(dimension), tag->value, strlen(tag->value));
+		place = hash & (loading->ntagplaces - 1);
+		while (loading->tagplaces[place].slot >= 0)
+			place = (place + 1) & (loading->ntagplaces - 1);
+		loading->tagplaces[place].hash = hash;
+		loading->tagplaces[place].slot = i;
 	}
-	entry->languages = nurture_cell_strings(row, 13, &n);
-	entry->nlanguages = n;
-	entry->markets = nurture_cell_strings(row, 14, &n);
-	entry->nmarkets = n;
-	if (nurture_content_code(entry->markets, n, "*") >= 0)
-		entry->nmarkets = 0;
+	/* they come in the order of their ids */
+	index->max_tag = index->nslots == 0 ? -1 : index->tags[index->nslots - 1].tag_id;
+	index->slots = palloc0((index->max_tag + 1) * sizeof(uint16) + 1);
+	for (int i = 0; i < index->nslots; i++)
+		index->slots[index->tags[i].tag_id] = i;
+	index->topic = nurture_content_code(index->dimensions.codes, index->dimensions.n, "topic");
+	index->role = nurture_content_code(index->dimensions.codes, index->dimensions.n, "role");
+	index->reading_level = nurture_content_code(index->dimensions.codes, index->dimensions.n, "reading_level");
+}
+
+/* Returns the slot of a tag, -1 when there is no such tag. */
+static int
+find_slot(const Loading *loading, struct varlena *dimension,
+		  struct varlena *value)
+{
+	const ContentIndex *index = loading->index;
+	int			dlen = VARSIZE_ANY_EXHDR(dimension);
+	int			vlen = VARSIZE_ANY_EXHDR(value);
+	uint32		hash = hash_tag(VARDATA_ANY(dimension), dlen, VARDATA_ANY(value), vlen);
+	uint32		place = hash & (loading->ntagplaces - 1);
+
+	for (; loading->tagplaces[place].slot >= 0;
+		 place = (place + 1) & (loading->ntagplaces - 1))
+	{
+		const IndexTag *tag = &index->tags[loading->tagplaces[place].slot];
+		const char *name = index->dimensions.codes[tag->dimension];
+
+		if (loading->tagplaces[place].hash == hash &&
+			strncmp(tag->value, VARDATA_ANY(value), vlen) == 0 &&
+			tag->value[vlen] == '\0' &&
+			strncmp(name, VARDATA_ANY(dimension), dlen) == 0 &&
+			name[dlen] == '\0')
+			return loading->tagplaces[place].slot;
+	}
+	return -1;
+}
+
+static void
+take_tag(TupleTableSlot *row, void *arg)
+{
+	Loading    *loading = arg;
+	ContentIndex *index = loading->index;
+	struct varlena *asset = PG_DETOAST_DATUM_PACKED(row->tts_values[0]);
+	size_t		len = VARSIZE_ANY_EXHDR(asset);
+	int32		version = DatumGetInt32(row->tts_values[1]);
+	const IndexEntry *entry = loading->last;
+	int			slot;
+
+	/* rows of a version mostly lie together */
+	if (entry == NULL || entry->version != version ||
+		strncmp(entry->asset_id, VARDATA_ANY(asset), len) != 0 ||
+		entry->asset_id[len] != '\0')
+		entry = find_version(index, VARDATA_ANY(asset), len, version);
+	if (entry == NULL)
+		return;					/* a version that is not looked at */
+	loading->last = entry;
+	slot = find_slot(loading, PG_DETOAST_DATUM_PACKED(row->tts_values[2]),
+					 PG_DETOAST_DATUM_PACKED(row->tts_values[3]));
+	if (slot < 0)
+		return;
+	if (loading->nfound == loading->maxfound)
+	{
+		loading->maxfound *= 2;
+		loading->found_entry = repalloc_huge(loading->found_entry,
+											 loading->maxfound * sizeof(int32));
+		loading->found_slot = repalloc_huge(loading->found_slot,
+											loading->maxfound * sizeof(uint16));
+	}
+	loading->found_entry[loading->nfound] = entry - index->entries;
+	loading->found_slot[loading->nfound++] = slot;
+	index->entries[entry - index->entries].ntags++;
 }
 
 /* Gives each entry its run of tags. */
 static void
-load_tags(ContentIndex *index, Snapshot snapshot)
+load_asset_tags(Loading *loading, Snapshot snapshot)
 {
-	IndexTag   *tags;
-	IndexEntry *entry = NULL;
-	int32	   *slots = palloc0((PG_UINT16_MAX + 1) * sizeof(int32));
+	ContentIndex *index = loading->index;
+	uint16	   *tags;
+	uint16	   *run;
 
-	nurture_execute_snapshot(&read_tags, NULL, NULL, snapshot);
-	tags = palloc0(Max(SPI_processed, 1) * sizeof(IndexTag));
-	for (uint64 i = 0; i < SPI_processed; i++)
+	loading->maxfound = Max(index->nentries * 4, 64);
+	loading->found_entry = MemoryContextAllocHuge(CurrentMemoryContext,
+												  loading->maxfound * sizeof(int32));
+	loading->found_slot = MemoryContextAllocHuge(CurrentMemoryContext,
+												 loading->maxfound * sizeof(uint16));
+	nurture_execute_each(&read_asset_tags, snapshot, take_tag, loading);
+	run = tags = MemoryContextAllocHuge(CurrentMemoryContext,
+										Max(loading->nfound, 1) * sizeof(uint16));
+	for (int i = 0; i < index->nentries; i++)
 	{
-		char	   *asset_id = nurture_cell_text(i, 1);
-		char	   *dimension = nurture_cell_text(i, 3);
-		bool		isnull;
-		int32		version = DatumGetInt32(nurture_cell(i, 2, &isnull));
-
-		if (entry == NULL || entry->version != version ||
-			strcmp(entry->asset_id, asset_id) != 0)
-			entry = find_version(index, asset_id, version);
-		if (entry == NULL)
-			continue;			/* a version that is not looked at */
-		if (entry->ntags++ == 0)
-			entry->tags = &tags[i];
-		tags[i].tag_id = DatumGetInt32(nurture_cell(i, 5, &isnull));
-		if (slots[tags[i].tag_id & PG_UINT16_MAX] == 0)
-			slots[tags[i].tag_id & PG_UINT16_MAX] = ++index->nslots;
-		tags[i].slot = slots[tags[i].tag_id & PG_UINT16_MAX] - 1;
-		tags[i].value = nurture_cell_text(i, 4);
-		tags[i].dimension = intern(index->dimensions, &index->ndimensions,
-								   dimension, "tag dimensions");
-		if (strcmp(dimension, "depth") == 0)
-		{
-			tags[i].depth = Min(atoi(tags[i].value), 100);
-			entry->depth = Max(entry->depth, tags[i].depth);
-		}
-		else if (strcmp(dimension, "role") == 0)
-			entry->has_role = true;
-		else if (strcmp(dimension, "reading_level") == 0)
-			entry->has_reading_level = true;
+		index->entries[i].tags = run;
+		run += index->entries[i].ntags;
+		index->entries[i].ntags = 0;
 	}
-	pfree(slots);
-	index->topic = nurture_content_code(index->dimensions, index->ndimensions, "topic");
-	index->role = nurture_content_code(index->dimensions, index->ndimensions, "role");
-	index->reading_level = nurture_content_code(index->dimensions, index->ndimensions, "reading_level");
+	for (uint64 i = 0; i < loading->nfound; i++)
+	{
+		IndexEntry *entry = &index->entries[loading->found_entry[i]];
+		const IndexTag *tag = &index->tags[loading->found_slot[i]];
+
+		tags[(entry->tags - tags) + entry->ntags++] = loading->found_slot[i];
+		entry->depth = Max(entry->depth, tag->depth);
+		entry->has_role |= tag->dimension == index->role;
+		entry->has_reading_level |= tag->dimension == index->reading_level;
+	}
+	pfree(loading->found_entry);
+	pfree(loading->found_slot);
 }
 
 /* Ties each entry to the versions in use of its blocks. */
@@ -264,10 +534,12 @@ load_blocks(ContentIndex *index, Snapshot snapshot)
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool		isnull;
-		IndexEntry *entry = find_version(index, nurture_cell_text(i, 1),
+		char	   *asset_id = nurture_cell_text(i, 1);
+		char	   *block = nurture_cell_text(i, 3);
+		IndexEntry *entry = find_version(index, asset_id, strlen(asset_id),
 										 DatumGetInt32(nurture_cell(i, 2, &isnull)));
 
-		blocks[i] = find_asset(index, nurture_cell_text(i, 3));
+		blocks[i] = index->places[asset_place(index, block, strlen(block))];
 		if (entry != NULL && entry->nblocks++ == 0)
 			entry->blocks = &blocks[i];
 	}
@@ -294,9 +566,9 @@ load_prerequisites(ContentIndex *index, Snapshot snapshot)
 	}
 	for (uint64 i = 0; i < n; i++)
 	{
-		for (int e = find_asset(index, assets[i]);
-			 e >= 0 && e < index->nentries &&
-			 strcmp(index->entries[e].asset_id, assets[i]) == 0; e++)
+		int32		e = index->places[asset_place(index, assets[i], strlen(assets[i]))];
+
+		for (; e >= 0; e = index->entries[e].next)
 		{
 			if (index->entries[e].nprerequisites++ == 0)
 				index->entries[e].prerequisites = &conditions[i];
@@ -304,28 +576,67 @@ load_prerequisites(ContentIndex *index, Snapshot snapshot)
 	}
 }
 
-static void
-load_weights(ContentIndex *index, Snapshot snapshot)
+/* Returns the slot of a tag that a weight names. */
+static int
+weight_slot(const Loading *loading, const char *dimension, const char *value)
 {
+	return find_slot(loading, cstring_to_text(dimension), cstring_to_text(value));
+}
+
+static void
+load_weights(Loading *loading, Snapshot snapshot)
+{
+	static const struct
+	{
+		const char *name;
+		IndexTerm	term;
+	}			terms[] = {
+		{"general", WEIGHT_GENERAL}, {"stage", WEIGHT_STAGE},
+		{"preferred", WEIGHT_PREFERRED}, {"depth_next", WEIGHT_DEPTH_NEXT},
+		{"depth_same", WEIGHT_DEPTH_SAME}, {"freshness", WEIGHT_FRESHNESS},
+		{"priority", WEIGHT_PRIORITY}
+	};
+	ContentIndex *index = loading->index;
 	bool		isnull;
 
 	index->selection = "default";
 	nurture_execute_snapshot(&read_weights, NULL, NULL, snapshot);
-	index->nweights = SPI_processed;
-	index->weights = palloc(Max(index->nweights, 1) * sizeof(IndexWeight));
-	for (int i = 0; i < index->nweights; i++)
+	index->weights = palloc(Max(SPI_processed, 1) * sizeof(IndexWeight));
+	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		IndexWeight *w = &index->weights[i];
+		char	   *term = nurture_cell_text(i, 3);
+		char	   *subject = nurture_cell_text(i, 4);
+		char	   *value = nurture_cell_text(i, 5);
+		int32		weight = DatumGetInt32(nurture_cell(i, 6, &isnull));
+		IndexWeight *w;
 
 		index->selection_version = DatumGetInt32(nurture_cell(i, 2, &isnull));
-		w->term = nurture_cell_text(i, 3);
-		w->subject = nurture_cell_text(i, 4);
-		w->value = nurture_cell_text(i, 5);
-		w->weight = DatumGetInt32(nurture_cell(i, 6, &isnull));
+		if (strcmp(term, "interest") == 0)
+		{
+			for (int t = 0; t < index->nslots; t++)
+			{
+				if (strcmp(index->dimensions.codes[index->tags[t].dimension], subject) == 0)
+					index->tags[t].interest = weight;
+			}
+			continue;
+		}
+		w = &index->weights[index->nweights++];
+		memset(w, 0, sizeof(*w));
+		for (int t = 0; t < lengthof(terms); t++)
+		{
+			if (strcmp(terms[t].name, term) == 0)
+				w->term = terms[t].term;
+		}
+		w->weight = weight;
 		w->parameter = DatumGetInt32(nurture_cell(i, 7, &isnull));
-		if (strcmp(w->term, "interest") == 0)
-			index->dimension_weights[intern(index->dimensions, &index->ndimensions,
-											w->subject, "tag dimensions")] = w->weight;
+		w->slot = -1;
+		if (w->term == WEIGHT_GENERAL)
+			w->slot = weight_slot(loading, subject, value);
+		else if (w->term == WEIGHT_STAGE)
+		{
+			w->stage = pstrdup(subject);
+			w->slot = weight_slot(loading, "funnel_stage", value);
+		}
 	}
 }
 
@@ -333,17 +644,25 @@ static void *
 load_index(Snapshot snapshot)
 {
 	ContentIndex *index = palloc0(sizeof(ContentIndex));
+	Loading		loading = {.index = index};
+	HASHCTL		control = {
+		.keysize = sizeof(uint64),.entrysize = sizeof(ListEntry),
+		.hcxt = CurrentMemoryContext
+	};
 	bool		isnull;
 
-	nurture_execute_snapshot(&read_versions, NULL, NULL, snapshot);
-	index->nentries = SPI_processed;
-	index->entries = palloc0(Max(index->nentries, 1) * sizeof(IndexEntry));
-	for (int i = 0; i < index->nentries; i++)
-		load_entry(index, &index->entries[i], i);
-	load_tags(index, snapshot);
+	loading.lists = hash_create("nurture content lists", 64, &control,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	nurture_execute_each(&read_versions, snapshot, take_version, &loading);
+	hash_assets(index);
+	load_sets(index);
+	load_vocabulary(&loading, snapshot);
+	load_asset_tags(&loading, snapshot);
 	load_blocks(index, snapshot);
 	load_prerequisites(index, snapshot);
-	load_weights(index, snapshot);
+	load_weights(&loading, snapshot);
+	hash_destroy(loading.lists);
+	pfree(loading.tagplaces);
 
 	nurture_execute_snapshot(&read_stages, NULL, NULL, snapshot);
 	index->nstages = SPI_processed;
@@ -360,5 +679,58 @@ load_index(Snapshot snapshot)
 		index->repeat_window = DatumGetInt64(nurture_cell(0, 1, &isnull));
 		index->repeat_limit = DatumGetInt32(nurture_cell(0, 2, &isnull));
 	}
+	index->force = palloc0(sizeof(IndexForce));
+	index->force->entries = bits_make(index->nentries);
+	index->force->blocks = bits_make(index->nentries);
 	return index;
+}
+
+static bool
+in_force(const IndexEntry *entry, TimestampTz at)
+{
+	return entry->approved && entry->valid.from <= at && at < entry->valid.until;
+}
+
+/*
+ * Returns which entries, and the blocks of which, are in force at an instant.
+ * It is found once for all instants until the next range begins or ends.
+ */
+const IndexForce *
+nurture_content_force(const ContentIndex *index, TimestampTz at)
+{
+	IndexForce *force = index->force;
+	int			n = index->nentries;
+
+	if (force->from <= at && at < force->until)
+		return force;
+	memset(force->entries, 0, BITS_WORDS(n) * sizeof(Bits));
+	memset(force->blocks, 0, BITS_WORDS(n) * sizeof(Bits));
+	force->from = DT_NOBEGIN;
+	force->until = DT_NOEND;
+	for (int i = 0; i < n; i++)
+	{
+		const IndexEntry *entry = &index->entries[i];
+		bool		blocks = true;
+
+		if (in_force(entry, at))
+			bits_add(force->entries, i);
+		if (entry->approved)
+		{
+			TimestampTz ends[2] = {entry->valid.from, entry->valid.until};
+
+			for (int e = 0; e < lengthof(ends); e++)
+			{
+				if (ends[e] <= at)
+					force->from = Max(force->from, ends[e]);
+				else
+					force->until = Min(force->until, ends[e]);
+			}
+		}
+		for (int b = 0; blocks && b < entry->nblocks; b++)
+			blocks = entry->blocks[b] >= 0 &&
+				in_force(&index->entries[entry->blocks[b]], at);
+		if (blocks)
+			bits_add(force->blocks, i);
+	}
+	return force;
 }

@@ -6,11 +6,9 @@
 #define NURTURE_CONTENT_INDEX_H
 
 #include "base/compat.h"
+#include "content/bits.h"
 #include "core/condition.h"
 #include "datatype/timestamp.h"
-
-#define INDEX_MAX_CODES 64		/* channels, and audience types: bits */
-#define INDEX_ALL	(~UINT64CONST(0))	/* every market, audience, language */
 
 /* From when until when a version may be used. */
 typedef struct IndexRange
@@ -19,53 +17,80 @@ typedef struct IndexRange
 	TimestampTz until;			/* excluded */
 } IndexRange;
 
-/* A tag of an asset version. */
+/* A tag that versions have; its place in ContentIndex.tags is its slot. */
 typedef struct IndexTag
 {
 	int32		tag_id;
-	int32		slot;			/* number among the tags in use, from 0 */
 	int16		dimension;		/* place in ContentIndex.dimensions */
 	int16		depth;			/* of dimension depth: its number */
+	int32		interest;		/* weight of its dimension in term interest */
 	const char *value;
 } IndexTag;
+
+/* Codes of one column of a version; versions that say the same share it. */
+typedef struct IndexList
+{
+	int			n;
+	const char **codes;
+	int16	   *places;			/* of each in its IndexCodes */
+	bool		any;			/* "*" is among them */
+} IndexList;
 
 /* One asset version that selection looks at. */
 typedef struct IndexEntry
 {
 	const char *asset_id;
-	int32		version;
 	const char *family;
 	const char *purpose;
 	const char *message_class;
+	int32		version;
 	int32		priority;
-	bool		approved;
 	IndexRange	valid;
 	TimestampTz approved_at;
-	uint64		channels;		/* bits by ContentIndex.channels */
-	uint64		audiences;		/* bits, or INDEX_ALL */
-	uint16		nchannels;
-	uint16		nlanguages;
-	uint16		nmarkets;		/* 0 = every one */
+	const IndexList *channels;	/* in the order of the row */
+	const IndexList *languages;
+	const IndexList *markets;
+	const IndexList *audiences;
+	const uint16 *tags;			/* slots */
+	const int32 *blocks;		/* entries of its blocks; -1 = none in use */
+	Condition **prerequisites;
+	int32		next;			/* another version of the asset, -1 = none */
 	uint16		ntags;
 	uint16		nblocks;
 	uint16		nprerequisites;
-	const int16 *channel_order; /* bits in the order of the row */
-	const char **languages;		/* "*" = every one */
-	const char **markets;
-	const IndexTag *tags;
 	int16		depth;			/* deepest depth tag, 0 = none */
+	bool		approved;
 	bool		has_role;
 	bool		has_reading_level;
-	const int32 *blocks;		/* entries of its blocks; -1 = none in use */
-	Condition **prerequisites;
 } IndexEntry;
 
+/* The codes of a column, each with the entries that have it. */
+typedef struct IndexCodes
+{
+	int			n;
+	int			max;
+	const char **codes;
+	Bits	  **entries;
+	Bits	   *any;			/* entries that are for every one */
+} IndexCodes;
+
 /* A row of nurture.selection_weight. */
+typedef enum IndexTerm
+{
+	WEIGHT_GENERAL,
+	WEIGHT_STAGE,
+	WEIGHT_PREFERRED,
+	WEIGHT_DEPTH_NEXT,
+	WEIGHT_DEPTH_SAME,
+	WEIGHT_FRESHNESS,
+	WEIGHT_PRIORITY
+} IndexTerm;
+
 typedef struct IndexWeight
 {
-	const char *term;
-	const char *subject;
-	const char *value;
+	IndexTerm	term;
+	const char *stage;			/* stage: the lead's */
+	int			slot;			/* general, stage: the tag; -1 = not in use */
 	int32		weight;
 	int32		parameter;
 } IndexWeight;
@@ -79,19 +104,33 @@ typedef struct IndexStage
 	const char **classes;
 } IndexStage;
 
+/* Which entries are in force, and have blocks in force, for a while. */
+typedef struct IndexForce
+{
+	TimestampTz from;
+	TimestampTz until;			/* excluded; not after from = not known */
+	Bits	   *entries;
+	Bits	   *blocks;
+} IndexForce;
+
 typedef struct ContentIndex
 {
 	int			nentries;
-	IndexEntry *entries;		/* ascending by asset_id, then version */
-	int			nchannels;
-	const char *channels[INDEX_MAX_CODES];
-	int			naudiences;
-	const char *audiences[INDEX_MAX_CODES];
-	int			ndimensions;
-	const char *dimensions[INDEX_MAX_CODES];
-	int32		dimension_weights[INDEX_MAX_CODES]; /* of term interest */
-	int			nslots;			/* different tags in use */
-	int			topic;			/* dimension number, -1 = not used */
+	IndexEntry *entries;
+	int			nplaces;		/* a power of 2 */
+	int32	   *places;			/* an entry of each asset by hash; -1 = none */
+	IndexCodes	channels;
+	IndexCodes	audiences;
+	IndexCodes	languages;
+	IndexCodes	markets;
+	IndexCodes	classes;
+	IndexCodes	purposes;		/* without entries */
+	IndexCodes	dimensions;		/* likewise */
+	int			nslots;
+	IndexTag   *tags;
+	int			max_tag;
+	uint16	   *slots;			/* by tag id */
+	int			topic;			/* dimensions, -1 = not used */
 	int			role;
 	int			reading_level;
 	int			nweights;
@@ -102,11 +141,26 @@ typedef struct ContentIndex
 	IndexStage *stages;
 	int64		repeat_window;	/* microseconds without the same family */
 	int32		repeat_limit;	/* how many within it, 0 = no such rule */
+	IndexForce *force;
 } ContentIndex;
 
 extern void nurture_content_index_init(void);
 extern const ContentIndex *nurture_content_index(void);
 extern int	nurture_content_code(const char *const *codes, int n,
 								 const char *code);
+extern const IndexEntry *nurture_content_asset(const ContentIndex *index,
+											   const char *asset_id,
+											   size_t len);
+extern const IndexForce *nurture_content_force(const ContentIndex *index,
+											   TimestampTz at);
+
+/* Returns the slot of a tag, -1 when there is no such tag. */
+static inline int
+nurture_content_slot(const ContentIndex *index, int tag_id)
+{
+	return tag_id < 0 || tag_id > index->max_tag ||
+		index->tags[index->slots[tag_id]].tag_id != tag_id ? -1 :
+		index->slots[tag_id];
+}
 
 #endif							/* NURTURE_CONTENT_INDEX_H */
