@@ -93,12 +93,17 @@ static const RetentionAct acts[] = {
 
 static KeptPlan plans[lengthof(acts)];
 
-static KeptPlan find_rules =
-KEPT_PLAN("SELECT r.retention, r.table_name, r.action, $2 - r.period, r.title"
-		  " FROM nurture.retention r LEFT JOIN nurture.retention_run u USING (retention)"
-		  " WHERE r.retention = $1 OR ($1 IS NULL AND r.enabled"
-		  "  AND (NOT $3 OR u.last_run_at IS NULL OR u.more OR u.last_run_at < $2 - " RUN_EVERY "))"
-		  " ORDER BY r.retention", TEXTOID, TIMESTAMPTZOID, BOOLOID);
+#define FIND_RULES \
+	"SELECT r.retention, r.table_name, r.action, $2 - r.period, r.title" \
+	" FROM nurture.retention r LEFT JOIN nurture.retention_run u USING (retention)" \
+	" WHERE r.retention = $1 OR ($1 IS NULL AND r.enabled" \
+	"  AND (NOT $3 OR u.last_run_at IS NULL OR u.more OR u.last_run_at < $2 - " RUN_EVERY "))" \
+	" ORDER BY r.retention"
+static KeptPlan find_rules = KEPT_PLAN(FIND_RULES, TEXTOID, TIMESTAMPTZOID, BOOLOID);
+
+/* a tick passes by what another one carries out */
+static KeptPlan claim_rules =
+KEPT_PLAN(FIND_RULES " FOR NO KEY UPDATE OF r SKIP LOCKED", TEXTOID, TIMESTAMPTZOID, BOOLOID);
 static KeptPlan note_run =
 KEPT_PLAN("INSERT INTO nurture.retention_run AS u (retention, last_run_at, rows_total, more) VALUES ($1, $2, $3, $4)"
 		  " ON CONFLICT (retention) DO UPDATE SET last_run_at = EXCLUDED.last_run_at,"
@@ -262,7 +267,8 @@ read_rules(const char *code, bool hourly, int max_rows, Rule *rules)
 	nulls[0] = code ? ' ' : 'n';
 	values[1] = TimestampTzGetDatum(nurture_now_wall());
 	values[2] = BoolGetDatum(hourly);
-	(void) nurture_execute_latest(&find_rules, values, nulls, false);
+	(void) nurture_execute_latest(hourly ? &claim_rules : &find_rules, values,
+								  nulls, hourly);
 	for (uint64 row = 0; row < SPI_processed && n < RULES_MAX; row++)
 	{
 		Rule	   *rule = &rules[n];
