@@ -48,7 +48,12 @@ SELECT what, value, unit, at_least, bound FROM (VALUES
     (16.1, 'the same of PL/pgSQL that checks and logs', bench.of('message_bare_16') / bench.of('message_plpgsql_16'), 'x', NULL, NULL),
     (17, 'nurture_may_contact, per lead', bench.of('may_contact') * 1000 / least(:leads, 5000), 'us', false, 15),
     (18, 'opt-out of a lead with 1,000 queued messages', bench.of('opt_out'), 'ms', false, 20),
-    (18.1, 'messages that the opt-out cancelled', bench.of('opt_out_cancelled'), 'messages', true, 1000)
+    (18.1, 'messages that the opt-out cancelled', bench.of('opt_out_cancelled'), 'messages', true, 1000),
+    (19, 'nurture_next_asset, per lead', bench.of('next_few') * 1000 / 2000, 'us', false, 60),
+    (19.1, 'SQL over a GIN index against nurture_next_asset', (bench.of('next_sql') / 200) / (bench.of('next_few') / 2000), 'x', true, 20),
+    (19.2, 'nurture_next_asset in a library ten times as large', bench.of('next_many') / bench.of('next_few'), 'x', false, 1.3),
+    (19.3, 'the first call of a session', bench.of('next_first_few'), 'ms', false, 50),
+    (19.4, 'memory of the compiled library', bench.of('next_cache_few') / 1048576, 'MB', false, 8)
 ) v (no, what, value, unit, at_least, bound) ORDER BY v.no;
 SELECT jsonb_pretty(jsonb_build_object(
     'leads', :leads, 'events', bench.of('events'), 'server', current_setting('server_version'),
