@@ -73,6 +73,13 @@ nurture_versioned_kind(const char *name)
 	return NULL;				/* not reached */
 }
 
+const VersionedKind *
+nurture_versioned_kinds(int *n)
+{
+	*n = lengthof(kinds);
+	return kinds;
+}
+
 /* Raises unless a version is there, or any at all with NULL. */
 void
 nurture_require_version(const VersionedKind *kind, const char *code,

@@ -31,6 +31,9 @@ typedef struct VersionedKind
 /* Finds a kind by its name; raises NU003 when there is none. */
 extern const VersionedKind *nurture_versioned_kind(const char *name);
 
+/* All kinds that nurture_publish takes. */
+extern const VersionedKind *nurture_versioned_kinds(int *n);
+
 /*
  * Raises NU003 unless a version is there, or, with NULL, any at all.
  * Connected to SPI, with the caller's rights.
