@@ -170,10 +170,11 @@ CREATE FUNCTION nurture_draft(kind text, code text, from_version integer DEFAULT
     AS 'MODULE_PATHNAME', 'nurture_draft';
 COMMENT ON FUNCTION nurture_draft(text, text, integer) IS 'Makes a draft version of a model, track or route, with the rules of from_version when it is given, and returns its number.';
 
-CREATE FUNCTION nurture_publish(kind text, code text, version integer, reason text, confirm boolean DEFAULT false, actor text DEFAULT NULL) RETURNS text
+CREATE FUNCTION nurture_publish(kind text, code text, version integer, reason text, confirm boolean DEFAULT false, actor text DEFAULT NULL,
+        publish_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_publish';
-COMMENT ON FUNCTION nurture_publish(text, text, integer, text, boolean, text) IS 'Publishes a draft, retires the version before it, and says what changed. The reason is kept; published rules cannot be changed.';
+COMMENT ON FUNCTION nurture_publish(text, text, integer, text, boolean, text, timestamptz) IS 'Publishes a draft, retires the version before it, and says what changed. The reason is kept; published rules cannot be changed. Check and dry run are kept in nurture.version_check; approvals that nurture.approval_policy asks for must be there. With publish_at in the future the tick publishes it then, unless it was edited meanwhile.';
 
 CREATE FUNCTION nurture_guard_versioned() RETURNS trigger
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE

@@ -183,7 +183,7 @@ CREATE TABLE nurture.approval_policy (
     PRIMARY KEY (kind, message_class, market)
 );
 COMMENT ON TABLE nurture.approval_policy IS 'Which roles must sign what; where no row applies one approval is enough, where several do all their roles are needed.';
-COMMENT ON COLUMN nurture.approval_policy.kind IS 'What is approved: asset.';
+COMMENT ON COLUMN nurture.approval_policy.kind IS 'What is approved: asset, model, track, route, selection, or config, a proposal of settings. Class and market are asked of assets only.';
 COMMENT ON COLUMN nurture.approval_policy.message_class IS 'Class, or * for all.';
 COMMENT ON COLUMN nurture.approval_policy.market IS 'Market, or * for all.';
 COMMENT ON COLUMN nurture.approval_policy.roles IS 'Roles that must sign, each by another person.';
@@ -200,6 +200,7 @@ CREATE TABLE nurture.approval (
     role text NOT NULL CHECK (role IN ('medical', 'legal', 'regulatory', 'marketing', 'sales', 'qa')),
     decision text NOT NULL CHECK (decision IN ('approved', 'changes_requested', 'rejected')),
     signed_by text NOT NULL,
+    signer_login text,
     signed_at timestamptz NOT NULL,
     meaning text,
     content_hash bytea NOT NULL
@@ -207,15 +208,16 @@ CREATE TABLE nurture.approval (
 CREATE INDEX approval_of ON nurture.approval (kind, code, version);
 COMMENT ON TABLE nurture.approval IS 'Signatures: who approved what, in which role, for which content; written by nurture_approve.';
 COMMENT ON COLUMN nurture.approval.approval_id IS 'Number.';
-COMMENT ON COLUMN nurture.approval.kind IS 'What was signed: asset.';
-COMMENT ON COLUMN nurture.approval.code IS 'Which one.';
-COMMENT ON COLUMN nurture.approval.version IS 'Version.';
+COMMENT ON COLUMN nurture.approval.kind IS 'What was signed: asset, model, track, route, selection, or config, a proposal of settings.';
+COMMENT ON COLUMN nurture.approval.code IS 'Which one; import for a proposal.';
+COMMENT ON COLUMN nurture.approval.version IS 'Version; number of the proposal.';
 COMMENT ON COLUMN nurture.approval.role IS 'Role of the signer.';
 COMMENT ON COLUMN nurture.approval.decision IS 'approved, changes_requested or rejected.';
 COMMENT ON COLUMN nurture.approval.signed_by IS 'Signer.';
+COMMENT ON COLUMN nurture.approval.signer_login IS 'Role that was logged in when it was signed, as the server knows it.';
 COMMENT ON COLUMN nurture.approval.signed_at IS 'When.';
 COMMENT ON COLUMN nurture.approval.meaning IS 'What the signature means, in the signer''s words.';
-COMMENT ON COLUMN nurture.approval.content_hash IS 'Content it was given for.';
+COMMENT ON COLUMN nurture.approval.content_hash IS 'Content it was given for: of an asset, its content_hash; of rules, SHA-256 of the canonical text of what the version says.';
 
 CREATE TABLE nurture.selection_version (
     selection text NOT NULL CHECK (selection ~ '^[a-z][a-z0-9_]*$'),

@@ -10,6 +10,7 @@
 #include "base/rulecache.h"
 #include "base/settings.h"
 #include "content/content.h"
+#include "control/control.h"
 #include "facts/attribute.h"
 #include "facts/fact_map.h"
 #include "facts/history.h"
@@ -58,6 +59,7 @@ _PG_init(void)
 	nurture_gate_init();
 	nurture_content_init();
 	nurture_tracks_init();
+	nurture_control_init();
 	nurture_sensitive_init();
 	nurture_roll_init();
 	nurture_score_sweep_init();

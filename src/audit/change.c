@@ -28,7 +28,10 @@ static KeptPlan add_change =
 KEPT_PLAN("INSERT INTO nurture.change_log (at, table_name, operation, old_row,"
 		  " new_row, reason, \"session_user\", effective_role, app_user,"
 		  " simulated) SELECT $1, $2, $3, r.old_row, r.new_row,"
-		  " coalesce($6, r.new_row OPERATOR(pg_catalog.->>) 'reason',"
+		  " coalesce($6, CASE WHEN r.new_row OPERATOR(pg_catalog.->>) 'status'"
+		  "  IS DISTINCT FROM r.old_row OPERATOR(pg_catalog.->>) 'status'"
+		  "  THEN r.new_row OPERATOR(pg_catalog.->>) 'status_reason' END,"
+		  "  r.new_row OPERATOR(pg_catalog.->>) 'reason',"
 		  "  r.old_row OPERATOR(pg_catalog.->>) 'reason'),"
 		  " $7, $8, $9, $10 FROM (SELECT pg_catalog.to_jsonb($4) AS old_row,"
 		  " pg_catalog.to_jsonb($5) AS new_row) r"
@@ -55,6 +58,18 @@ same_row(HeapTuple a, HeapTuple b)
 		memcmp((char *) a->t_data + SizeofHeapTupleHeader,
 			   (char *) b->t_data + SizeofHeapTupleHeader,
 			   a->t_len - SizeofHeapTupleHeader) == 0;
+}
+
+/* Tells whether a version was published, retired or otherwise moved on. */
+static bool
+life_moved(const char *table, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
+{
+	size_t		length = strlen(table);
+	int			column = SPI_fnumber(desc, "status");
+
+	return old_row && new_row && column > 0 && length > 8 &&
+		strcmp(table + length - 8, "_version") == 0 &&
+		strcmp(SPI_getvalue(old_row, desc, column), SPI_getvalue(new_row, desc, column)) != 0;
 }
 
 /*
@@ -147,6 +162,11 @@ nurture_log_change(PG_FUNCTION_ARGS)
 							DatumGetInt64(nurture_cell(0, 1, &null)));
 	entry.outcome = table;
 	entry.reason = nurture_cell_text(0, 2);
+	if (entry.reason == NULL && life_moved(table, desc, old_row, new_row))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a version of \"nurture.%s\" does not change its status without a reason", table),
+				 errhint("Give the function a reason, or set nurture.change_reason.")));
 	entry.inputs = nurture_cell_text(0, 3);
 	nurture_audit_append(&entry, 1);
 	nurture_spi_finish(level);

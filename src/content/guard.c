@@ -193,7 +193,8 @@ nurture_version_guard(PG_FUNCTION_ARGS)
 				(errcode(NURTURE_ERRCODE_APPEND_ONLY),
 				 errmsg("rows of \"nurture.%s\" are written by functions only",
 						table),
-				 errhint("Use nurture_approve.")));
+				 strcmp(table, "approval") == 0 ? errhint("Use nurture_approve.") :
+				 errhint("They come with what they record.")));
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 	{
 		check_begins_as_draft(result, desc, psprintf("nurture.%s", table), hint);

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "content/content_private.h"
 #include "content/index.h"
+#include "control/control.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -107,7 +108,7 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 				 errmsg("version %d of selection \"%s\" has no weights", version, code),
 				 errhint("Add rows to nurture.selection_weight.")));
 	approver = nurture_actor(actor);
-	nurture_require_second_person("selection", code, version, author, author_login, approver);
+	nurture_require_approved("selection", code, version, author, author_login, approver);
 
 	nurture_version_publish(&retire, &publish, "selection", code, version, reason,
 							approver, actor, NULL);

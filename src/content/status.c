@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "content/content_private.h"
+#include "control/control.h"
 #include "funcapi.h"
 #include "gate/gate.h"
 #include "lib/stringinfo.h"
@@ -112,23 +113,23 @@ KEPT_PLAN("SELECT v.status, encode(v.content_hash, 'hex'), v.author, "
 		  TEXTOID, INT4OID);
 static KeptPlan sign =
 KEPT_PLAN("INSERT INTO nurture.approval (kind, code, version, role, "
-		  "decision, signed_by, signed_at, meaning, content_hash) SELECT "
-		  "'asset', $1, $2, $3, $4, $5, $6, $7, content_hash "
+		  "decision, signed_by, signed_at, meaning, content_hash, "
+		  "signer_login) SELECT "
+		  "'asset', $1, $2, $3, $4, $5, $6, $7, content_hash, $8 "
 		  "FROM nurture.asset_version "
 		  "WHERE asset_id = $1 AND version = $2",
 		  TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
-		  TEXTOID);
+		  TEXTOID, TEXTOID);
 
-/* The role in which a person signed this content before. */
+/* Who has approved this content, in which role. */
 static KeptPlan signed_before =
-KEPT_PLAN("SELECT p.role "
+KEPT_PLAN("SELECT p.role, p.signed_by, p.signer_login "
 		  "FROM nurture.approval p "
 		  "JOIN nurture.asset_version v ON v.asset_id = p.code "
 		  "AND v.version = p.version AND v.content_hash = p.content_hash "
 		  "WHERE p.kind = 'asset' AND p.code = $1 AND p.version = $2 "
-		  "AND p.decision = 'approved' "
-		  "AND (p.signed_by = $3 OR p.role = $4) LIMIT 1",
-		  TEXTOID, INT4OID, TEXTOID, TEXTOID);
+		  "AND p.decision = 'approved' ORDER BY p.approval_id",
+		  TEXTOID, INT4OID);
 
 /* Roles that policy asks for and that have not signed this content yet. */
 static KeptPlan missing_roles =
@@ -416,6 +417,7 @@ is_one_of(const char *word, const char *const *list, int n)
 Datum
 nurture_approve(PG_FUNCTION_ARGS)
 {
+	static const char *const kinds[] = {"asset", "model", "track", "route", "selection", "config"};
 	static const char *const roles[] = {"medical", "legal", "regulatory", "marketing", "sales", "qa"};
 	static const char *const decisions[] = {"approved", "changes_requested", "rejected"};
 	char	   *kind = text_to_cstring(PG_GETARG_TEXT_PP(0));
@@ -431,16 +433,18 @@ nurture_approve(PG_FUNCTION_ARGS)
 	char	   *missing;
 	LockedVersion *versions;
 	int			n;
-	Datum		values[7];
+	char	   *author_login;
+	char	   *login;
+	Datum		values[8];
 	Datum		move[5];
 	int			level;
 
 	(void) nurture_schema_oid(false);
-	if (strcmp(kind, "asset") != 0)
+	if (!is_one_of(kind, kinds, lengthof(kinds)))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("\"%.64s\" is nothing that is signed", kind),
-				 errhint("The kind that is signed is asset.")));
+				 errhint("The kinds that are signed are asset, model, track, route, selection and config.")));
 	if (!is_one_of(role, roles, lengthof(roles)))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
@@ -452,7 +456,21 @@ nurture_approve(PG_FUNCTION_ARGS)
 				 errmsg("unknown decision \"%.64s\"", decision),
 				 errhint("Decisions are approved, changes_requested and rejected.")));
 
+	if (meaning[strspn(meaning, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a signature needs its meaning"),
+				 errhint("Say in a few words what it stands for, such as 'medically correct' (21 CFR 11.50).")));
+
 	level = nurture_spi_connect();
+	if (strcmp(kind, "asset") != 0)
+	{
+		text	   *state = cstring_to_text(nurture_control_sign(kind, asset_id, version, role, decision, meaning));
+
+		state = (text *) DatumGetPointer(SPI_datumTransfer(PointerGetDatum(state), false, -1));
+		nurture_spi_finish(level);
+		PG_RETURN_TEXT_P(state);
+	}
 	signer = nurture_actor(NULL);
 	values[0] = CStringGetTextDatum(asset_id);
 	values[1] = Int32GetDatum(version);
@@ -484,24 +502,36 @@ nurture_approve(PG_FUNCTION_ARGS)
 	nurture_execute_latest(&read_version, values, NULL, false);
 	hash = nurture_cell_text(0, 2);
 	author = nurture_cell_text(0, 3);
-	if (nurture_two_person_rule &&
-		nurture_same_person(author, nurture_cell_text(0, 5), signer))
+	author_login = nurture_cell_text(0, 5);
+	if (nurture_two_person_rule && nurture_same_person(author, author_login, signer))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("the author of version %d of asset \"%s\" cannot sign it",
 						version, asset_id),
 				 errhint("Another person signs, or nurture.two_person_rule is off.")));
+	if (nurture_two_person_rule &&
+		nurture_had_a_hand("asset", asset_id, version, author, author_login, signer))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("who edited version %d of asset \"%s\" cannot sign it",
+						version, asset_id),
+				 errhint("Another person signs, or nurture.two_person_rule is off.")));
 	if (strcmp(decision, "approved") == 0)
 	{
-		values[2] = CStringGetTextDatum(signer);
-		values[3] = CStringGetTextDatum(role);
 		nurture_execute_latest(&signed_before, values, NULL, false);
-		if (SPI_processed > 0)
-			ereport(ERROR,
-					(errcode(NURTURE_ERRCODE_BAD_STATE),
-					 errmsg("this content of version %d of asset \"%s\" was signed before in role %s",
-							version, asset_id, nurture_cell_text(0, 1)),
-					 errhint("Each role signs once, each by another person.")));
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			char	   *name = nurture_cell_text(i, 2);
+
+			if (strcmp(nurture_cell_text(i, 1), role) == 0 || strcmp(name, signer) == 0 ||
+				(nurture_two_person_rule &&
+				 nurture_same_person(name, nurture_cell_text(i, 3), signer)))
+				ereport(ERROR,
+						(errcode(NURTURE_ERRCODE_BAD_STATE),
+						 errmsg("this content of version %d of asset \"%s\" was signed before in role %s",
+								version, asset_id, nurture_cell_text(i, 1)),
+						 errhint("Each role signs once, each by another person.")));
+		}
 	}
 
 	values[2] = CStringGetTextDatum(role);
@@ -509,7 +539,9 @@ nurture_approve(PG_FUNCTION_ARGS)
 	values[4] = CStringGetTextDatum(signer);
 	values[5] = TimestampTzGetDatum(nurture_now_wall());
 	values[6] = CStringGetTextDatum(meaning);
-	write_version(&sign, values, NULL);
+	login = nurture_login();
+	values[7] = login ? CStringGetTextDatum(login) : (Datum) 0;
+	write_version(&sign, values, login ? NULL : "       n");
 	record_signature(asset_id, version, role, decision, hash, meaning, signer);
 
 	move[0] = values[0];

@@ -51,13 +51,17 @@ diff_query(const VersionedKind *kind, const RuleFamily *family)
 	return query.data;
 }
 
-/* Puts the differences of one family; true when any of them is of a rule. */
-static bool
+/*
+ * Puts the differences of one family.  Answers how many variables changed:
+ * 1 when any rule did; where a version is one row, its columns.
+ */
+static int
 put_family(ReturnSetInfo *result, const VersionedKind *kind,
-		   const RuleFamily *family, Datum *values)
+		   const RuleFamily *family, Datum *values, StringInfo columns)
 {
 	Oid			types[3] = {TEXTOID, INT4OID, INT4OID};
-	bool		rules = false;
+	bool		one_row = family->keys[0] == NULL;
+	int			rules = 0;
 
 	if (SPI_execute_with_args(diff_query(kind, family), 3, types, values,
 							  NULL, true, 0) != SPI_OK_SELECT)
@@ -70,7 +74,12 @@ put_family(ReturnSetInfo *result, const VersionedKind *kind,
 		row[0] = CStringGetTextDatum(family->table);
 		for (int column = 1; column < DIFF_COLUMNS; column++)
 			row[column] = nurture_cell(i, column, &nulls[column]);
-		rules |= strcmp(nurture_cell_text(i, DIFF_COLUMNS), "t") == 0;
+		if (strcmp(nurture_cell_text(i, DIFF_COLUMNS), "t") == 0)
+		{
+			if (one_row)
+				appendStringInfo(columns, "%s%s", rules > 0 ? ", " : "", nurture_cell_text(i, 3));
+			rules = one_row ? rules + 1 : 1;
+		}
 		tuplestore_putvalues(result->setResult, result->setDesc, row, nulls);
 	}
 	return rules;
@@ -89,7 +98,9 @@ nurture_diff(PG_FUNCTION_ARGS)
 	char	   *code;
 	Datum		values[3];
 	StringInfoData families;
+	StringInfoData columns;
 	int			changed = 0;
+	int			most = 0;
 	int			level;
 
 	/* no row would say that nothing has changed */
@@ -101,6 +112,7 @@ nurture_diff(PG_FUNCTION_ARGS)
 	code = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	InitMaterializedSRF(fcinfo, 0);
 	initStringInfo(&families);
+	initStringInfo(&columns);
 	level = nurture_spi_connect();
 	values[0] = CStringGetTextDatum(code);
 	for (int i = 2; i <= 3; i++)
@@ -112,7 +124,10 @@ nurture_diff(PG_FUNCTION_ARGS)
 	}
 	for (int i = 0; i < MAX_RULE_FAMILIES && kind->families[i].table; i++)
 	{
-		if (put_family(result, kind, &kind->families[i], values))
+		int			rules = put_family(result, kind, &kind->families[i], values, &columns);
+
+		most = Max(most, rules);
+		if (rules > 0)
 			appendStringInfo(&families, "%s%s", changed++ > 0 ? ", " : "",
 							 kind->families[i].table);
 	}
@@ -122,6 +137,11 @@ nurture_diff(PG_FUNCTION_ARGS)
 						changed, PG_GETARG_INT32(2), PG_GETARG_INT32(3),
 						kind->kind, code, families.data),
 				 errhint("Publish one family at a time, so that the effect of each can be told apart.")));
+	else if (most > 1)
+		ereport(WARNING,
+				(errmsg("%d columns differ between versions %d and %d of %s \"%s\": %s",
+						most, PG_GETARG_INT32(2), PG_GETARG_INT32(3), kind->kind, code, columns.data),
+				 errhint("Publish one change at a time, so that the effect of each can be told apart.")));
 	nurture_spi_finish(level);
 	return (Datum) 0;
 }

@@ -6,11 +6,13 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/author.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "control/control.h"
 #include "integration/versions.h"
 #include "routing/routing.h"
 #include "scoring/model.h"
@@ -145,7 +147,8 @@ set_until_end(const char *name, const char *value)
 
 /*
  * nurture_publish(kind text, code text, version int, reason text, confirm
- * bool, actor text) returns text: what changed.
+ * bool, actor text, publish_at timestamptz) returns text: what changed.  With
+ * publish_at in the future the tick does it then.
  */
 Datum
 nurture_publish(PG_FUNCTION_ARGS)
@@ -154,7 +157,9 @@ nurture_publish(PG_FUNCTION_ARGS)
 	int			level;
 	char	   *reason;
 	char	   *actor = NULL;
+	char	   *code;
 	char	   *changed;
+	bool		confirm;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -169,9 +174,18 @@ nurture_publish(PG_FUNCTION_ARGS)
 		actor = text_to_cstring(PG_GETARG_TEXT_PP(5));
 		set_until_end("nurture.app_user", actor);
 	}
-	changed = kind->publish(text_to_cstring(PG_GETARG_TEXT_PP(1)),
-							PG_GETARG_INT32(2), reason, actor,
-							!PG_ARGISNULL(4) && PG_GETARG_BOOL(4));
+	set_until_end("nurture.change_reason", reason);
+	code = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	confirm = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
+	if (!PG_ARGISNULL(6) && PG_GETARG_TIMESTAMPTZ(6) > nurture_now_statement())
+		changed = nurture_control_schedule(kind->kind, code, PG_GETARG_INT32(2), reason, confirm,
+										   PG_GETARG_TIMESTAMPTZ(6));
+	else
+	{
+		if (!nurture_loading_preset)
+			(void) nurture_control_check(kind->kind, code, PG_GETARG_INT32(2), NULL);
+		changed = kind->publish(code, PG_GETARG_INT32(2), reason, actor, confirm);
+	}
 	AtEOXact_GUC(true, level);
 	PG_RETURN_TEXT_P(cstring_to_text(changed));
 }

@@ -12,6 +12,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "control/control.h"
 #include "routing/routing.h"
 #include "routing/routing_private.h"
 #include "utils/builtins.h"
@@ -160,7 +161,7 @@ nurture_route_publish(const char *route, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_PUBLISHED),
 				 errmsg("version %d of route \"%s\" is %s", version, route, status),
 				 errhint("Make a new version with nurture_draft('route', '%s').", route)));
-	nurture_require_second_person("route", route, version, author, author_login, approver);
+	nurture_require_approved("route", route, version, author, author_login, approver);
 	values[1] = TimestampTzGetDatum(nurture_now_wall());
 	write_version(&retire, values, NULL);
 	values[1] = Int32GetDatum(version);

@@ -11,6 +11,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "control/control.h"
 #include "lib/stringinfo.h"
 #include "scoring/model_life.h"
 #include "scoring/model_private.h"
@@ -248,7 +249,7 @@ nurture_model_publish(const char *model, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_BAD_STATE),
 				 errmsg("version %d of model \"%s\" is %s already", version, model, status),
 				 errhint("Only drafts can be published.")));
-	nurture_require_second_person("model", model, version, author, author_login, who);
+	nurture_require_approved("model", model, version, author, author_login, who);
 	require_sound(model, version);
 	moves = require_confirmed(model, version, before != NULL, confirm);
 	nurture_version_publish(&retire, &publish, "model", model, version, reason,

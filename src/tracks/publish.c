@@ -10,6 +10,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "control/control.h"
 #include "facts/vocabulary.h"
 #include "miscadmin.h"
 #include "tracks/rules.h"
@@ -218,7 +219,7 @@ nurture_track_publish(const char *code, int version, const char *reason,
 				(errcode(NURTURE_ERRCODE_BAD_STATE),
 				 errmsg("version %d of track \"%s\" is %s", version, code, status),
 				 errhint("Only a draft is published; make one with nurture_draft('track', '%s').", code)));
-	nurture_require_second_person("track", code, version, author, author_login, approver);
+	nurture_require_approved("track", code, version, author, author_login, approver);
 	values[1] = Int32GetDatum(version);
 	check_draft(code, version, values);
 
