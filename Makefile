@@ -10,7 +10,7 @@ DDL_TEXT = src/integration/ddl_text
 
 OBJS = $(sort $(patsubst %.c,%.o,$(filter-out $(DDL_TEXT).c,$(wildcard src/*.c src/*/*.c)))) $(DDL_TEXT).o
 DATA_built = nurture--$(EXTVERSION).sql
-DATA = $(filter-out $(DATA_built),$(wildcard nurture--*--*.sql))
+DATA = $(filter-out $(DATA_built),$(wildcard nurture--*--*.sql)) nurture_config.schema.json
 EXTRA_CLEAN = $(DDL_TEXT).c build/unit build/fuzz
 
 PG_CPPFLAGS = -Isrc

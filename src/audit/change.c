@@ -60,16 +60,25 @@ same_row(HeapTuple a, HeapTuple b)
 			   a->t_len - SizeofHeapTupleHeader) == 0;
 }
 
-/* Tells whether a version was published, retired or otherwise moved on. */
+/*
+ * Tells whether a version was published, retired or otherwise moved on, and
+ * nobody says why: the reason in its row is that of an earlier step.
+ */
 static bool
-life_moved(const char *table, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
+moved_for_no_reason(const char *table, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
 {
 	size_t		length = strlen(table);
 	int			column = SPI_fnumber(desc, "status");
+	int			why = SPI_fnumber(desc, "status_reason");
+	char	   *reason;
 
-	return old_row && new_row && column > 0 && length > 8 &&
-		strcmp(table + length - 8, "_version") == 0 &&
-		strcmp(SPI_getvalue(old_row, desc, column), SPI_getvalue(new_row, desc, column)) != 0;
+	if (!old_row || !new_row || column <= 0 || length <= 8 ||
+		strcmp(table + length - 8, "_version") != 0 ||
+		(nurture_change_reason && nurture_change_reason[0]) ||
+		strcmp(SPI_getvalue(old_row, desc, column), SPI_getvalue(new_row, desc, column)) == 0)
+		return false;
+	reason = why > 0 ? SPI_getvalue(new_row, desc, why) : NULL;
+	return reason == NULL || reason[0] == '\0';
 }
 
 /*
@@ -127,6 +136,11 @@ nurture_log_change(PG_FUNCTION_ARGS)
 		old_row = data->tg_trigtuple;
 	}
 
+	if (moved_for_no_reason(table, desc, old_row, new_row))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a version of \"nurture.%s\" does not change its status without a reason", table),
+				 errhint("Give the function a reason, or set nurture.change_reason.")));
 	role = GetUserNameFromId(nurture_caller_role(), true);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
@@ -162,11 +176,6 @@ nurture_log_change(PG_FUNCTION_ARGS)
 							DatumGetInt64(nurture_cell(0, 1, &null)));
 	entry.outcome = table;
 	entry.reason = nurture_cell_text(0, 2);
-	if (entry.reason == NULL && life_moved(table, desc, old_row, new_row))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a version of \"nurture.%s\" does not change its status without a reason", table),
-				 errhint("Give the function a reason, or set nurture.change_reason.")));
 	entry.inputs = nurture_cell_text(0, 3);
 	nurture_audit_append(&entry, 1);
 	nurture_spi_finish(level);

@@ -36,8 +36,8 @@ static KeptPlan find_hands =
 KEPT_PLAN("SELECT DISTINCT coalesce(nullif(c.app_user, ''), c.effective_role), c.\"session_user\" FROM nurture.change_log c"
 		  " WHERE c.table_name = ANY ($1)"
 		  " AND ((c.old_row ->> $2 = $3 AND c.old_row ->> 'version' = $4) OR (c.new_row ->> $2 = $3 AND c.new_row ->> 'version' = $4))"
-		  " AND NOT (c.operation = 'UPDATE' AND c.old_row - $5 = c.new_row - $5)",
-		  TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID);
+		  " AND NOT (c.table_name = $6 AND c.operation = 'UPDATE' AND c.old_row - $5 = c.new_row - $5)",
+		  TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID);
 static KeptPlan hash_text =
 KEPT_PLAN("SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')", TEXTOID);
 static KeptPlan policy_roles =
@@ -86,7 +86,7 @@ read_hands(const VersionedKind *kind, const char *code, int version, int *n)
 	};
 	const char *tables[MAX_RULE_FAMILIES + 1] = {kind->versions};
 	int			ntables = 1;
-	Datum		values[5];
+	Datum		values[6];
 	Person	   *persons;
 	OwnerSwitch owner;
 
@@ -99,8 +99,9 @@ read_hands(const VersionedKind *kind, const char *code, int version, int *n)
 	values[1] = CStringGetTextDatum(kind->code);
 	values[2] = CStringGetTextDatum(code);
 	values[3] = CStringGetTextDatum(psprintf("%d", version));
-	/* an edit of its reason alone is none of what was signed */
+	/* the reason of a version is its life too: publishing writes it */
 	values[4] = text_array(life, strcmp(kind->kind, "asset") == 0 ? lengthof(life) - 1 : lengthof(life));
+	values[5] = CStringGetTextDatum(kind->versions);
 	nurture_owner_enter(&owner);
 	(void) nurture_execute(&find_hands, values, NULL, false);
 	nurture_owner_leave(&owner);

@@ -396,7 +396,7 @@ Datum
 nurture_check_version(PG_FUNCTION_ARGS)
 {
 	static KeptPlan read_findings =
-	KEPT_PLAN("SELECT f.finding, f.severity, f.path FROM nurture.version_check c, jsonb_to_recordset(c.findings) WITH ORDINALITY AS f (finding text, severity text, path text, n)"
+	KEPT_PLAN("SELECT f.row ->> 'finding', f.row ->> 'severity', f.row ->> 'path' FROM nurture.version_check c, jsonb_array_elements(c.findings) WITH ORDINALITY AS f (row, n)"
 			  " WHERE c.check_id = (SELECT max(check_id) FROM nurture.version_check WHERE kind = $1 AND code = $2 AND version = $3) ORDER BY f.n",
 			  TEXTOID, TEXTOID, INT4OID);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;

@@ -136,7 +136,6 @@ typedef struct TableRead
 	ConfigTable *table;
 	Datum		rows;			/* jsonb array */
 	List	  **changes;
-	const char *path;
 } TableRead;
 
 static void
@@ -205,6 +204,32 @@ member_of(Jsonb *object, const char *name)
 	return value ? JsonbValueToJsonb(value) : NULL;
 }
 
+/* One row to be read as one of its table. */
+static void
+cast_row(void *arg)
+{
+	TableRead  *read = arg;
+
+	execute_row(psprintf("SELECT jsonb_populate_record(NULL::nurture.%s, $1)", quote_identifier(read->table->name)),
+				read->rows);
+}
+
+/* Raises an error of reading a table, with the first row that cannot be one of it. */
+static void
+fail_read(TableRead *read, Jsonb *rows, ErrorData *error)
+{
+	for (uint32 i = 0; i < JB_ROOT_COUNT(rows); i++)
+	{
+		ErrorData  *its_error;
+
+		read->rows = JsonbPGetDatum(JsonbValueToJsonb(getIthJsonbValueFromContainer(&rows->root, i)));
+		its_error = nurture_try(cast_row, read, nurture_config_error);
+		if (its_error)
+			nurture_config_fail(psprintf("/settings/%s/%u", read->table->name, i), its_error);
+	}
+	nurture_config_fail(psprintf("/settings/%s", read->table->name), error);
+}
+
 void
 nurture_config_apply(List *tables, Jsonb *settings)
 {
@@ -218,7 +243,7 @@ nurture_config_apply(List *tables, Jsonb *settings)
 	{
 		ConfigTable *table = lfirst(cell);
 		Jsonb	   *rows = member_of(settings, table->name);
-		TableRead	read = {table, (Datum) 0, &changes, NULL};
+		TableRead	read = {table, (Datum) 0, &changes};
 		ErrorData  *error;
 
 		if (rows == NULL || table->kind || table->left_out)
@@ -226,7 +251,7 @@ nurture_config_apply(List *tables, Jsonb *settings)
 		read.rows = JsonbPGetDatum(rows);
 		error = nurture_try(read_table, &read, nurture_config_error);
 		if (error)
-			nurture_config_fail(psprintf("/settings/%s", table->name), error);
+			fail_read(&read, rows, error);
 	}
 	left = list_length(changes);
 	while (left > 0)

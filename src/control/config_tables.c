@@ -207,7 +207,9 @@ int
 nurture_config_style(void)
 {
 	static const char *const settings[][2] = {
-		{"DateStyle", "ISO, YMD"}, {"IntervalStyle", "iso_8601"}, {"TimeZone", "UTC"}, {"bytea_output", "hex"}
+		{"DateStyle", "ISO, YMD"}, {"IntervalStyle", "iso_8601"}, {"TimeZone", "UTC"}, {"bytea_output", "hex"},
+		/* the query of the document is long, not slow: compiling it takes ten times as long */
+		{"jit", "off"}
 	};
 	int			level = NewGUCNestLevel();
 

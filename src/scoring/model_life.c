@@ -29,9 +29,10 @@
 static const char *const rule_tables[] = {"rule_group", "fit_rule", "signal_rule", "pattern",
 "model_limit", "band", "tier_rule"};
 
-static KeptPlan next_version = KEPT_PLAN("INSERT INTO nurture.model_version (model, version, author) "
-										 "SELECT $1, coalesce(max(version), 0) + 1, $2 FROM nurture.model_version WHERE model = $1 RETURNING version",
-										 TEXTOID, TEXTOID);
+static KeptPlan next_version = KEPT_PLAN("INSERT INTO nurture.model_version (model, version, author, title, owner) "
+										 "SELECT $1, coalesce(max(version), 0) + 1, $2, max(title) FILTER (WHERE version = $3), max(owner) FILTER (WHERE version = $3) "
+										 "FROM nurture.model_version WHERE model = $1 RETURNING version",
+										 TEXTOID, TEXTOID, INT4OID);
 static KeptPlan find_version = KEPT_PLAN("SELECT 1 FROM nurture.model_version WHERE model = $1 AND version = $2",
 										 TEXTOID, INT4OID);
 
@@ -94,7 +95,7 @@ int
 nurture_model_draft(const char *model, int from_version)
 {
 	int			level = nurture_spi_connect();
-	Datum		values[2];
+	Datum		values[3];
 	bool		isnull;
 	int			version;
 
@@ -111,6 +112,7 @@ nurture_model_draft(const char *model, int from_version)
 					 errhint("Versions are rows of nurture.model_version.")));
 	}
 	values[1] = CStringGetTextDatum(nurture_actor(NULL));
+	values[2] = Int32GetDatum(from_version);
 	nurture_execute(&next_version, values, NULL, false);
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
 	if (from_version > 0)
