@@ -20,6 +20,7 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -409,6 +410,9 @@ nurture_check_version(PG_FUNCTION_ARGS)
 	char	   *status;
 	int			level;
 
+	if (pg_class_aclcheck(nurture_table_oid("version_check", false),
+						  nurture_caller_role(), ACL_INSERT) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "version_check");
 	InitMaterializedSRF(fcinfo, 0);
 	level = nurture_spi_connect();
 	nurture_require_version(kind, code, &version);	/* with the caller's rights */

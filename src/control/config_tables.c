@@ -21,10 +21,11 @@ static const char *const life[] = {
 };
 
 /*
- * Who works in which team and when they are away is about persons, and the
- * CRM's: it is no part of the document.
+ * No part of the document is what names persons, or roles of one database:
+ * who works in which team and when they are away, who may do what, and who
+ * answers for the processing.
  */
-static const char *const left_out[] = {"team_member"};
+static const char *const left_out[] = {"access", "access_owner", "controller", "team_member"};
 
 static const VersionedKind assets = {
 	"asset", "asset_version", "asset_id", NULL, NULL,

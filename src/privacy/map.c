@@ -216,8 +216,10 @@ const PrivacyTable nurture_privacy_map[] = {
 	{"approval", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Who approved what."},
 	{"backfill", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "How far a signal was filled."},
 	{"change_log", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Changes of configuration."},
+	{"config_proposal", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Settings that are proposed."},
 	{"incarnation", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Lives of the database."},
 	{"meta", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "What is installed."},
+	{"publish_schedule", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Publications for later."},
 	{"retention_run", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "What retention did, in numbers."},
 	{"roll", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "How far days were folded."},
 	{"score_sweep", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "How far the tick has come."},
@@ -225,6 +227,7 @@ const PrivacyTable nurture_privacy_map[] = {
 	{"secret", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "The key of the keyed hashes."},
 	{"standing_sweep", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "How far the tick has come."},
 	{"team_turn", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Whose turn it is in a team."},
+	{"version_check", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "What checks of drafts found."},
 };
 
 const int	nurture_privacy_tables = lengthof(nurture_privacy_map);

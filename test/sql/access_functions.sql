@@ -55,6 +55,8 @@ INSERT INTO calls VALUES
     ('attempt', '(960001, 1, ''no_answer'')'), ('convert', '(960001, 1)'), ('return', '(960001, 1, ''busy'')'), ('reassign', '(960001, 1, ''x'')'),
     ('fulfil', '(960001, 1, ''fulfilled'')'), ('why', format('(960001, %s)', :message_id)), ('decisions', '(960001)'),
     ('audit_verify', '()'), ('audit_seal', '()'), ('audit_digest', '()'), ('audit_proof', '(1)'), ('audit_consistency', '(1, 2)'),
+    ('export_config', '()'), ('definition', '()'), ('import_config', '(''{"format": "nurture.config", "format_version": 1}'')'),
+    ('check_version', format('(''model'', ''access'', %s)', :version)), ('cancel_publish', format('(''model'', ''access'', %s, ''test'')', :version)),
     ('account_rebuild', '(960001)'), ('backfill', '(''page_viewed'')'), ('canary', '()'),
     ('config_table', '(''nurture.label'')'), ('versioned_table', '(''nurture.label'')'), ('seed', '(''minimal'')'),
     ('partition_ahead', '(3)'), ('partition_drop', '(now() - interval ''9 years'')'), ('rebuild', '(960001)'), ('roll', '(1)'), ('selfcheck', '()'),
@@ -73,7 +75,7 @@ SELECT set_eq('SELECT name FROM matrix WHERE name NOT IN (SELECT name FROM every
     ARRAY['nurture_run', 'nurture_backfill_run', 'nurture_score_part', 'nurture_score_row', 'nurture_score_support'],
     'each is called here, but procedures, which are called below, and what the planner and a view make of nurture_score');
 SELECT set_eq('SELECT name FROM everybody WHERE name !~ ''^nurture_tally_'' EXCEPT SELECT ''nurture_'' || name FROM calls',
-    ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_check_model', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
+    ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_canonical', 'nurture_check_model', 'nurture_config_schema', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
           'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_quiet_until', 'nurture_working_due', 'nurture_working_time'],
     'those that ask for no right say nothing about a lead, work for whoever holds a token, or make what is the caller''s own');
 
