@@ -156,6 +156,7 @@ try_document(void *arg)
 		object->stored = nurture_config_version_content(import->tables, object->kind, object->code,
 														make_draft(import, object));
 	}
+	import->path = NULL;
 	CommandCounterIncrement();
 	import->after = nurture_config_document(import->tables);
 	(void) nurture_jsonb_canonical(import->after, true);

@@ -182,9 +182,18 @@ nurture_publish(PG_FUNCTION_ARGS)
 										   PG_GETARG_TIMESTAMPTZ(6));
 	else
 	{
+		int			errors = 0;
+
 		if (!nurture_loading_preset)
-			(void) nurture_control_check(kind->kind, code, PG_GETARG_INT32(2), NULL);
+			errors = nurture_control_check(kind->kind, code, PG_GETARG_INT32(2), NULL);
+		/* what the room itself refuses it says better */
 		changed = kind->publish(code, PG_GETARG_INT32(2), reason, actor, confirm);
+		if (errors > 0)
+			ereport(ERROR,
+					(errcode(NURTURE_ERRCODE_MODEL_CHECK),
+					 errmsg("version %d of %s \"%s\" has errors and cannot be published",
+							PG_GETARG_INT32(2), kind->kind, code),
+					 errhint("See nurture_check_version('%s', '%s', %d).", kind->kind, code, PG_GETARG_INT32(2))));
 	}
 	AtEOXact_GUC(true, level);
 	PG_RETURN_TEXT_P(cstring_to_text(changed));

@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-06-30T12:00:00Z';
-SELECT plan(72);
+SELECT plan(73);
 CREATE FUNCTION pg_temp.refused(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE d text; h text;
 BEGIN
@@ -41,6 +41,9 @@ INSERT INTO nurture.track_step (track, version, step_no, channels) VALUES ('educ
 INSERT INTO nurture.track_entry (track, version, entry, condition, from_step) VALUES ('education', :t, 'all', '{"fact": "role", "op": "=", "value": "nurse"}', 5);
 SELECT set_eq(format($$SELECT finding, path FROM nurture_check_version('track', 'education', %s) WHERE severity = 'error'$$, :t), $$VALUES ('unknown channel pigeon', 'track_step/1'), ('there is no step 5', 'track_entry/all')$$, 'steps and channels that there are not');
 SELECT is((SELECT dry_run -> 'conditions' FROM nurture.version_check WHERE code = 'education' ORDER BY check_id DESC LIMIT 1), '[{"path": "track_entry/all", "true": 3, "unknown": 5}]', 'unknown is told apart');
+UPDATE nurture.track_step SET channels = NULL WHERE track = 'education' AND version = :t;
+SELECT is(pg_temp.refused(format($$SELECT nurture_publish('track', 'education', %s, 'x')$$, :t)), format('NU010 | version %s of track "education" has errors and cannot be published | See nurture_check_version(''track'', ''education'', %1$s).', :t),
+    'an error of the check alone keeps it back');
 SELECT nurture_draft('selection', 'default') AS s \gset
 SELECT results_eq(format($$SELECT finding, severity FROM nurture_check_version('selection', 'default', %s)$$, :s), $$VALUES ('there are no weights', 'error')$$, 'a selection without weights');
 SELECT is(pg_temp.refused($$SELECT * FROM nurture_check_version('model', 'cp_model', 9)$$), 'NU003 | model "cp_model" has no version 9 | Versions are rows of nurture.model_version.', 'no such version');

@@ -176,6 +176,14 @@ INSERT INTO nurture.recipient (recipient, kind, channels, country, title, reason
 INSERT INTO nurture.notice (notice_id, notice_version, uri, hash, title, reason) VALUES ('privacy', '1', 'https://www.example.org/privacy', sha256('text'), 'Privacy notice', 'test data');
 SELECT * FROM nurture_retain('consent_token');
 
+-- change control: settings that are proposed, a draft that was checked and signed and is to be published some day
+SELECT count(*) FROM nurture_import_config('{"format": "nurture.config", "format_version": 1, "settings": {"list": [{"list": "loaded_import", "origin": "import", "title": "a list"}]}}', 'test data');
+SELECT nurture_draft('route', 'sql', 1) AS version \gset
+UPDATE nurture.route_version SET attempts_max = 5 WHERE route = 'sql' AND version = :version;
+SELECT nurture_approve('route', 'sql', :version, 'sales', 'approved', 'test data');
+SELECT nurture_publish('route', 'sql', :version, 'test data', publish_at => '2099-01-01 00:00Z');
+INSERT INTO nurture.review_date (object, code, owner, reviewed_on, reason) VALUES ('route', 'sql', 'sales', '2026-01-31', 'test data');
+
 -- part of the trail is sealed, part is not
 SELECT nurture_audit_seal();
 UPDATE nurture.frequency_cap SET n = n WHERE cap = 'none';
