@@ -49,7 +49,7 @@ SELECT set_eq('SELECT name FROM secured', $$SELECT 'nurture.' || m.object FROM (
     'every table that sales reads and that says of which lead it speaks is secured');
 SELECT set_eq($$SELECT m.object FROM (SELECT DISTINCT object FROM nurture_access_matrix() WHERE kind = 'table' AND profile = 'sales') m
     WHERE 'nurture.' || m.object NOT IN (SELECT name FROM secured) AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = format('nurture.%I', m.object)::regclass AND t.tgname = 'nurture_change_log')$$,
-    ARRAY['account', 'account_history', 'account_activity', 'account_event', 'account_figure_history', 'approval'], 'all others are configuration, or about organisations and content');
+    ARRAY['account', 'account_history', 'account_activity', 'account_event', 'account_figure_history', 'approval', 'config_proposal', 'publish_schedule', 'version_check'], 'all others are configuration, or about organisations, content and rules');
 SELECT is_empty($$SELECT tablename FROM pg_policies WHERE schemaname = 'nurture' AND policyname = 'nurture_own' AND (permissive <> 'RESTRICTIVE' OR roles <> '{access_field,access_rep}')$$, 'the policy restricts the roles of the profile');
 SELECT is((SELECT count(*) FROM pg_policies WHERE schemaname = 'nurture' AND policyname = 'nurture_everybody' AND roles = '{public}'), (SELECT count(*) FROM secured), 'and another lets everybody else through');
 
