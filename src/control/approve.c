@@ -120,6 +120,7 @@ nurture_had_a_hand(const char *kind_name, const char *code, int version,
 				   const char *author, const char *author_login, const char *actor)
 {
 	const VersionedKind *kind = nurture_config_kind(kind_name);
+	Person		writer = {author, author_login};
 	Person	   *persons;
 	bool		found;
 	int			level;
@@ -129,7 +130,7 @@ nurture_had_a_hand(const char *kind_name, const char *code, int version,
 		return true;
 	level = nurture_spi_connect_here();
 	persons = read_hands(kind, code, version, &n);
-	found = nurture_publishing_for && same_person(&(Person) {author, author_login}, nurture_publishing_for);
+	found = nurture_publishing_for && same_person(&writer, nurture_publishing_for);
 	for (int i = 0; i < n && !found; i++)
 		found = nurture_publishing_for ? same_person(&persons[i], nurture_publishing_for) :
 			nurture_same_person(persons[i].name, persons[i].login, actor);
@@ -137,7 +138,7 @@ nurture_had_a_hand(const char *kind_name, const char *code, int version,
 	return found;
 }
 
-char *
+char	   *
 nurture_version_hash(const VersionedKind *kind, const char *code, int version)
 {
 	OwnerSwitch owner;
@@ -154,7 +155,7 @@ nurture_version_hash(const VersionedKind *kind, const char *code, int version)
 	return nurture_cell_text(0, 1);
 }
 
-char *
+char	   *
 nurture_version_status(const VersionedKind *kind, const char *code, int version,
 					   bool lock, Person *author)
 {
@@ -410,7 +411,7 @@ sign_proposal(const char *code, int number, const char *role, const char *decisi
 	return "applied";
 }
 
-char *
+char	   *
 nurture_control_sign(const char *kind_name, const char *code, int version,
 					 const char *role, const char *decision, const char *meaning)
 {

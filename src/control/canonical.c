@@ -74,7 +74,7 @@ place_words(const Place *place)
 static void
 write_string(Writer *w, const char *utf8, int length)
 {
-	CoreText	text;
+	CoreText text;
 
 	core_text_start(&text, NULL, 0);
 	nurture_jcs_string(&text, utf8, length);
@@ -88,7 +88,7 @@ static void
 write_number(Writer *w, Numeric number, const Place *place)
 {
 	char	   *decimal = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
-	char		text[NURTURE_JCS_NUMBER_SIZE];
+	char text[	NURTURE_JCS_NUMBER_SIZE];
 	double		value;
 
 	if (!nurture_jcs_read(decimal, &value))
@@ -214,7 +214,7 @@ write_container(Writer *w, JsonbContainer *container, const Place *place)
 		write_array(w, container, place);
 }
 
-char *
+char	   *
 nurture_jsonb_canonical(Jsonb *document, bool exact)
 {
 	Writer		w;
@@ -229,7 +229,7 @@ nurture_jsonb_canonical(Jsonb *document, bool exact)
  * nurture_canonical(document jsonb) returns text
  *
  * The RFC 8785 text of a document.  In a database whose encoding is not
- * UTF-8 these are its characters; convert_to(…, 'UTF8') gives the bytes.
+ * UTF-8 these are its characters; convert_to(text, 'UTF8') gives the bytes.
  */
 Datum
 nurture_canonical(PG_FUNCTION_ARGS)

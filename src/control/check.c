@@ -415,7 +415,8 @@ nurture_check_version(PG_FUNCTION_ARGS)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "version_check");
 	InitMaterializedSRF(fcinfo, 0);
 	level = nurture_spi_connect();
-	nurture_require_version(kind, code, &version);	/* with the caller's rights */
+	nurture_require_version(kind, code, &version);	/* with the caller's
+													 * rights */
 	status = nurture_version_status(kind, code, version, false, &author);
 	if (status == NULL || strcmp(status, "draft") != 0)
 		ereport(ERROR,

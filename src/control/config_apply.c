@@ -327,7 +327,7 @@ keys_of(List *tables)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(buf.data));
 }
 
-Jsonb *
+Jsonb	   *
 nurture_config_difference(List *tables, Jsonb *before, Jsonb *after, Jsonb *settings)
 {
 	static KeptPlan compare =

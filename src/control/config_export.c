@@ -23,7 +23,7 @@ add_rows(StringInfo buf, const ConfigTable *table, const char *where)
 					 quote_identifier(table->name), where);
 }
 
-char *
+char	   *
 nurture_config_version(List *tables, const VersionedKind *kind)
 {
 	const char *code = quote_identifier(kind->code);
@@ -63,7 +63,7 @@ one_document(const char *sql, int nargs, Oid *types, Datum *values)
 	return isnull ? NULL : DatumGetJsonbPCopy(document);
 }
 
-Jsonb *
+Jsonb	   *
 nurture_config_document(List *tables)
 {
 	const VersionedKind *kinds;
@@ -102,7 +102,7 @@ nurture_config_document(List *tables)
 	return document;
 }
 
-Jsonb *
+Jsonb	   *
 nurture_config_version_content(List *tables, const VersionedKind *kind,
 							   const char *code, int version)
 {

@@ -226,7 +226,11 @@ read_objects(Jsonb *document, Jsonb *before)
 			object->code = code;
 			object->content = JsonbValueToJsonb(&value);
 			object->in_force = member_of(in_force, code);
-			/* what is in force as it is written needs no draft, not even to try */
+
+			/*
+			 * what is in force as it is written needs no draft, not even to
+			 * try
+			 */
 			if (!same(object->content, object->in_force))
 				objects = lappend(objects, object);
 		}

@@ -145,7 +145,7 @@ put_kind(StringInfo buf, List *tables, const VersionedKind *kind)
 	appendStringInfoString(buf, "}}}");
 }
 
-Jsonb *
+Jsonb	   *
 nurture_config_schema_of(List *tables)
 {
 	const VersionedKind *kinds;
@@ -335,7 +335,7 @@ check_enum(const JsonbValue *value, JsonbContainer *schema, const char *path)
 }
 
 /* Answers a name as part of a JSON pointer. */
-char *
+char	   *
 nurture_pointer_escape(const char *name)
 {
 	StringInfoData buf;

@@ -146,7 +146,7 @@ is_exported(const ConfigTable *table, const char *column)
 	return !is_one_of(column, life, lengthof(life));
 }
 
-List *
+List	   *
 nurture_config_tables(void)
 {
 	List	   *tables = NIL;
@@ -209,7 +209,11 @@ nurture_config_style(void)
 {
 	static const char *const settings[][2] = {
 		{"DateStyle", "ISO, YMD"}, {"IntervalStyle", "iso_8601"}, {"TimeZone", "UTC"}, {"bytea_output", "hex"},
-		/* the query of the document is long, not slow: compiling it takes ten times as long */
+
+		/*
+		 * the query of the document is long, not slow: compiling it takes ten
+		 * times as long
+		 */
 		{"jit", "off"}
 	};
 	int			level = NewGUCNestLevel();
@@ -221,7 +225,7 @@ nurture_config_style(void)
 }
 
 /* Answers the SQL of the object of a row of alias t. */
-char *
+char	   *
 nurture_config_row(const ConfigTable *table)
 {
 	StringInfoData buf;
@@ -242,7 +246,7 @@ nurture_config_row(const ConfigTable *table)
 }
 
 /* Answers the SQL by which rows of alias t are ordered: their key. */
-char *
+char	   *
 nurture_config_order(const ConfigTable *table)
 {
 	StringInfoData buf;

@@ -220,7 +220,7 @@ const DefinitionPart nurture_definition_parts[] = {
 	},
 	{
 		NULL, "Working hours.",
-		"SELECT c.calendar, c.title, c.time_zone AS zone, (SELECT string_agg(h.weekday || ' ' || h.from_time || '–' || h.to_time, ', ' ORDER BY h.weekday, h.from_time)"
+		"SELECT c.calendar, c.title, c.time_zone AS zone, (SELECT string_agg(h.weekday || ' ' || h.from_time || ' to ' || h.to_time, ', ' ORDER BY h.weekday, h.from_time)"
 		" FROM nurture.calendar_hours h WHERE h.calendar = c.calendar) AS \"hours (1 = Monday)\","
 		" (SELECT string_agg(h.day || ' ' || h.title, ', ' ORDER BY h.day) FROM nurture.calendar_holiday h WHERE h.calendar = c.calendar) AS holidays"
 		" FROM nurture.calendar c ORDER BY c.calendar COLLATE \"C\""

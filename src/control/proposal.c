@@ -88,7 +88,7 @@ nurture_proposal_add(Jsonb *settings, Jsonb *difference,
 	return number;
 }
 
-Proposal *
+Proposal   *
 nurture_proposal_find(int64 number)
 {
 	Datum		value = Int64GetDatum(number);

@@ -90,7 +90,7 @@ require_right(const VersionedKind *kind)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, kind->versions);
 }
 
-char *
+char	   *
 nurture_control_schedule(const char *kind_name, const char *code, int version,
 						 const char *reason, bool confirm, TimestampTz publish_at)
 {

@@ -209,7 +209,7 @@ test_numbers(void)
 	for (int i = 0; i < last; i++)
 	{
 		uint64_t	bits = i < fixed ? es6_numbers[i] :
-			UINT64_C(0x0010000000000000) + (uint64_t) (i - fixed);
+		UINT64_C(0x0010000000000000) + (uint64_t) (i - fixed);
 		char		number[NURTURE_JCS_NUMBER_SIZE];
 
 		while (i >= fixed + 2000)
