@@ -58,7 +58,6 @@ my %reads = (
 	'nurture_export_config()' => 'SELECT nurture_canonical(nurture_export_config())',
 	'nurture_config_schema()' => 'SELECT nurture_config_schema()',
 	'nurture_definition(text)' => 'SELECT audience_type, nurture_definition(audience_type) FROM nurture.audience_type',
-	'nurture_canonical(jsonb)' => 'SELECT lead_id, nurture_canonical(attributes) FROM nurture.lead',
 	'nurture_tally_count(nurture_tally,text,date,date)' => "SELECT lead_id, nurture_tally_count(signals, 'page_viewed') FROM nurture.activity",
 	'nurture_tally_last(nurture_tally,text)' => "SELECT lead_id, nurture_tally_last(signals, 'page_viewed') FROM nurture.activity",
 	(   map { ("nurture_$_(bigint)" => "SELECT lead_id, nurture_$_(lead_id) FROM nurture.lead",
