@@ -12,7 +12,7 @@ CREATE TABLE nurture.meta (
     key text PRIMARY KEY,
     value text NOT NULL
 );
-COMMENT ON TABLE nurture.meta IS 'What is installed: schema_version, installed_at.';
+COMMENT ON TABLE nurture.meta IS 'What is installed: schema_version, installed_at; when nurture_selfcheck and nurture_canary last ran, and what they said.';
 COMMENT ON COLUMN nurture.meta.key IS 'Name of the entry.';
 COMMENT ON COLUMN nurture.meta.value IS 'Its value as text.';
 INSERT INTO nurture.meta VALUES ('schema_version', '1'), ('installed_at', pg_catalog.now()::text);

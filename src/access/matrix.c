@@ -40,6 +40,8 @@ const PrivateColumns nurture_private_columns[] = {
 	{"bounce", {"key_hash"}},
 	{"suppression", {"key_hash"}},
 	{"list_member", {"consent_evidence"}},
+	{"event_quarantine", {"payload", "detail"}},
+	{"lead_quarantine", {"payload", "detail"}},
 	{NULL}
 };
 
@@ -60,7 +62,6 @@ nurture_column_private(const char *table, const char *column)
 	return false;
 }
 
-/* *INDENT-OFF* */
 const TableRights nurture_table_rights[] = {
 	/*
 	 * admin   market  sales   medical clinic  compli  steward analyst sender
@@ -116,7 +117,7 @@ const TableRights nurture_table_rights[] = {
 	{"erasure_relation", {"r", "", "", "", "", "r", "", "", "", "r"}},
 	{"event", {"c", "c", "r", "r", "r", "r", "rawd", "c", "", "c"}},
 	{"event_key", {"r", "", "", "", "", "", "r", "", "", "r"}},
-	{"event_quarantine", {"", "", "", "", "", "", "rw", "", "", ""}},
+	{"event_quarantine", {"c", "", "", "", "", "c", "rw", "", "", "c"}},
 	{"event_type", {"rawd", "r", "r", "r", "r", "r", "rawd", "r", "", "r"}},
 	{"fact_map", {"rawd", "r", "r", "r", "r", "r", "rawd", "r", "", "r"}},
 	{"fact_source", {"r", "r", "r", "r", "r", "r", "r", "r", "", "r"}},
@@ -131,7 +132,7 @@ const TableRights nurture_table_rights[] = {
 	{"label", {"r", "raw", "raw", "raw", "raw", "r", "raw", "r", "", "r"}},
 	{"lead", {"c", "c", "r", "r", "r", "r", "raw", "c", "c", "c"}},
 	{"lead_history", {"r", "r", "r", "r", "r", "r", "r", "r", "", "r"}},
-	{"lead_quarantine", {"", "", "", "", "", "", "rw", "", "", ""}},
+	{"lead_quarantine", {"c", "", "", "", "", "c", "rw", "", "", "c"}},
 	{"lead_stage", {"r", "r", "r", "r", "r", "r", "r", "r", "", "r"}},
 	{"list", {"rawd", "rawd", "r", "r", "rawd", "r", "r", "r", "", "r"}},
 	{"list_member", {"r", "rawd", "r", "r", "r", "r", "rawd", "c", "", "r"}},
@@ -199,8 +200,10 @@ const NameRights nurture_view_rights[] = {
 	{"backfill_progress", "x----x---x"},
 	{"consent_funnel", "xx---xxx-x"},
 	{"consent_notice", "xx---xx--x"},
+	{"decision_log", "xxxxxx---x"},
 	{"deliverability", "-----xx---"},
 	{"erasure", "x----x---x"},
+	{"health", "x----x---x"},
 	{"lead_overview", "xxxxxxxx-x"},
 	{"lead_score", "xxxxxxxx-x"},
 	{"message_log", "xxxxxxxx-x"},
@@ -379,5 +382,3 @@ const NameRights nurture_function_rights[] = {
 	{"nurture_working_time", "xxxxxxxxxx"},
 	{NULL}
 };
-
-/* *INDENT-ON* */

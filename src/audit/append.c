@@ -15,6 +15,7 @@
 #include "audit/leaf.h"
 #include "audit/screen.h"
 #include "audit/store.h"
+#include "audit/weakened.h"
 #include "base/author.h"
 #include "base/clock.h"
 #include "base/owner.h"
@@ -448,6 +449,7 @@ nurture_audit_append(const AuditEntry *entries, int n)
 
 	if (n <= 0)
 		return;
+	nurture_weakened_tell();
 	effective_role = GetUserNameFromId(nurture_caller_role(), true);
 	nurture_owner_enter(&owner);
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture audit append",

@@ -9,6 +9,7 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/meta.h"
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
@@ -144,6 +145,8 @@ nurture_canary(PG_FUNCTION_ARGS)
 	entry.lead_id = DatumGetInt64(lead_id);
 	entry.outcome = canary.passed ? "passed" : "failed";
 	nurture_audit_append(&entry, 1);
+	nurture_meta_note("canary_at", NULL);
+	nurture_meta_note("canary", entry.outcome);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	AtEOXact_GUC(true, gucs);

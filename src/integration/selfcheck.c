@@ -11,6 +11,7 @@
 #include "base/compat.h"
 
 #include "audit/audit.h"
+#include "base/meta.h"
 #include "base/owner.h"
 #include "base/plans.h"
 #include "base/try.h"
@@ -183,6 +184,8 @@ nurture_selfcheck_put(SelfcheckSink *sink, const char *finding,
 		nurture_audit_append(&entry, 1);
 		sink->repaired++;
 	}
+	if (!repaired && strcmp(severity, "error") == 0)
+		sink->errors++;
 	values[0] = CStringGetTextDatum(finding);
 	values[1] = CStringGetTextDatum(severity);
 	values[2] = CStringGetTextDatum(repaired ? psprintf("%s (repaired)", detail) : detail);
@@ -349,6 +352,8 @@ nurture_selfcheck(PG_FUNCTION_ARGS)
 		run_check(&sink, check);
 	check_unlogged(&sink);
 	check_sequences(&sink);
+	nurture_meta_note("selfcheck_at", NULL);
+	nurture_meta_note("selfcheck_errors", psprintf("%d", sink.errors));
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	return (Datum) 0;

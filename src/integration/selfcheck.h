@@ -14,6 +14,7 @@ typedef struct SelfcheckSink
 	ReturnSetInfo *result;
 	bool		repair;			/* run what repairs */
 	int			repaired;
+	int			errors;			/* findings of that severity that stay */
 } SelfcheckSink;
 
 /*
