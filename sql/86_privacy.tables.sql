@@ -116,25 +116,38 @@ ALTER TABLE nurture.lead
     ALTER email SET STATISTICS 0,
     ALTER phone SET STATISTICS 0,
     ALTER full_name SET STATISTICS 0,
+    ALTER postal_code SET STATISTICS 0,
     ALTER attributes SET STATISTICS 0;
 ALTER INDEX nurture.lead_normal_email ALTER COLUMN 1 SET STATISTICS 0;
 ALTER INDEX nurture.lead_normal_phone ALTER COLUMN 1 SET STATISTICS 0;
-ALTER TABLE nurture.lead_history ALTER external_ref SET STATISTICS 0, ALTER attributes SET STATISTICS 0;
+ALTER TABLE nurture.lead_history
+    ALTER external_ref SET STATISTICS 0,
+    ALTER postal_code SET STATISTICS 0,
+    ALTER attributes SET STATISTICS 0,
+    ALTER reason SET STATISTICS 0;
 ALTER TABLE nurture.identity ALTER value SET STATISTICS 0;
 ALTER TABLE nurture.document ALTER uri SET STATISTICS 0, ALTER title SET STATISTICS 0;
-ALTER TABLE nurture.list_member ALTER consent_evidence SET STATISTICS 0;
+ALTER TABLE nurture.list_member ALTER consent_source SET STATISTICS 0, ALTER consent_evidence SET STATISTICS 0;
+ALTER TABLE nurture.label ALTER reason SET STATISTICS 0, ALTER ended_reason SET STATISTICS 0;
+ALTER TABLE nurture.stage_history ALTER cause SET STATISTICS 0;
 ALTER TABLE nurture.event ALTER source_key SET STATISTICS 0, ALTER properties SET STATISTICS 0;
 ALTER TABLE nurture.event_key ALTER source_key SET STATISTICS 0;
 ALTER TABLE nurture.event_quarantine ALTER payload SET STATISTICS 0, ALTER waits_for SET STATISTICS 0, ALTER detail SET STATISTICS 0;
 ALTER TABLE nurture.lead_quarantine ALTER payload SET STATISTICS 0, ALTER detail SET STATISTICS 0;
-ALTER TABLE nurture.consent_event ALTER contact_point SET STATISTICS 0, ALTER evidence SET STATISTICS 0;
-ALTER TABLE nurture.message ALTER contact_point_hash SET STATISTICS 0, ALTER provider_id SET STATISTICS 0, ALTER decision SET STATISTICS 0;
-ALTER TABLE nurture.review ALTER evidence SET STATISTICS 0;
-ALTER TABLE nurture.handoff ALTER package SET STATISTICS 0;
+ALTER TABLE nurture.consent_event ALTER contact_point SET STATISTICS 0, ALTER evidence SET STATISTICS 0, ALTER contact_point_hashes SET STATISTICS 0, ALTER actor SET STATISTICS 0;
+ALTER TABLE nurture.bounce ALTER key_hash SET STATISTICS 0;
+ALTER TABLE nurture.stop_effect ALTER reason SET STATISTICS 0, ALTER lifted_because SET STATISTICS 0;
+ALTER TABLE nurture.message ALTER contact_point_hash SET STATISTICS 0, ALTER provider_id SET STATISTICS 0, ALTER occurrence_key SET STATISTICS 0, ALTER decision SET STATISTICS 0;
+ALTER TABLE nurture.enrollment ALTER exit_reason SET STATISTICS 0;
+ALTER TABLE nurture.review ALTER evidence SET STATISTICS 0, ALTER reason SET STATISTICS 0;
+ALTER TABLE nurture.handoff ALTER package SET STATISTICS 0, ALTER reason SET STATISTICS 0;
+ALTER TABLE nurture.handoff_cause ALTER reason SET STATISTICS 0;
+ALTER TABLE nurture.request ALTER reason SET STATISTICS 0;
+ALTER TABLE nurture.task ALTER title SET STATISTICS 0;
 ALTER TABLE nurture.attempt ALTER note SET STATISTICS 0;
 ALTER TABLE nurture.disqualification ALTER note SET STATISTICS 0;
 ALTER TABLE nurture.outbox ALTER payload SET STATISTICS 0;
-ALTER TABLE nurture.merge ALTER changed SET STATISTICS 0;
+ALTER TABLE nurture.merge ALTER changed SET STATISTICS 0, ALTER reason SET STATISTICS 0, ALTER undone_reason SET STATISTICS 0;
 ALTER TABLE nurture.tick_error ALTER message SET STATISTICS 0;
 ALTER TABLE nurture.subject_key ALTER key SET STATISTICS 0;
 

@@ -13,7 +13,6 @@
 #include "audit/guard.h"
 #include "audit/incarnation.h"
 #include "audit/leaf.h"
-#include "audit/screen.h"
 #include "audit/store.h"
 #include "audit/weakened.h"
 #include "base/author.h"

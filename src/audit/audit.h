@@ -45,6 +45,14 @@ typedef struct AuditEntry
 
 extern void nurture_audit_append(const AuditEntry *entries, int n);
 extern int64 nurture_audit_close(void);
+
+/*
+ * Words of a person without the name and addresses of a lead, and without
+ * whatever looks like an address, as reasons of entries are written.  For words
+ * that may name another lead than the entry's; lead_id is NULL for none.
+ */
+extern const char *nurture_audit_screen(const char *words, const int64 *lead_id);
+
 extern void nurture_audit_init(void);
 
 #endif							/* NURTURE_AUDIT_H */

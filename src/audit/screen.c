@@ -9,32 +9,23 @@
  */
 #include "base/compat.h"
 
-#include "access/xact.h"
-#include "audit/screen.h"
-#include "base/read.h"
+#include "audit/audit.h"
+#include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
 #define WORDS_MAX	1000		/* bytes of an entry's reason */
 #define TAKEN		"[...]"
 #define NAME_MIN	4			/* letters of a word that is a name */
 #define PHONE_MIN	9			/* digits of a number that is no date */
 
-enum
-{
-	LEAD_NAME, LEAD_EMAIL, LEAD_PHONE, LEAD_COLUMNS
-};
-
-static KeptRead find_lead = {
-	"lead", {{"lead_id", INT8OID}}, {
-		[LEAD_NAME] = {"full_name", TEXTOID},
-		[LEAD_EMAIL] = {"email", TEXTOID},
-		[LEAD_PHONE] = {"phone", TEXTOID}
-	}
-};
+/* and of those merged into it, whose words it inherits */
+static KeptPlan find_names =
+KEPT_PLAN("SELECT l.full_name, l.email, l.phone FROM nurture.lead l WHERE l.lead_id = $1"
+		  " UNION ALL SELECT l.full_name, l.email, l.phone FROM nurture.lead l WHERE l.merged_into = $1",
+		  INT8OID);
 
 static bool
 is_word(unsigned char c)
@@ -66,36 +57,41 @@ take_out(char *words, const char *what)
 	return left.data;
 }
 
-/* Replaces the name of the lead and its addresses. */
+/* Replaces a name, and the longer words of it. */
 static char *
-take_lead(char *words, int64 lead_id)
+take_name(char *words, char *name)
 {
-	char	   *texts[LEAD_COLUMNS] = {NULL};
-	Datum		id = Int64GetDatum(lead_id);
-	RowRead		read;
-
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetLatestSnapshot());
-	nurture_read_open(&read, &find_lead, GetActiveSnapshot());
-	nurture_read_find(&read, &id);
-	if (nurture_read_next(&read))
-	{
-		for (int i = 0; i < LEAD_COLUMNS; i++)
-			texts[i] = nurture_read_text(&read, i);
-	}
-	nurture_read_close(&read);
-	PopActiveSnapshot();
-	for (int i = 0; i < LEAD_COLUMNS; i++)
-	{
-		if (texts[i] != NULL && strlen(texts[i]) >= NAME_MIN)
-			words = take_out(words, texts[i]);
-	}
-	for (char *part = texts[LEAD_NAME] ? strtok(texts[LEAD_NAME], " \t,") : NULL;
-		 part != NULL; part = strtok(NULL, " \t,"))
+	words = take_out(words, name);
+	for (char *part = strtok(name, " \t,"); part != NULL; part = strtok(NULL, " \t,"))
 	{
 		if (pg_mbstrlen(part) >= NAME_MIN)
 			words = take_out(words, part);
 	}
+	return words;
+}
+
+/* Replaces the name of the lead and its addresses. */
+static char *
+take_lead(char *words, int64 lead_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		value = Int64GetDatum(lead_id);
+	int			level = nurture_spi_connect();
+
+	MemoryContextSwitchTo(context);
+	(void) nurture_execute_latest(&find_names, &value, NULL, false);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		for (int column = 1; column <= 3; column++)
+		{
+			char	   *said = nurture_cell_text(row, column);
+
+			if (said == NULL || strlen(said) < NAME_MIN)
+				continue;
+			words = column == 1 ? take_name(words, said) : take_out(words, said);
+		}
+	}
+	nurture_spi_finish(level);
 	return words;
 }
 

@@ -274,6 +274,7 @@ nurture_merge_leads(int64 survivor, int64 absorbed, const char *reason,
 	char	   *denials;
 	char	   *rolled;
 	char	   *changed[5];
+	const char *told;
 
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
@@ -308,7 +309,9 @@ nurture_merge_leads(int64 survivor, int64 absorbed, const char *reason,
 	changed[0] = nurture_facts_merged(survivor, absorbed, merge_id, reason, actor);
 	changed[1] = nurture_gate_merged(survivor, merge_id, denials);
 	changed[2] = nurture_tracks_merged(absorbed);
-	changed[3] = nurture_routing_merged(absorbed, survivor, reason, actor);
+	/* what is said about the two is on record about either */
+	told = nurture_audit_screen(nurture_audit_screen(reason, &absorbed), &survivor);
+	changed[3] = nurture_routing_merged(absorbed, survivor, told, actor);
 	values[0] = CStringGetTextDatum(rolled);
 	values[1] = CStringGetTextDatum(rolled_days(survivor));
 	(void) nurture_execute_latest(&describe_rolled, values, NULL, false);
@@ -319,8 +322,8 @@ nurture_merge_leads(int64 survivor, int64 absorbed, const char *reason,
 	for (int i = 0; i < lengthof(changed); i++)
 		values[2 + i] = CStringGetTextDatum(changed[i]);
 	write_guarded(&write_changed, values, NULL);
-	record(absorbed, merge_id, "merged", NULL, reason, actor);
-	record(survivor, merge_id, "absorbed", changed[0], reason, actor);
+	record(absorbed, merge_id, "merged", NULL, told, actor);
+	record(survivor, merge_id, "absorbed", changed[0], told, actor);
 	decide_both(survivor, survivor, "merged");
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
@@ -457,6 +460,7 @@ nurture_unmerge(PG_FUNCTION_ARGS)
 {
 	int64		merge_id;
 	char	   *reason;
+	const char *told;
 	const char *actor;
 	Merge		merge;
 	OwnerSwitch owner;
@@ -482,6 +486,7 @@ nurture_unmerge(PG_FUNCTION_ARGS)
 	if (!merge.undone)
 	{
 		check_merge(merge_id, &merge);
+		told = nurture_audit_screen(nurture_audit_screen(reason, &merge.absorbed), &merge.survivor);
 		values[0] = Int64GetDatum(merge.survivor);
 		values[1] = CStringGetTextDatum(merge.changed[4]);
 		(void) nurture_execute_latest(&unroll, values, NULL, true);
@@ -489,17 +494,17 @@ nurture_unmerge(PG_FUNCTION_ARGS)
 		nurture_facts_unmerged(merge.survivor, merge.absorbed, merge_id,
 							   merge.changed[0], reason, actor);
 		nurture_gate_unmerged(merge.survivor, merge.absorbed, merge_id,
-							  merge.changed[1], reason, actor);
+							  merge.changed[1], told, actor);
 		nurture_tracks_unmerged(merge.absorbed, merge.changed[2]);
 		nurture_routing_unmerged(merge.absorbed, merge.survivor,
-								 merge.changed[3], reason, actor);
+								 merge.changed[3], told, actor);
 		values[0] = Int64GetDatum(merge.absorbed);
 		values[1] = Int64GetDatum(merge_id);
 		values[2] = CStringGetTextDatum(actor);
 		values[3] = CStringGetTextDatum(reason);
 		write_guarded(&end_merge, values, NULL);
-		record(merge.absorbed, merge_id, "unmerged", NULL, reason, actor);
-		record(merge.survivor, merge_id, "parted", NULL, reason, actor);
+		record(merge.absorbed, merge_id, "unmerged", NULL, told, actor);
+		record(merge.survivor, merge_id, "parted", NULL, told, actor);
 		decide_both(merge.survivor, merge.absorbed, "unmerged");
 	}
 	nurture_spi_finish(level);

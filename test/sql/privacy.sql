@@ -28,9 +28,10 @@ SELECT is_empty($$SELECT m.table_name, x.name FROM nurture_erase_map() m CROSS J
 SELECT is_empty($$SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('lead_id', 'lead_ref', 'survivor', 'absorbed')
     JOIN nurture_erase_map() m ON m.table_name = c.relname WHERE c.relnamespace = 'nurture'::regnamespace AND m.act = 'none'$$, 'no table about leads is said to tell nothing of them');
 SELECT is_empty($$SELECT m.table_name, a.attname FROM nurture_erase_map() m JOIN pg_attribute a ON a.attrelid = ('nurture.' || m.table_name)::regclass AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE m.act IN ('delete', 'clear') AND (a.attname IN ('email', 'phone', 'full_name', 'payload', 'evidence', 'package', 'contact_point', 'contact_point_hash', 'provider_id', 'key')
-        OR (m.table_name, a.attname) IN (('identity', 'value'), ('event', 'properties'), ('document', 'uri'))) AND a.attstattarget <> 0
-        AND (m.table_name, a.attname) NOT IN (('consent_token', 'contact_point_hash'))$$,
+    WHERE a.attstattarget <> 0 AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype, 'bytea'::regtype)
+        AND ((m.act = 'clear' AND a.attname = ANY (m.cleared)) OR (m.act = 'delete' AND a.attname IN ('payload', 'evidence', 'uri', 'key', 'value', 'properties', 'note', 'reason', 'ended_reason', 'attributes', 'external_ref', 'source_key', 'message')))
+        AND (m.table_name, a.attname) NOT IN (('disqualification', 'reason'), ('event_quarantine', 'reason'), ('lead_quarantine', 'reason'))
+        AND NOT (m.table_name = 'lead' AND a.attname IN ('audience_type', 'role', 'specialty', 'therapeutic_area', 'country', 'region', 'organization_type', 'source', 'campaign', 'language', 'time_zone', 'owner'))$$,
     'the statistics of the planner take no copy of who somebody is');
 SELECT is_empty($$SELECT a.attrelid::regclass, a.attname FROM pg_inherits i JOIN pg_attribute a ON a.attrelid = i.inhrelid JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname
     WHERE i.inhparent = 'nurture.event'::regclass AND a.attnum > 0 AND p.attstattarget = 0 AND a.attstattarget <> 0$$, 'neither do those of partitions');
