@@ -35,6 +35,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
@@ -453,6 +454,7 @@ nurture_erased_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_erased_guard");
 	OwnerSwitch owner;
+	SPIPlanPtr	plan;
 	int64		lead_id = 0;
 	bool		found;
 	bool		isnull;
@@ -468,8 +470,11 @@ nurture_erased_guard(PG_FUNCTION_ARGS)
 	level = nurture_spi_connect();
 	if (SPI_register_trigger_data(data) != SPI_OK_TD_REGISTER)
 		elog(ERROR, "could not register transition tables");
-	if (SPI_execute("SELECT l.lead_id FROM new_rows n JOIN nurture.lead l ON l.lead_id = n.lead_id"
-					" WHERE l.erased_at IS NOT NULL LIMIT 1", false, 0) != SPI_OK_SELECT)
+	/* the latest snapshot: an erasure that has committed is no news to come */
+	plan = SPI_prepare("SELECT l.lead_id FROM new_rows n JOIN nurture.lead l ON l.lead_id = n.lead_id"
+					   " WHERE l.erased_at IS NOT NULL LIMIT 1", 0, NULL);
+	if (plan == NULL ||
+		SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(), InvalidSnapshot, true, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read transition tables");
 	found = SPI_processed > 0;
 	if (found)

@@ -56,6 +56,8 @@ typedef struct Standing
 	Qualification qualification;
 } Standing;
 
+static KeptPlan hold_gate =
+KEPT_PLAN("SELECT g.erased FROM nurture.gate g WHERE g.lead_id = $1 FOR NO KEY UPDATE", INT8OID);
 static KeptPlan read_standing =
 KEPT_PLAN("SELECT s.stage, s.grade, s.tier::int4, s.since,"
 		  " EXISTS (SELECT FROM nurture.disqualification d WHERE d.lead_id = $1 AND d.product IN ('*', $2)"
@@ -335,6 +337,34 @@ due_of(Subject *subject, const StandingRules *rules)
 }
 
 /*
+ * Tells whether a lead was erased since it was read, holding its gate row
+ * against who erases it.  An event holds the row of activity, which is enough.
+ */
+static bool
+was_erased(int64 lead_id)
+{
+	Datum		value = Int64GetDatum(lead_id);
+	bool		isnull;
+
+	nurture_execute_latest(&hold_gate, &value, NULL, true);
+	return SPI_processed > 0 && DatumGetBool(nurture_cell(0, 1, &isnull));
+}
+
+/* Takes a lead's scores out; answers how many are left. */
+static int
+drop_scores(FoundScore *scores, int n, int64 lead_id)
+{
+	int			left = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (scores[i].lead_id != lead_id)
+			scores[left++] = scores[i];
+	}
+	return left;
+}
+
+/*
  * Decides the standing of leads, ascending by lead: first all the gates of
  * those whose stage changes, then all the rows.
  */
@@ -411,10 +441,22 @@ decide_leads(const Asked *asked, int n, const char *cause)
 	MemoryContextSwitchTo(batch);
 	for (int i = 0, c = 0; i < nleads; i++)
 	{
+		int			first = c;
+
 		for (; c < nchanged && changed[c].lead_id == leads[i]; c++)
 		{
 			if (strcmp(changed[c].stage, changed[c].old_stage) != 0)
 				nurture_gate_bump(leads[i]);
+		}
+		if (cause != NULL && was_erased(leads[i]))
+		{
+			/* nothing is kept of it: it has no changes and no scores */
+			memmove(&changed[first], &changed[c], (nchanged - c) * sizeof(Standing));
+			memmove(&subjects[first], &subjects[c], (nchanged - c) * sizeof(Subject *));
+			nchanged -= c - first;
+			c = first;
+			nscores = drop_scores(scores, nscores, leads[i]);
+			continue;
 		}
 		nurture_gate_due(leads[i], due[i], now);
 	}
