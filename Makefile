@@ -28,7 +28,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=nurture
 PG_MAJOR ?= 15
 PG_CONFIG ?= $(shell tools/cluster pg_config)
 
-OURS = help setup demo test test-long test-majors bench indent check-indent check-symbols unit fuzz instructions install-private test-sql test-isolation test-tap distclean-all
+OURS = help setup demo test test-long test-majors bench indent check-indent check-symbols check-requirements unit fuzz instructions install-private test-sql test-isolation test-tap distclean-all
 .PHONY: $(OURS)
 
 # Targets of ours need no pg_config; everything else is PGXS.
@@ -57,7 +57,7 @@ help:
 	@echo "make unit | fuzz   tests of the server-free core; SECONDS=n for fuzz"
 	@echo "make instructions  counts the core's instructions under callgrind"
 	@echo "make test-sql [T='name ...'] | test-isolation [T=...] | test-tap [T=test/t/...]"
-	@echo "make indent | check-indent | check-symbols"
+	@echo "make indent | check-indent | check-symbols | check-requirements"
 	@echo "make, make install, make installcheck   for packagers (PGXS, PG_CONFIG=...)"
 
 setup: ; @tools/setup
@@ -76,4 +76,5 @@ fuzz: ; @test/fuzz/run $(or $(SECONDS),60)
 indent: ; @tools/indent
 check-indent: ; @tools/indent --check
 check-symbols: ; @tools/check-symbols
+check-requirements: ; @tools/requirements --check
 distclean-all: ; @tools/cluster fresh; rm -rf build results output_iso log

@@ -60,7 +60,7 @@ SELECT pg_temp.turns('content_expired', $$ALTER TABLE nurture.asset_version DISA
 SELECT pg_temp.turns('message_held', $$ALTER TABLE nurture.message DISABLE TRIGGER USER; UPDATE nurture.message SET status = 'held', decided_at = nurture_now() - interval '20 days' WHERE lead_id = 995001$$, 'bad');
 SELECT pg_temp.turns('message_due', $$ALTER TABLE nurture.message DISABLE TRIGGER USER; UPDATE nurture.message SET status = 'queued', not_before = nurture_now() - interval '2 days' WHERE lead_id = 995001$$, 'bad');
 SELECT pg_temp.turns('lease_expired', $$ALTER TABLE nurture.message DISABLE TRIGGER USER; UPDATE nurture.message SET status = 'taken', lease_until = nurture_now() - interval '2 days' WHERE lead_id = 995001$$, 'warn');
-SELECT pg_temp.turns('partitions_ahead', $$SELECT set_config('nurture.clock', (nurture_now() + interval '1 year')::timestamptz::timestamp::text || 'Z', true); UPDATE nurture.meta SET value = nurture_now()::text WHERE key IN ('canary_at', 'selfcheck_at')$$, 'bad');
+SELECT pg_temp.turns('partitions_ahead', $$SELECT set_config('nurture.clock', '2027-06-02T10:00:00Z', true); UPDATE nurture.meta SET value = nurture_now()::text WHERE key IN ('canary_at', 'selfcheck_at')$$, 'bad');
 
 -- the log of decisions
 SELECT is((SELECT count(*) FROM nurture_bi.decision_log WHERE lead_id = 995001 AND kind = 'consent'), 1::bigint, 'what a lead said');
