@@ -69,7 +69,7 @@ static const RetentionAct acts[] = {
 	{"tick_error", "delete", "t.at < $1", NULL, 1, "somebody has to see it"},
 	{"message", "clear",
 		"t.status NOT IN ('queued', 'held', 'taken') AND t.decided_at < $1"
-		" AND (t.contact_point_hash IS NOT NULL OR t.provider_id IS NOT NULL OR t.decision ? 'passed')",
+		" AND (t.contact_point_hash IS NOT NULL OR t.provider_id IS NOT NULL OR t.decision @? '$.failed[*].fact')",
 		"contact_point_hash = NULL, provider_id = NULL,"
 		" decision = jsonb_strip_nulls(jsonb_build_object('verdict', decision -> 'verdict', 'purpose', decision -> 'purpose',"
 		" 'failed', (SELECT jsonb_agg(jsonb_build_object('rule', f -> 'rule', 'reason', f -> 'reason'))"
