@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "privacy/map.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
@@ -112,6 +113,26 @@ put_table(int i, PrivacyPerson *person, StringInfo json)
 	appendStringInfoChar(json, '}');
 }
 
+/*
+ * Lets times, intervals and bytes be written alike whatever the session says;
+ * returns the nest level that puts it back.
+ */
+static int
+pin_formats(void)
+{
+	static const char *const pinned[][2] = {
+		{"timezone", "UTC"}, {"datestyle", "ISO, YMD"},
+		{"intervalstyle", "postgres"}, {"bytea_output", "hex"}
+	};
+	int			level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(pinned); i++)
+		(void) set_config_option(pinned[i][0], pinned[i][1],
+								 PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
 /* nurture_subject_export(lead_id bigint) returns jsonb */
 Datum
 nurture_subject_export(PG_FUNCTION_ARGS)
@@ -124,6 +145,7 @@ nurture_subject_export(PG_FUNCTION_ARGS)
 	Datum		values[2];
 	Datum		result;
 	bool		isnull;
+	int			gucs;
 	int			level;
 
 	if (PG_ARGISNULL(0))
@@ -142,6 +164,7 @@ nurture_subject_export(PG_FUNCTION_ARGS)
 				 errmsg("there is no lead " INT64_FORMAT, PG_GETARG_INT64(0)),
 				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	nurture_privacy_describe(&person);
+	gucs = pin_formats();
 	initStringInfo(&json);
 	appendStringInfoChar(&json, '{');
 	for (int i = 0; i < nurture_privacy_tables; i++)
@@ -154,6 +177,7 @@ nurture_subject_export(PG_FUNCTION_ARGS)
 	result = nurture_cell(0, 1, &isnull);
 	MemoryContextSwitchTo(context);
 	result = PointerGetDatum(DatumGetJsonbPCopy(result));
+	AtEOXact_GUC(true, gucs);
 
 	entry.has_lead = true;
 	entry.kind = "subject_export";

@@ -392,7 +392,7 @@ nurture_retention_check(PG_FUNCTION_ARGS)
 				 errmsg("retention can not %.20s rows of table \"%.64s\"", action, table),
 				 errhint("docs/privacy.md lists what it can do; suppressions, the audit trail and certificates stay.")));
 	values[0] = SPI_getbinval(row, desc, SPI_fnumber(desc, "period"), &isnull);
-	if (isnull)
+	if (isnull || act->because == NULL)
 		return PointerGetDatum(row);
 	values[1] = Int32GetDatum(act->min_days);
 	level = nurture_spi_connect();
