@@ -28,7 +28,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=nurture
 PG_MAJOR ?= 15
 PG_CONFIG ?= $(shell tools/cluster pg_config)
 
-OURS = help setup demo test test-long test-majors bench indent check-indent check-symbols check-requirements unit fuzz instructions install-private test-sql test-isolation test-tap distclean-all
+OURS = help setup demo test test-long test-majors bench indent check-indent check-symbols check-requirements unit verify-tool fuzz instructions install-private test-sql test-isolation test-tap distclean-all
 .PHONY: $(OURS)
 
 # Targets of ours need no pg_config; everything else is PGXS.
@@ -55,6 +55,7 @@ help:
 	@echo "make setup         packages and the private PostgreSQL tree"
 	@echo "make install-private   build and install into that tree"
 	@echo "make unit | fuzz   tests of the server-free core; SECONDS=n for fuzz"
+	@echo "make verify-tool   build/nurture-verify, which checks an exported audit trail without PostgreSQL"
 	@echo "make instructions  counts the core's instructions under callgrind"
 	@echo "make test-sql [T='name ...'] | test-isolation [T=...] | test-tap [T=test/t/...]"
 	@echo "make indent | check-indent | check-symbols | check-requirements"
@@ -72,6 +73,7 @@ test-isolation: ; @tools/run isolation $(T)
 test-tap: ; @tools/run tap $(T)
 unit: ; @test/unit/run $(T)
 instructions: ; @test/bench/instructions
+verify-tool: ; @tools/verify/build
 fuzz: ; @test/fuzz/run $(or $(SECONDS),60)
 indent: ; @tools/indent
 check-indent: ; @tools/indent --check

@@ -160,11 +160,13 @@ check_seal(Verify *v, const AuditSeal *seal, const AuditSeal *before,
 
 	if (seal->incarnation < 1 || seal->incarnation > v->incarnations)
 		wrong = wrong ? wrong : "it names an incarnation that never was";
-	else if (seal->xid_from != v->xid_to[seal->incarnation] ||
-			 seal->xid_to < seal->xid_from)
-		wrong = wrong ? wrong : "its transactions do not follow those of the block before";
 	else
+	{
+		if (seal->xid_from != v->xid_to[seal->incarnation] ||
+			seal->xid_to < seal->xid_from)
+			wrong = wrong ? wrong : "its transactions do not follow those of the block before";
 		v->xid_to[seal->incarnation] = seal->xid_to;
+	}
 
 	if (wrong != NULL)
 	{

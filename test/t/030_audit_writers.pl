@@ -1,16 +1,18 @@
-# Audit under load: many writers with aborts and savepoints while blocks are
-# closed; then a dump restored elsewhere, a promotion and a prepared
-# transaction.  Every committed entry is sealed once, and no block changes.
+# Audit under load: many writers with aborts, savepoints and two-phase commits
+# while blocks are closed; then a dump restored elsewhere, a promotion and a
+# prepared transaction.  Every committed entry is sealed once, and no block
+# changes. NURTURE_WRITER_TRANSACTIONS says how many of each writer.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+my $transactions = $ENV{NURTURE_WRITER_TRANSACTIONS} // 60;
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf',
-	"max_connections = 50\nmax_prepared_transactions = 5\nfsync = off\n");
+	"max_connections = 50\nmax_prepared_transactions = 50\nfsync = off\n");
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE crm');
 $node->safe_psql('crm', 'CREATE EXTENSION nurture');
@@ -24,37 +26,46 @@ sub verify
 		"SELECT * FROM nurture_audit_verify($digests)");
 }
 
-# each transaction makes one entry that stays and one that goes; a third of
-# them roll back whole
+# each transaction makes one entry that stays and one that goes; a quarter of
+# them roll back whole, and a quarter are prepared first, every third of these
+# to be rolled back
 my $script = $node->basedir . '/writer.sql';
 append_to_file($script, <<'SQL');
 \set id random(1, 2000000000)
-\set end random(1, 3)
+\set end random(1, 12)
 BEGIN;
 INSERT INTO nurture.event_type (event_type, class) VALUES ('t' || :id || '_' || :client_id, 'intent') ON CONFLICT DO NOTHING;
 SAVEPOINT s;
 INSERT INTO nurture.event_type (event_type, class) VALUES ('s' || :id || '_' || :client_id, 'intent') ON CONFLICT DO NOTHING;
 ROLLBACK TO s;
-\if :end = 1
+\if :end <= 3
 ROLLBACK;
-\else
+\elif :end > 6
 COMMIT;
+\else
+PREPARE TRANSACTION 'w:client_id';
+\sleep 2 ms
+\if :end = 4
+ROLLBACK PREPARED 'w:client_id';
+\else
+COMMIT PREPARED 'w:client_id';
+\endif
 \endif
 SQL
 my $sealer = $node->basedir . '/sealer.sql';
 append_to_file($sealer, <<'SQL');
 CREATE TABLE IF NOT EXISTS seen (block bigint, hash bytea);
 SELECT nurture_audit_seal();
-INSERT INTO seen SELECT block, hash FROM nurture.seal ORDER BY block DESC LIMIT 1;
+INSERT INTO seen SELECT block, sha256(s::text::bytea) FROM nurture.seal s ORDER BY block DESC LIMIT 1;
 \sleep 20 ms
 SQL
 $node->safe_psql('crm', 'CREATE TABLE seen (block bigint, hash bytea)');
 my $writers = IPC::Run::start(
-	[ 'pgbench', '-n', '-c', '24', '-j', '2', '-t', '60', '-f', $script,
+	[ 'pgbench', '-n', '-c', '24', '-j', '2', '-t', $transactions, '-f', $script,
 		'-h', $node->host, '-p', $node->port, 'crm' ],
 	'>', \my $out, '2>', \my $err);
 my $sealers = IPC::Run::start(
-	[ 'pgbench', '-n', '-c', '2', '-t', '60', '-f', $sealer,
+	[ 'pgbench', '-n', '-c', '2', '-t', $transactions, '-f', $sealer,
 		'-h', $node->host, '-p', $node->port, 'crm' ],
 	'>', \my $out2, '2>', \my $err2);
 ok($writers->finish, 'writers') or diag($err);
@@ -62,11 +73,22 @@ ok($sealers->finish, 'sealers') or diag($err2);
 $node->safe_psql('crm', 'SELECT nurture_audit_seal()');
 
 is(verify($node, 'crm'), '', 'the log is good');
-is($node->safe_psql('crm', 'SELECT count(*) = (SELECT max(tree_size) FROM nurture.seal) FROM nurture.audit'),
-	't', 'every committed entry is sealed once');
+is($node->safe_psql('crm', <<'SQL'), '0', 'every entry is sealed once');
+SELECT count(*) FROM nurture.audit a FULL JOIN (
+    SELECT ('x' || encode(substring(s.leaves, n * 40 + 1, 8), 'hex'))::bit(64)::bigint AS audit_id, count(*) AS times
+    FROM nurture.seal s, generate_series(0, s.entries::int - 1) n GROUP BY 1) l USING (audit_id)
+WHERE a.leaf IS NULL OR l.times IS DISTINCT FROM 1
+SQL
+is($node->safe_psql('crm', <<'SQL'), '0', 'and every change that committed has one');
+SELECT count(*) FROM nurture.event_type e FULL JOIN (
+    SELECT a.inputs::jsonb -> 'new' ->> 'event_type' AS event_type, count(*) AS times
+    FROM nurture.audit a WHERE a.kind = 'change' AND a.outcome = 'event_type' GROUP BY 1) l USING (event_type)
+WHERE e.class IS NULL OR l.times IS DISTINCT FROM 1
+SQL
+cmp_ok($node->safe_psql('crm', "SELECT count(*) FROM nurture.event_type WHERE event_type LIKE 't%'"), '>', $transactions * 10, 'of many');
 cmp_ok($node->safe_psql('crm', 'SELECT count(*) FROM nurture.seal WHERE entries > 0'),
 	'>', 3, 'in several blocks');
-is($node->safe_psql('crm', 'SELECT count(*) FROM seen s JOIN nurture.seal b USING (block) WHERE s.hash <> b.hash'),
+is($node->safe_psql('crm', 'SELECT count(*) FROM seen s JOIN nurture.seal b USING (block) WHERE s.hash <> sha256(b::text::bytea)'),
 	'0', 'no block changed after it was closed');
 is($node->safe_psql('crm', q{SELECT count(*) FROM nurture.audit WHERE inputs LIKE '%"event_type": "s%' AND outcome = 'event_type' AND reason IS NULL}),
 	'0', 'nothing is on record of what was rolled back');
