@@ -177,8 +177,9 @@ CREATE VIEW nurture_bi.audit_lag WITH (security_invoker) AS
         pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.closed_at AS silent_for,
         u.entries AS unsealed,
         u.oldest AS oldest_unsealed,
+        h.transactionid AS held_back_by,
         h.pid AS held_back_by_pid,
-        h.xact_start AS held_back_since,
+        coalesce(b.xact_start, p.prepared) AS held_back_since,
         p.gid AS held_back_by_prepared
     FROM (VALUES (1)) one
     LEFT JOIN LATERAL (
@@ -192,18 +193,19 @@ CREATE VIEW nurture_bi.audit_lag WITH (security_invoker) AS
             OR s.block IS NULL
     ) u ON true
     LEFT JOIN LATERAL (
-        SELECT b.pid, b.xact_start FROM pg_catalog.pg_stat_activity b
-        WHERE b.backend_xid IS NOT NULL ORDER BY pg_catalog.age(b.backend_xid) DESC LIMIT 1
+        SELECT l.pid, l.transactionid FROM pg_catalog.pg_locks l
+        WHERE l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' AND l.granted
+        ORDER BY pg_catalog.age(l.transactionid) DESC LIMIT 1
     ) h ON true
-    LEFT JOIN LATERAL (
-        SELECT x.gid FROM pg_catalog.pg_prepared_xacts x ORDER BY pg_catalog.age(x.transaction) DESC LIMIT 1
-    ) p ON true;
-COMMENT ON VIEW nurture_bi.audit_lag IS 'How far sealing is behind, and what holds it back: the oldest transaction that writes, or a prepared one.';
+    LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid OPERATOR(pg_catalog.=) h.pid
+    LEFT JOIN pg_catalog.pg_prepared_xacts p ON h.pid IS NULL AND p.transaction OPERATOR(pg_catalog.=) h.transactionid;
+COMMENT ON VIEW nurture_bi.audit_lag IS 'How far sealing is behind, and what holds it back: the oldest transaction of the cluster that writes, in a session or prepared.';
 COMMENT ON COLUMN nurture_bi.audit_lag.block IS 'Last seal.';
 COMMENT ON COLUMN nurture_bi.audit_lag.closed_at IS 'When it was closed.';
 COMMENT ON COLUMN nurture_bi.audit_lag.silent_for IS 'How long ago; minutes mean that the tick does not run.';
 COMMENT ON COLUMN nurture_bi.audit_lag.unsealed IS 'Entries that no seal covers yet.';
 COMMENT ON COLUMN nurture_bi.audit_lag.oldest_unsealed IS 'When the oldest of them was written.';
-COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by_pid IS 'Session with the oldest writing transaction.';
-COMMENT ON COLUMN nurture_bi.audit_lag.held_back_since IS 'When that transaction began.';
-COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by_prepared IS 'Oldest prepared transaction.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by IS 'Oldest transaction that writes; none after it is sealed until it ends.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by_pid IS 'Its session; NULL when it is prepared.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_since IS 'When it began, or was prepared; of another''s session only for those who may see that.';
+COMMENT ON COLUMN nurture_bi.audit_lag.held_back_by_prepared IS 'Its name when it is prepared.';

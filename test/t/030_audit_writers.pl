@@ -97,6 +97,8 @@ is($node->safe_psql('crm', q{SELECT count(*) FROM nurture.audit WHERE inputs LIK
 $node->safe_psql('crm', q{BEGIN; INSERT INTO nurture.event_type (event_type, class) VALUES ('prepared', 'intent'); PREPARE TRANSACTION 'p'});
 $node->safe_psql('crm', q{INSERT INTO nurture.event_type (event_type, class) VALUES ('after_prepared', 'intent')});
 is($node->safe_psql('crm', 'SELECT nurture_audit_seal()'), '0', 'a prepared transaction keeps the horizon');
+is($node->safe_psql('crm', 'SELECT held_back_by_prepared, held_back_by_pid IS NULL, held_back_since < now() FROM nurture_bi.audit_lag'),
+	'p|t|t', 'and the lag names it');
 my $digest = $node->safe_psql('crm', 'SELECT nurture_audit_digest()');
 
 # restored into another database: another incarnation

@@ -14,7 +14,9 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init(allows_streaming => 1, has_archiving => 1);
-$node->append_conf('postgresql.conf', "fsync = off\nmax_prepared_transactions = 5\n");
+my $archive = File::Spec->rel2abs($node->archive_dir);
+$node->append_conf('postgresql.conf',
+	"fsync = off\nmax_prepared_transactions = 5\narchive_command = 'cp \"%p\" \"$archive/%f\"'\n");
 $node->start;
 database($node, 'crm', 'minimal');
 
@@ -151,7 +153,8 @@ $node->poll_query_until('postgres', "SELECT last_archived_wal >= '$segment' FROM
   or die 'nothing was archived';
 my $recovered = PostgreSQL::Test::Cluster->new('recovered');
 $recovered->init_from_backup($node, 'base', has_restoring => 1, standby => 0);
-$recovered->append_conf('postgresql.conf', "recovery_target_lsn = '$target'\nrecovery_target_action = promote\n");
+$recovered->append_conf('postgresql.conf', 
+	"restore_command = 'cp \"$archive/%f\" \"%p\"'\nrecovery_target_lsn = '$target'\nrecovery_target_action = promote\n");
 $recovered->start;
 $recovered->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()') or die 'no end of recovery';
 reborn($recovered, 'recovered to a point in time');
