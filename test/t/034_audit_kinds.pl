@@ -20,6 +20,8 @@ SELECT nurture_subject_export(5);
 SELECT nurture_retire('model', 'dump_model', 'test');
 DELETE FROM nurture.lead WHERE lead_id = 292;
 INSERT INTO nurture.lead (lead_id, email) VALUES (292, 'another@example.org');
+SET nurture.pooled_logins = on;
+UPDATE nurture.event_type SET title = 'a setting is weaker' WHERE event_type = 'email_opened';
 SQL
 # what is due in a week, under a set clock
 my $week = $node->safe_psql('crm', q{SELECT to_char(now() + interval '7 days', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')});
