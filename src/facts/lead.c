@@ -9,7 +9,10 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "facts/lead.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rls.h"
 
 NURTURE_FUNCTION(nurture_lead_id);
@@ -75,6 +78,32 @@ nurture_lead_hidden(int64 lead_id)
 	}
 	nurture_spi_finish(level);
 	return hidden;
+}
+
+/* Tells whether the caller may not see every lead that it might name. */
+bool
+nurture_leads_doubted(void)
+{
+	Oid			lead = nurture_table_oid("lead", false);
+
+	return check_enable_rls(lead, InvalidOid, true) == RLS_ENABLED ||
+		(pg_class_aclcheck(lead, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		 pg_attribute_aclcheck(lead, get_attnum(lead, "lead_id"), GetUserId(),
+							   ACL_SELECT) != ACLCHECK_OK);
+}
+
+/* Tells whether the caller sees a lead; its rights decide. */
+bool
+nurture_lead_seen(int64 lead_id)
+{
+	Datum		parameter = Int64GetDatum(lead_id);
+	int			level = nurture_spi_connect();
+	bool		seen;
+
+	(void) nurture_execute(&lead_seen, &parameter, NULL, true);
+	seen = SPI_processed > 0;
+	nurture_spi_finish(level);
+	return seen;
 }
 
 /* Raises when row-level security hides a lead that is there. */

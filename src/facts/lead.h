@@ -20,6 +20,15 @@ extern bool nurture_lead_living(int64 lead_id);
 extern bool nurture_lead_hidden(int64 lead_id);
 
 /*
+ * For functions that are handed a lead's columns, which the query around them
+ * has read: whether the caller might name a lead that it may not see, asked
+ * once in a query; then whether it may see this one, which raises 42501 when
+ * it may read none.
+ */
+extern bool nurture_leads_doubted(void);
+extern bool nurture_lead_seen(int64 lead_id);
+
+/*
  * Raises NU004 when a lead is hidden, in the words for one that is not there:
  * for functions that write as the owner about the lead they are given.
  */

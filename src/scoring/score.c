@@ -12,6 +12,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/lead.h"
 #include "funcapi.h"
 #include "port/pg_bitutils.h"
 #include "scoring/model_private.h"
@@ -271,6 +272,10 @@ part_of(const ScoreSummary *summary, int part)
  */
 #define PART_FIRST_FACT 7
 
+/* What a call keeps for its query: whether a lead might be named by hand. */
+static char leads_sure;
+static char leads_doubted;
+
 Datum
 nurture_score_part(PG_FUNCTION_ARGS)
 {
@@ -283,6 +288,11 @@ nurture_score_part(PG_FUNCTION_ARGS)
 	int			place = 6;
 
 	if (!PG_ARGISNULL(4))		/* erased */
+		PG_RETURN_NULL();
+	if (unlikely(fcinfo->flinfo->fn_extra == NULL))
+		fcinfo->flinfo->fn_extra = nurture_leads_doubted() ? &leads_doubted : &leads_sure;
+	if (unlikely(fcinfo->flinfo->fn_extra == &leads_doubted) &&
+		!nurture_lead_seen(PG_GETARG_INT64(2)))
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(3) || (nurture_models_mask(&generation) & ~mask) != 0)
 	{
@@ -376,6 +386,7 @@ typedef struct RowCache
 	PointsCache *total;
 	GradeCache *grades;
 	PointsCache *confidence;
+	bool		doubted;		/* a lead might be named by hand */
 	char		model[NAMEDATALEN]; /* whose code model_name holds */
 	Datum		model_name;
 } RowCache;
@@ -390,6 +401,7 @@ make_row_cache(FunctionCallInfo fcinfo)
 		PG_NARGS() != SCORE_ROW_COLUMNS + 1)
 		elog(ERROR, "nurture_score_row is declared otherwise than it is built");
 	cache->desc = BlessTupleDesc(CreateTupleDescCopy(cache->desc));
+	cache->doubted = nurture_leads_doubted();
 	cache->fit = nurture_points_cache();
 	cache->intent = nurture_points_cache();
 	cache->total = nurture_points_cache();
@@ -443,7 +455,8 @@ nurture_score_row(PG_FUNCTION_ARGS)
 
 	if (cache == NULL)
 		fcinfo->flinfo->fn_extra = cache = make_row_cache(fcinfo);
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0) ||
+		(unlikely(cache->doubted) && !nurture_lead_seen(PG_GETARG_INT64(0))))
 		PG_RETURN_NULL();
 	row[0] = PG_GETARG_DATUM(0);
 	row_nulls[0] = false;

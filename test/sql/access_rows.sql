@@ -3,7 +3,7 @@
 -- else sees what they saw.
 BEGIN;
 SET LOCAL client_min_messages = error;
-SELECT plan(38);
+SELECT plan(39);
 CREATE ROLE access_rep;
 CREATE ROLE access_field;
 CREATE ROLE access_member IN ROLE access_field;
@@ -87,6 +87,9 @@ SELECT ok(nurture_score(980002) IS NOT NULL, 'the owner sees that one');
 SET LOCAL ROLE access_rep;
 SELECT ok(nurture_score(980002) IS NULL, 'and the rep still does not');
 SELECT is((SELECT count(*) FROM nurture_scores() WHERE lead_id BETWEEN 980001 AND 980007), 3::bigint, 'nor in the set');
+-- a model in which a lead that is named counts, whatever is said of it
+SELECT format('SELECT (nurture_score_row(lead, %s)).total', string_agg('NULL', ', ')) AS by_hand FROM generate_series(2, (SELECT pronargs FROM pg_proc WHERE proname = 'nurture_score_row')) \gset
+SELECT is((SELECT array_agg((:by_hand) IS NULL ORDER BY lead) FROM unnest('{980001,980002}'::bigint[]) lead), '{f,t}', 'nor by what a view scores with, handed a hidden lead and made up facts');
 SELECT is((SELECT count(*) FROM nurture.account a JOIN nurture.lead l USING (account_id) WHERE l.lead_id = 980002), 0::bigint, 'nor by a join');
 SET LOCAL row_security = off;
 SELECT throws_ok('SELECT count(*) FROM nurture.lead', '42501', NULL, 'switching row-level security off is refused, not obeyed');
