@@ -55,7 +55,7 @@ BEGIN
     END;
 END $$;
 INSERT INTO known SELECT pg_temp.findings();
-SELECT is_empty('SELECT finding FROM known WHERE finding !~ ''(fsync|full_page_writes) is off|^rule_unlogged .* nurture.asset''', 'nothing is found before, but the content that came as a restore brings it');
+SELECT is_empty('SELECT finding FROM known WHERE finding !~ ''(fsync|full_page_writes) is off|^rule_unlogged .* nurture.asset|^sequence_behind nurture.lead_lead_id_seq''', 'nothing is found before, but the content that came as a restore brings it');
 -- what was written to be sent in spite of all that the lead said
 CREATE FUNCTION pg_temp.got_through() RETURNS boolean LANGUAGE sql AS
 $$SELECT EXISTS (SELECT FROM nurture.message m WHERE m.lead_id = 990001 AND m.status NOT IN ('refused', 'cancelled'))$$;
