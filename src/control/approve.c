@@ -103,7 +103,7 @@ read_hands(const VersionedKind *kind, const char *code, int version, int *n)
 	values[4] = text_array(life, strcmp(kind->kind, "asset") == 0 ? lengthof(life) - 1 : lengthof(life));
 	values[5] = CStringGetTextDatum(kind->versions);
 	nurture_owner_enter(&owner);
-	(void) nurture_execute(&find_hands, values, NULL, false);
+	(void) nurture_execute_latest(&find_hands, values, NULL, false);
 	nurture_owner_leave(&owner);
 	*n = SPI_processed;
 	persons = palloc(sizeof(Person) * Max(*n, 1));
@@ -223,7 +223,7 @@ missing_roles(const char *kind, const Signature *signatures, int n,
 	}
 	initStringInfo(&missing);
 	nurture_owner_enter(&owner);
-	(void) nurture_execute(&policy_roles, &value, NULL, false);
+	(void) nurture_execute_latest(&policy_roles, &value, NULL, false);
 	nurture_owner_leave(&owner);
 	*policy = SPI_processed > 0;
 	for (uint64 r = 0; r < SPI_processed; r++)

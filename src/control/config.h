@@ -75,7 +75,11 @@ extern char *nurture_config_version(List *tables, const VersionedKind *kind);
 /* The document; with the rights in force. */
 extern Jsonb *nurture_config_document(List *tables);
 
-/* What one version says, as in the document; NULL when there is none. */
+/*
+ * What one version says, as in the document; NULL when there is none.  As it
+ * is now, at any isolation level: what is signed and published is that, not
+ * what the transaction saw when it began.
+ */
 extern Jsonb *nurture_config_version_content(List *tables, const VersionedKind *kind,
 											 const char *code, int version);
 

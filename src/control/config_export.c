@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "control/config.h"
@@ -11,6 +12,7 @@
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/snapmgr.h"
 
 NURTURE_FUNCTION(nurture_export_config);
 
@@ -47,15 +49,14 @@ nurture_config_version(List *tables, const VersionedKind *kind)
 	return buf.data;
 }
 
-/* Runs a query that gives one document, NULL when none. */
+/* Returns the one document of a result, NULL when there is none. */
 static Jsonb *
-one_document(const char *sql, int nargs, Oid *types, Datum *values)
+one_document(int result)
 {
 	Datum		document;
 	bool		isnull;
 
-	/* one statement, so that all of it is of one moment */
-	if (SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0) != SPI_OK_SELECT)
+	if (result != SPI_OK_SELECT)
 		elog(ERROR, "could not read the configuration");
 	if (SPI_processed == 0)
 		return NULL;
@@ -97,7 +98,8 @@ nurture_config_document(List *tables)
 						 nurture_config_in_force(&kinds[i]));
 	appendStringInfoString(&sql, "))");
 	style = nurture_config_style();
-	document = one_document(sql.data, 0, NULL, NULL);
+	/* one statement, so that all of it is of one moment */
+	document = one_document(SPI_execute(sql.data, false, 0));
 	AtEOXact_GUC(true, style);
 	return document;
 }
@@ -109,12 +111,18 @@ nurture_config_version_content(List *tables, const VersionedKind *kind,
 	Oid			types[2] = {TEXTOID, INT4OID};
 	Datum		values[2] = {CStringGetTextDatum(code), Int32GetDatum(version)};
 	int			style = nurture_config_style();
+	SPIPlanPtr	plan;
 	Jsonb	   *content;
 
-	content = one_document(psprintf("SELECT %s FROM nurture.%s v WHERE v.%s = $1 AND v.version = $2",
-									nurture_config_version(tables, kind), quote_identifier(kind->versions),
-									quote_identifier(kind->code)),
-						   2, types, values);
+	plan = SPI_prepare(psprintf("SELECT %s FROM nurture.%s v WHERE v.%s = $1 AND v.version = $2",
+								nurture_config_version(tables, kind), quote_identifier(kind->versions),
+								quote_identifier(kind->code)),
+					   2, types);
+	if (plan == NULL)
+		elog(ERROR, "could not prepare to read nurture.%s", kind->versions);
+	CommandCounterIncrement();
+	content = one_document(SPI_execute_snapshot(plan, values, NULL, GetLatestSnapshot(), InvalidSnapshot, true, false, 0));
+	SPI_freeplan(plan);
 	AtEOXact_GUC(true, style);
 	return content;
 }
