@@ -124,7 +124,8 @@ const PrivacyTable nurture_privacy_map[] = {
 		" message_class, taken_at, taken_by, lease_until, takes, cancel_requested, sent_at, delivered_at, outcome,"
 		" outcome_at, requested_by",
 		"lead_id, message_id", "contact_point_hash, mark, gate_seq",
-		"(t.contact_point_hash IS NOT NULL OR t.provider_id IS NOT NULL OR t.occurrence_key IS NOT NULL OR t.decision @? '$.failed[*].fact')",
+		"(t.contact_point_hash IS NOT NULL OR t.provider_id IS NOT NULL OR t.occurrence_key IS NOT NULL OR t.decision @? '$.failed[*].fact')"
+		" AND NOT (t.status = 'refused' AND 'lead_erased' = ANY (t.reasons))",
 	"Messages and what became of them. They stay without address and facts: what was sent of which asset has to be told to authorities."},
 	{"enrollment", PRIVACY_CLEAR, OF_LEAD, CODE("exit_reason"), "exit_reason",
 		"lead_id, enrollment_no, track, version, purpose, step_no, state, due_from, next_due_at, refusals, entered_at,"
