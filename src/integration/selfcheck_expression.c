@@ -260,6 +260,7 @@ nurture_selfcheck_expressions(SelfcheckSink *sink, const ExpectedSchema *schema)
 {
 	ListCell   *cell;
 	ListCell   *query;
+	bool		complete = true;
 
 	foreach(cell, schema->tables)
 	{
@@ -268,7 +269,10 @@ nurture_selfcheck_expressions(SelfcheckSink *sink, const ExpectedSchema *schema)
 		Relation	rel;
 
 		if (!OidIsValid(oid))
+		{
+			complete = false;
 			continue;
+		}
 		rel = relation_open(oid, AccessShareLock);
 		if (list_length(table->columns) <= RelationGetNumberOfAttributes(rel))
 		{
@@ -277,6 +281,9 @@ nurture_selfcheck_expressions(SelfcheckSink *sink, const ExpectedSchema *schema)
 		}
 		relation_close(rel, NoLock);
 	}
+	/* what is made of a table that is not there cannot be written out */
+	if (!complete)
+		return;
 	forboth(cell, schema->views, query, schema->view_queries)
 		check_view(sink, lfirst(cell), lfirst_node(RawStmt, query));
 }
