@@ -74,7 +74,7 @@ score(const Tally *t, int32_t today)
 	static const CurveSpec spec = {CURVE_HALF_LIFE, 30, NULL, 0};
 	ScoreSignalRule rules[8];
 	ScoreModel	model = {rules, 8, NULL, 0,
-	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}}};
+	{{INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}, {INT64_MIN, INT64_MAX}}, NULL};
 	ScoreTotals totals;
 	ScoreRuleResult results[8];
 	int64_t		sum = 0;
