@@ -25,9 +25,9 @@ nurture_error_of_data(int sqlstate)
 	}
 }
 
-ErrorData  *
-nurture_try(void (*work) (void *arg), void *arg,
-			bool (*about_data) (int sqlstate))
+static ErrorData *
+try_work(void (*work) (void *arg), void *arg,
+		 bool (*about_data) (int sqlstate), bool keep)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -38,7 +38,10 @@ nurture_try(void (*work) (void *arg), void *arg,
 	PG_TRY();
 	{
 		work(arg);
-		ReleaseCurrentSubTransaction();
+		if (keep)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -58,4 +61,18 @@ nurture_try(void (*work) (void *arg), void *arg,
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	return failure;
+}
+
+ErrorData  *
+nurture_try(void (*work) (void *arg), void *arg,
+			bool (*about_data) (int sqlstate))
+{
+	return try_work(work, arg, about_data, true);
+}
+
+ErrorData  *
+nurture_try_undone(void (*work) (void *arg), void *arg,
+				   bool (*about_data) (int sqlstate))
+{
+	return try_work(work, arg, about_data, false);
 }

@@ -17,6 +17,10 @@
 extern ErrorData *nurture_try(void (*work) (void *arg), void *arg,
 							  bool (*about_data) (int sqlstate));
 
+/* The same, and takes back what the work did when it succeeded, too. */
+extern ErrorData *nurture_try_undone(void (*work) (void *arg), void *arg,
+									 bool (*about_data) (int sqlstate));
+
 /* Tells whether an error of the server's own is about data, not rights or the server. */
 extern bool nurture_error_of_data(int sqlstate);
 

@@ -54,13 +54,6 @@ static KeptRead read_gate = {
 	"gate", {{"lead_id", INT8OID}}, {[GATE_ABSORBS] = {"absorbs", BOOLOID}}
 };
 
-/* what was merged into a lead, and into that */
-static KeptPlan find_absorbed =
-KEPT_PLAN("WITH RECURSIVE who AS (SELECT $1 AS lead_id UNION"
-		  " SELECT l.lead_id FROM who"
-		  " JOIN nurture.lead l ON l.merged_into = who.lead_id)"
-		  " SELECT lead_id FROM who WHERE lead_id <> $1", INT8OID);
-
 enum
 {
 	EVENT_TYPE, EVENT_TAGS, EVENT_ASSET_ID, EVENT_OCCURRED_AT
@@ -617,6 +610,8 @@ counted_leads(Choice *c, Snapshot snapshot, int *n)
 	RowRead		read;
 	bool		absorbs = false;
 	bool		null;
+	int64	   *absorbed;
+	int			nabsorbed;
 	int			level;
 
 	nurture_read_open(&read, &read_gate, snapshot);
@@ -632,12 +627,13 @@ counted_leads(Choice *c, Snapshot snapshot, int *n)
 		return leads;
 	}
 	level = nurture_spi_connect();
-	nurture_execute(&find_absorbed, &key, NULL, true);
-	leads = MemoryContextAlloc(c->context, (SPI_processed + 1) * sizeof(Datum));
-	leads[0] = key;
-	for (uint64 i = 0; i < SPI_processed; i++)
-		leads[(*n)++] = nurture_cell(i, 1, &null);
+	absorbed = nurture_gate_absorbed(c->subject->lead_id, true, c->context,
+									 &nabsorbed);
 	nurture_spi_finish(level);
+	leads = palloc((nabsorbed + 1) * sizeof(Datum));
+	leads[0] = key;
+	for (int i = 0; i < nabsorbed; i++)
+		leads[(*n)++] = Int64GetDatum(absorbed[i]);
 	return leads;
 }
 

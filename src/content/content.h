@@ -23,6 +23,16 @@ extern void nurture_versions_open(void);
 extern void nurture_versions_close(void);
 extern bool nurture_versions_writing(void);
 
+/* A write between the two, with the latest snapshot; connected to SPI. */
+extern void nurture_versions_write(KeptPlan *plan, Datum *values,
+								   const char *nulls);
+
+/* Appends the entry of a signature for a version with this content. */
+extern void nurture_signature_record(const char *kind, const char *code,
+									 int version, const char *role,
+									 const char *decision, const char *hash,
+									 const char *meaning);
+
 /* Retires what is in force, publishes a draft and records it. */
 extern void nurture_version_publish(KeptPlan *retire, KeptPlan *publish,
 									const char *kind, const char *code,

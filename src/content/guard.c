@@ -59,6 +59,22 @@ nurture_versions_close(void)
 	open_depth--;
 }
 
+/* Runs a write with the latest snapshot while the guards are open. */
+void
+nurture_versions_write(KeptPlan *plan, Datum *values, const char *nulls)
+{
+	nurture_versions_open();
+	PG_TRY();
+	{
+		(void) nurture_execute_latest(plan, values, nulls, true);
+	}
+	PG_FINALLY();
+	{
+		nurture_versions_close();
+	}
+	PG_END_TRY();
+}
+
 /* Tells whether a function is writing right now. */
 bool
 nurture_versions_writing(void)

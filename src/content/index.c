@@ -99,7 +99,6 @@ static KeptPlan read_repeat = {
 	"ORDER BY n, period DESC LIMIT 1", {0}, NULL, true
 };
 
-
 /* a list of codes that was read before, by the hash of its array */
 typedef struct ListEntry
 {

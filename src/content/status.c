@@ -18,6 +18,7 @@
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "content/content_private.h"
+#include "content/index.h"
 #include "control/control.h"
 #include "funcapi.h"
 #include "gate/gate.h"
@@ -161,22 +162,6 @@ KEPT_PLAN("SELECT lead_id, message_id, version, channel, status, sent_at "
 		  "$3) "
 		  "ORDER BY lead_id, message_id",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID);
-
-/* Runs a write with the latest snapshot while the guards are open. */
-static void
-write_version(KeptPlan *plan, Datum *values, const char *nulls)
-{
-	nurture_versions_open();
-	PG_TRY();
-	{
-		(void) nurture_execute_latest(plan, values, nulls, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
-}
 
 static void unknown_version(const char *asset_id, int32 version) pg_attribute_noreturn();
 
@@ -339,9 +324,9 @@ nurture_set_asset_status(PG_FUNCTION_ARGS)
 	from = nurture_cell_text(0, 1);
 	check_move(asset_id, version, from, status);
 
-	write_version(&move_status, values, NULL);
+	nurture_versions_write(&move_status, values, NULL);
 	if (strcmp(status, "in_review") == 0)
-		write_version(&set_hash, values, NULL);
+		nurture_versions_write(&set_hash, values, NULL);
 	if (strcmp(from, "approved") == 0)
 		cancelled = cancel_uses(asset_id, version, status);
 	nurture_execute_latest(&read_version, values, NULL, false);
@@ -369,7 +354,7 @@ supersede_others(Datum *key, const char *asset_id, int32 version,
 		values[1] = Int32GetDatum(others[i].version);
 		values[2] = CStringGetTextDatum("superseded");
 		values[3] = CStringGetTextDatum(psprintf("version %d was approved", version));
-		write_version(&move_status, values, NULL);
+		nurture_versions_write(&move_status, values, NULL);
 		cancelled = nurture_gate_cancel_for_asset(asset_id, others[i].version,
 												  "asset_superseded");
 		record_status(asset_id, others[i].version, "superseded",
@@ -378,33 +363,22 @@ supersede_others(Datum *key, const char *asset_id, int32 version,
 	}
 }
 
-/* Appends the entry of a signature. */
-static void
-record_signature(const char *asset_id, int32 version, const char *role,
-				 const char *decision, const char *hash, const char *meaning,
-				 const char *signer)
+/* Appends the entry of a signature for a version with this content. */
+void
+nurture_signature_record(const char *kind, const char *code, int version,
+						 const char *role, const char *decision,
+						 const char *hash, const char *meaning)
 {
 	AuditEntry	entry = {0};
 
 	entry.kind = "approval";
-	entry.object = psprintf("asset:%s:%d", asset_id, version);
+	entry.object = psprintf("%s:%s:%d", kind, code, version);
 	entry.outcome = decision;
 	entry.reasons = &role;
 	entry.nreasons = 1;
 	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", hash);
 	entry.reason = meaning;
 	nurture_audit_append(&entry, 1);
-}
-
-static bool
-is_one_of(const char *word, const char *const *list, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(word, list[i]) == 0)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -440,17 +414,17 @@ nurture_approve(PG_FUNCTION_ARGS)
 	int			level;
 
 	(void) nurture_schema_oid(false);
-	if (!is_one_of(kind, kinds, lengthof(kinds)))
+	if (nurture_content_code(kinds, lengthof(kinds), kind) < 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("\"%.64s\" is nothing that is signed", kind),
 				 errhint("The kinds that are signed are asset, model, track, route, selection and config.")));
-	if (!is_one_of(role, roles, lengthof(roles)))
+	if (nurture_content_code(roles, lengthof(roles), role) < 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("unknown role \"%.64s\" of a signature", role),
 				 errhint("Roles are medical, legal, regulatory, marketing, sales and qa.")));
-	if (!is_one_of(decision, decisions, lengthof(decisions)))
+	if (nurture_content_code(decisions, lengthof(decisions), decision) < 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("unknown decision \"%.64s\"", decision),
@@ -541,8 +515,9 @@ nurture_approve(PG_FUNCTION_ARGS)
 	values[6] = CStringGetTextDatum(meaning);
 	login = nurture_login();
 	values[7] = login ? CStringGetTextDatum(login) : (Datum) 0;
-	write_version(&sign, values, login ? NULL : "       n");
-	record_signature(asset_id, version, role, decision, hash, meaning, signer);
+	nurture_versions_write(&sign, values, login ? NULL : "       n");
+	nurture_signature_record("asset", asset_id, version, role, decision, hash,
+							 meaning);
 
 	move[0] = values[0];
 	move[1] = values[1];
@@ -550,7 +525,7 @@ nurture_approve(PG_FUNCTION_ARGS)
 	{
 		move[2] = CStringGetTextDatum("draft");
 		move[3] = values[6];
-		write_version(&move_status, move, NULL);
+		nurture_versions_write(&move_status, move, NULL);
 		record_status(asset_id, version, "draft", "in_review", hash, meaning, 0);
 		status = "draft";
 	}
@@ -564,7 +539,7 @@ nurture_approve(PG_FUNCTION_ARGS)
 			move[2] = values[4];
 			move[3] = values[5];
 			move[4] = values[6];
-			write_version(&approve_version, move, NULL);
+			nurture_versions_write(&approve_version, move, NULL);
 			record_status(asset_id, version, "approved", "in_review", hash,
 						  meaning, 0);
 			status = "approved";

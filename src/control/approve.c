@@ -336,27 +336,10 @@ add_signature(const char *kind, const char *code, int version, const char *role,
 		CStringGetTextDatum(decision), CStringGetTextDatum(signer), login ? CStringGetTextDatum(login) : (Datum) 0,
 	TimestampTzGetDatum(nurture_now_wall()), CStringGetTextDatum(meaning), CStringGetTextDatum(hash)};
 	char		nulls[11] = "          ";
-	AuditEntry	entry = {0};
 
 	nulls[6] = login ? ' ' : 'n';
-	nurture_versions_open();
-	PG_TRY();
-	{
-		(void) nurture_execute_latest(&sign, values, nulls, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
-	entry.kind = "approval";
-	entry.object = psprintf("%s:%s:%d", kind, code, version);
-	entry.outcome = decision;
-	entry.reasons = &role;
-	entry.nreasons = 1;
-	entry.versions_json = psprintf("{\"content_hash\": \"%s\"}", hash);
-	entry.reason = meaning;
-	nurture_audit_append(&entry, 1);
+	nurture_versions_write(&sign, values, nulls);
+	nurture_signature_record(kind, code, version, role, decision, hash, meaning);
 }
 
 /* Signs a proposal of settings, and applies it with the last signature. */

@@ -338,16 +338,7 @@ run_check(const VersionedKind *kind, const char *code, int version, const char *
 	values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum(findings.json.data));
 	nulls[7] = dry_run && strcmp(dry_run, "null") != 0 ? ' ' : 'n';
 	values[7] = nulls[7] == 'n' ? (Datum) 0 : DirectFunctionCall1(jsonb_in, CStringGetDatum(dry_run));
-	nurture_versions_open();
-	PG_TRY();
-	{
-		(void) nurture_execute_latest(&add_check, values, nulls, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
+	nurture_versions_write(&add_check, values, nulls);
 	return findings.errors;
 }
 

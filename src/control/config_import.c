@@ -29,7 +29,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -160,35 +159,6 @@ try_document(void *arg)
 	CommandCounterIncrement();
 	import->after = nurture_config_document(import->tables);
 	(void) nurture_jsonb_canonical(import->after, true);
-}
-
-/* Runs work in a subtransaction and takes back what it did; an error is returned. */
-static ErrorData *
-try_and_undo(void (*work) (void *arg), void *arg)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile failure = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		work(arg);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		failure = CopyErrorData();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	if (failure && !nurture_config_error(failure->sqlerrcode))
-		ReThrowError(failure);
-	return failure;
 }
 
 /* Reads the versions that a document has. */
@@ -450,7 +420,7 @@ nurture_import_config(PG_FUNCTION_ARGS)
 	nurture_owner_enter(&owner);
 	import.before = nurture_config_document(import.tables);
 	import.objects = read_objects(document, import.before);
-	error = try_and_undo(try_document, &import);
+	error = nurture_try_undone(try_document, &import, nurture_config_error);
 	if (error && import.path)
 		nurture_config_fail(import.path, error);
 	if (error)

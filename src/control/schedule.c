@@ -48,22 +48,6 @@ KEPT_PLAN("UPDATE nurture.publish_schedule SET state = 'cancelled', ended_at = $
 		  " WHERE kind = $1 AND code = $2 AND version = $3 AND state = 'scheduled' RETURNING schedule_id",
 		  TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID);
 
-/* Runs a write that the guards let only functions make. */
-static void
-write_schedule(KeptPlan *plan, Datum *values, const char *nulls)
-{
-	nurture_versions_open();
-	PG_TRY();
-	{
-		(void) nurture_execute_latest(plan, values, nulls, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
-}
-
 static void
 record(const char *kind, const char *code, int version, const char *outcome,
 	   const char *hash, const char *inputs, const char *reason, const char *actor)
@@ -134,7 +118,7 @@ nurture_control_schedule(const char *kind_name, const char *code, int version,
 	nulls[8] = login ? ' ' : 'n';
 	values[9] = TimestampTzGetDatum(nurture_now_wall());
 	nurture_owner_enter(&owner);
-	write_schedule(&add_schedule, values, nulls);
+	nurture_versions_write(&add_schedule, values, nulls);
 	nurture_owner_leave(&owner);
 	record(kind_name, code, version, "scheduled", hash, NULL, reason, NULL);
 	result = MemoryContextStrdup(context, psprintf("%s %s: version %d will be published from %s on", kind_name, code, version,
@@ -228,7 +212,7 @@ run_one(int64 number)
 	values[1] = CStringGetTextDatum(error ? "failed" : "published");
 	values[2] = TimestampTzGetDatum(nurture_now_wall());
 	values[3] = CStringGetTextDatum(error ? error->message : due.changed);
-	write_schedule(&end_schedule, values, NULL);
+	nurture_versions_write(&end_schedule, values, NULL);
 	return true;
 }
 
@@ -294,7 +278,7 @@ nurture_cancel_publish(PG_FUNCTION_ARGS)
 	require_right(kind);
 	level = nurture_spi_connect();
 	nurture_owner_enter(&owner);
-	write_schedule(&cancel, values, NULL);
+	nurture_versions_write(&cancel, values, NULL);
 	nurture_owner_leave(&owner);
 	if (SPI_processed == 0)
 		ereport(ERROR,

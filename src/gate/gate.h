@@ -201,6 +201,13 @@ extern void nurture_gate_unmerged(int64 survivor, int64 absorbed,
 								  const char *reason, const char *actor);
 
 /*
+ * Lists the leads that were merged into one, and into those, in the context;
+ * read_only: with the active snapshot.  Connected to SPI, as the owner.
+ */
+extern int64 *nurture_gate_absorbed(int64 lead_id, bool read_only,
+									MemoryContext context, int *n);
+
+/*
  * For nurture_erase.  lock updates the gate rows of leads, ascending and
  * without repeats, and before them takes the locks of their addresses, as
  * whoever suppresses one does.  keep_denials then suppresses, by their keyed

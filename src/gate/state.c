@@ -273,23 +273,25 @@ read_consents(GateLead *lead, Snapshot snapshot)
 	nurture_read_close(&read);
 }
 
-/* Reads which leads were merged into this one; connected to SPI. */
-static void
-read_absorbed(GateLead *lead)
+/* Lists the leads merged into one; see gate.h. */
+int64	   *
+nurture_gate_absorbed(int64 lead_id, bool read_only, MemoryContext context,
+					  int *n)
 {
-	Datum		values[2] = {Int64GetDatum(lead->lead_id),
+	Datum		values[2] = {Int64GetDatum(lead_id),
 	Int32GetDatum(GATE_MAX_MERGES)};
+	int64	   *absorbed;
 
-	(void) nurture_execute(&find_absorbed, values, NULL, false);
-	lead->absorbed = MemoryContextAlloc(lead->context,
-										sizeof(int64) * Max(SPI_processed, 1));
-	for (uint64 row = 0; row < SPI_processed; row++)
+	(void) nurture_execute(&find_absorbed, values, NULL, read_only);
+	absorbed = MemoryContextAlloc(context, sizeof(int64) * Max(SPI_processed, 1));
+	*n = SPI_processed;
+	for (int row = 0; row < *n; row++)
 	{
 		bool		null;
 
-		lead->absorbed[lead->nabsorbed++] =
-			DatumGetInt64(nurture_cell(row, 1, &null));
+		absorbed[row] = DatumGetInt64(nurture_cell(row, 1, &null));
 	}
+	return absorbed;
 }
 
 /* Makes room for one more live message at least. */
@@ -508,7 +510,9 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 			if (lead->prefers)
 				nurture_preference_read(lead);
 			if (lead->absorbs)
-				read_absorbed(lead);
+				lead->absorbed =
+					nurture_gate_absorbed(lead->lead_id, false, lead->context,
+										  &lead->nabsorbed);
 			MemoryContextSwitchTo(context);
 			nurture_spi_finish(level);
 			MemoryContextSwitchTo(context);

@@ -46,22 +46,6 @@ KEPT_PLAN("UPDATE nurture.route_version v SET status = 'published', published_at
 		  " WHERE v.route = $1 AND v.version = $2 RETURNING pg_catalog.encode(v.content_hash, 'hex')",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 
-/* Runs a statement that writes versions past their guard. */
-static void
-write_version(KeptPlan *plan, Datum *values, const char *nulls)
-{
-	nurture_versions_open();
-	PG_TRY();
-	{
-		nurture_execute_latest(plan, values, nulls, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
-}
-
 static void
 unknown_version(const char *route, int version)
 {
@@ -106,7 +90,7 @@ nurture_route_draft(const char *route, int from_version)
 	}
 	values[1] = Int32GetDatum(from_version);
 	values[2] = CStringGetTextDatum(nurture_actor(NULL));
-	write_version(&copy_version, values, NULL);
+	nurture_versions_write(&copy_version, values, NULL);
 	if (SPI_processed == 0)
 		unknown_version(route, from_version);
 	version = DatumGetInt32(nurture_cell(0, 1, &isnull));
@@ -163,12 +147,12 @@ nurture_route_publish(const char *route, int version, const char *reason,
 				 errhint("Make a new version with nurture_draft('route', '%s').", route)));
 	nurture_require_approved("route", route, version, author, author_login, approver);
 	values[1] = TimestampTzGetDatum(nurture_now_wall());
-	write_version(&retire, values, NULL);
+	nurture_versions_write(&retire, values, NULL);
 	values[1] = Int32GetDatum(version);
 	values[2] = TimestampTzGetDatum(nurture_now_wall());
 	values[3] = CStringGetTextDatum(approver);
 	values[4] = CStringGetTextDatum(reason);
-	write_version(&publish, values, NULL);
+	nurture_versions_write(&publish, values, NULL);
 	entry.kind = "publish";
 	entry.object = psprintf("route:%s:%d", route, version);
 	entry.outcome = "published";

@@ -52,16 +52,7 @@ nurture_tracks_unmerged(int64 absorbed, const char *changed)
 
 	values[0] = Int64GetDatum(absorbed);
 	values[1] = CStringGetTextDatum(changed);
-	nurture_versions_open();
-	PG_TRY();
-	{
-		(void) nurture_execute_latest(&reopen, values, NULL, true);
-	}
-	PG_FINALLY();
-	{
-		nurture_versions_close();
-	}
-	PG_END_TRY();
+	nurture_versions_write(&reopen, values, NULL);
 	n = (int) SPI_processed;
 	entries = palloc0(Max(n, 1) * sizeof(AuditEntry));
 	for (int i = 0; i < n; i++)
