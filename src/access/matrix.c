@@ -286,6 +286,7 @@ const NameRights nurture_function_rights[] = {
 	{"nurture_latest_campaign", "xxxxxxxx-x"},
 	{"nurture_lead_id", "xxxxxxxxxx"},
 	{"nurture_lead_owners", "xxxxxxxxxx"},
+	{"nurture_lint", "xxxxxxxx-x"},
 	{"nurture_may_contact", "xxxxxxxxxx"},
 	{"nurture_merge", "------x---"},
 	{"nurture_model_for", "xxxxxxxx-x"},

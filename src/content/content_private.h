@@ -7,5 +7,7 @@
 
 #include "content/content.h"
 
+/* lint.c */
+extern void nurture_content_lint_init(void);
 
 #endif							/* NURTURE_CONTENT_PRIVATE_H */

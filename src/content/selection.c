@@ -147,9 +147,10 @@ nurture_selection_draft(const char *code, int from_version)
 	return version;
 }
 
-/* Registers the room's caches. */
+/* Registers the room's caches and checks. */
 void
 nurture_content_init(void)
 {
 	nurture_content_index_init();
+	nurture_content_lint_init();
 }
