@@ -16,7 +16,8 @@ EXTRA_CLEAN = $(DDL_TEXT).c build/unit build/fuzz
 PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -std=gnu11 -fvisibility=hidden -Wall -Wextra -Wshadow=local -Wvla -Werror \
 	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-declaration-after-statement
-SHLIB_LINK =
+# the library that the server hashes with, where src/base/sha256.c finds its header
+SHLIB_LINK = $(if $(shell printf '\043include <openssl/evp.h>' | $(CC) $(CPPFLAGS) -E -x c - > /dev/null 2>&1 && echo yes),$(filter -lcrypto,$(LIBS)))
 
 # pgTAP files under pg_regress; their output is in expected/
 REGRESS = install $(filter-out install,$(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql))))

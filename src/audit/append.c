@@ -131,7 +131,7 @@ make_bytea(const void *bytes, int len)
 
 /* Reads the keys of leads that have none yet in leads; returns how many lack. */
 static int
-read_keys(BatchLead *leads, int nleads)
+read_keys(AuditHasher *hasher, BatchLead *leads, int nleads)
 {
 	RowRead		read;
 	int			lacking = 0;
@@ -154,8 +154,9 @@ read_keys(BatchLead *leads, int nleads)
 			bytea	   *key = DatumGetByteaPP(nurture_read_cell(&read, KEY_KEY,
 																&null));
 
-			nurture_audit_subject(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
-								  lead->lead_id, &lead->subject);
+			nurture_audit_subject(hasher, VARDATA_ANY(key),
+								  VARSIZE_ANY_EXHDR(key), lead->lead_id,
+								  &lead->subject);
 			lead->known = true;
 		}
 		else
@@ -199,7 +200,8 @@ make_keys(BatchLead *leads, int nleads)
 
 /* Lists the leads of the entries, each once, with their pseudonyms. */
 static BatchLead *
-collect_leads(const AuditEntry *entries, int n, int *nleads)
+collect_leads(AuditHasher *hasher, const AuditEntry *entries, int n,
+			  int *nleads)
 {
 	BatchLead  *leads = palloc(sizeof(BatchLead) * n);
 	int			count = 0;
@@ -225,10 +227,10 @@ collect_leads(const AuditEntry *entries, int n, int *nleads)
 		count = unique;
 	}
 	*nleads = count;
-	if (count > 0 && read_keys(leads, count) > 0)
+	if (count > 0 && read_keys(hasher, leads, count) > 0)
 	{
 		make_keys(leads, count);
-		if (read_keys(leads, count) > 0)
+		if (read_keys(hasher, leads, count) > 0)
 			elog(ERROR, "could not make the keys of all leads");
 	}
 	return leads;
@@ -324,7 +326,7 @@ fill_batch(AuditStore *store, Tuplestorestate *batch,
 		   const char *effective_role)
 {
 	int			nleads;
-	BatchLead  *leads = collect_leads(entries, n, &nleads);
+	BatchLead  *leads;
 	Oid			sequence = nurture_table_oid("audit_audit_id_seq", false);
 	MemoryContext row_context = AllocSetContextCreate(CurrentMemoryContext,
 													  "nurture audit row",
@@ -339,6 +341,7 @@ fill_batch(AuditStore *store, Tuplestorestate *batch,
 	AuditHasher hasher;
 
 	nurture_hasher_open(&hasher);
+	leads = collect_leads(&hasher, entries, n, &nleads);
 	values[AUDIT_AT] = TimestampTzGetDatum(at);
 	values[AUDIT_INCARNATION] = Int32GetDatum(nurture_incarnation(false));
 	values[AUDIT_XID] = FullTransactionIdGetDatum(GetTopFullTransactionId());

@@ -7,7 +7,6 @@
 #include "access/transam.h"
 #include "audit/leaf.h"
 #include "catalog/pg_type.h"
-#include "common/hmac.h"
 #include "core/canon.h"
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
@@ -17,77 +16,46 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
-static void
-hash_failed(AuditHasher *hasher)
-{
-	elog(ERROR, "could not compute SHA-256: %s",
-		 pg_cryptohash_error(hasher->sha));
-}
-
-static void
-hash_start(AuditHasher *hasher)
-{
-	if (pg_cryptohash_init(hasher->sha) < 0)
-		hash_failed(hasher);
-}
-
 /* Takes canonical bytes: the flush of a CanonWriter. */
 static void
 hash_bytes(void *ctx, const void *bytes, size_t len)
 {
-	AuditHasher *hasher = ctx;
-
-	if (pg_cryptohash_update(hasher->sha, bytes, len) < 0)
-		hash_failed(hasher);
-}
-
-static void
-hash_finish(AuditHasher *hasher, unsigned char *out)
-{
-	if (pg_cryptohash_final(hasher->sha, out, NURTURE_HASH_LEN) < 0)
-		hash_failed(hasher);
+	nurture_sha256_put(ctx, bytes, len);
 }
 
 /* Hashes bytes in one call: what the core's tree asks for. */
 static void
 hash_once(void *ctx, const void *data, size_t len, unsigned char *out)
 {
-	hash_start(ctx);
-	hash_bytes(ctx, data, len);
-	hash_finish(ctx, out);
+	nurture_sha256_once(ctx, data, len, out);
 }
 
-/* Makes a hasher ready; the resource owner frees it when an error is raised. */
+/* Makes a hasher ready; an error that is raised leaves nothing to free. */
 void
 nurture_hasher_open(AuditHasher *hasher)
 {
-	hasher->sha = pg_cryptohash_create(PG_SHA256);
-	if (hasher->sha == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+	nurture_sha256_open(&hasher->sha);
 	hasher->merkle.sha256 = hash_once;
-	hasher->merkle.ctx = hasher;
+	hasher->merkle.ctx = &hasher->sha;
+	hasher->trigger.len = hasher->versions.len = 0;
 }
 
 /* Gives a hasher back. */
 void
 nurture_hasher_close(AuditHasher *hasher)
 {
-	pg_cryptohash_free(hasher->sha);
-	hasher->sha = NULL;
+	nurture_sha256_close(&hasher->sha);
 }
 
 /* Writes text as UTF-8 whatever the database's encoding is. */
 static void
-put_text(CanonWriter *w, uint8 ordinal, CanonTag tag, const char *text,
-		 int len)
+put_text(CanonWriter *w, uint8 ordinal, const char *text, int len)
 {
 	char	   *utf8 = pg_server_to_any(text, len, PG_UTF8);
 
 	if (utf8 != text)
 		len = strlen(utf8);
-	nurture_canon_value(w, ordinal, tag, utf8, len);
+	nurture_canon_value(w, ordinal, CANON_TEXT, utf8, len);
 }
 
 /*
@@ -134,9 +102,48 @@ put_list(CanonWriter *w, uint8 ordinal, Datum value)
 	nurture_canon_list(w, ordinal, items, n);
 }
 
+/*
+ * Writes the text of a jsonb, which depends on no setting.  Entries of a kind
+ * are alike: a value that is the same as the last is not written out again.
+ */
+static void
+put_json(CanonWriter *w, uint8 ordinal, Datum value, KnownJson *known)
+{
+	const struct varlena *stored = (struct varlena *) DatumGetPointer(value);
+	bool		plain = !VARATT_IS_EXTENDED(stored) || VARATT_IS_SHORT(stored);
+	int			len = plain ? VARSIZE_ANY_EXHDR(stored) : 0;
+	Jsonb	   *json;
+	StringInfoData buf;
+	char	   *utf8;
+	int			textlen;
+
+	if (len > 0 && len == known->len &&
+		memcmp(VARDATA_ANY(stored), known->json, len) == 0)
+	{
+		nurture_canon_value(w, ordinal, CANON_JSON, known->text,
+							known->textlen);
+		return;
+	}
+	json = DatumGetJsonbP(value);
+	initStringInfo(&buf);
+	(void) JsonbToCString(&buf, &json->root, VARSIZE(json));
+	utf8 = pg_server_to_any(buf.data, buf.len, PG_UTF8);
+	textlen = utf8 == buf.data ? buf.len : strlen(utf8);
+	nurture_canon_value(w, ordinal, CANON_JSON, utf8, textlen);
+	known->len = 0;
+	if (len > 0 && len <= KNOWN_JSON_LEN && textlen <= KNOWN_JSON_LEN)
+	{
+		memcpy(known->json, VARDATA_ANY(stored), len);
+		memcpy(known->text, utf8, textlen);
+		known->len = len;
+		known->textlen = textlen;
+	}
+}
+
 /* Writes one hashed column; its type follows from its place. */
 static void
-put_column(CanonWriter *w, AuditColumn column, Datum value, bool null)
+put_column(AuditHasher *hasher, CanonWriter *w, AuditColumn column,
+		   Datum value, bool null)
 {
 	uint8		ordinal = column + 1;
 
@@ -196,15 +203,8 @@ put_column(CanonWriter *w, AuditColumn column, Datum value, bool null)
 			if (null)
 				nurture_canon_null(w, ordinal, CANON_JSON);
 			else
-			{
-				Jsonb	   *json = DatumGetJsonbP(value);
-				StringInfoData buf;
-
-				/* the text of jsonb depends on no setting */
-				initStringInfo(&buf);
-				(void) JsonbToCString(&buf, &json->root, VARSIZE(json));
-				put_text(w, ordinal, CANON_JSON, buf.data, buf.len);
-			}
+				put_json(w, ordinal, value, column == AUDIT_TRIGGER ?
+						 &hasher->trigger : &hasher->versions);
 			break;
 		default:
 			if (null)
@@ -213,8 +213,7 @@ put_column(CanonWriter *w, AuditColumn column, Datum value, bool null)
 			{
 				text	   *t = DatumGetTextPP(value);
 
-				put_text(w, ordinal, CANON_TEXT, VARDATA_ANY(t),
-						 VARSIZE_ANY_EXHDR(t));
+				put_text(w, ordinal, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
 			}
 	}
 }
@@ -231,32 +230,24 @@ nurture_audit_leaf(AuditHasher *hasher, const Datum *values,
 		.buf = hasher->buffer,
 		.cap = sizeof(hasher->buffer),
 		.flush = hash_bytes,
-		.ctx = hasher
+		.ctx = &hasher->sha
 	};
 
-	hash_start(hasher);
+	nurture_sha256_start(&hasher->sha);
 	nurture_canon_begin(&w, NURTURE_CANON_LEAF);
 	for (int column = 0; column < AUDIT_LEAD_REF; column++)
-		put_column(&w, column, values[column], nulls[column]);
+		put_column(hasher, &w, column, values[column], nulls[column]);
 	(void) nurture_canon_end(&w);
-	hash_finish(hasher, leaf->byte);
+	nurture_sha256_finish(&hasher->sha, leaf->byte);
 }
 
 /* Computes the pseudonym of a lead: HMAC-SHA-256 of its id in network order. */
 void
-nurture_audit_subject(const char *key, size_t keylen, int64 lead_id,
-					  MerkleHash *subject)
+nurture_audit_subject(AuditHasher *hasher, const char *key, size_t keylen,
+					  int64 lead_id, MerkleHash *subject)
 {
 	uint64		id = pg_hton64((uint64) lead_id);
-	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
 
-	if (hmac == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
-	if (pg_hmac_init(hmac, (const uint8 *) key, keylen) < 0 ||
-		pg_hmac_update(hmac, (const uint8 *) &id, sizeof(id)) < 0 ||
-		pg_hmac_final(hmac, subject->byte, NURTURE_HASH_LEN) < 0)
-		elog(ERROR, "could not compute HMAC: %s", pg_hmac_error(hmac));
-	pg_hmac_free(hmac);
+	nurture_hmac_sha256(&hasher->sha, key, keylen, &id, sizeof(id), NULL, 0,
+						subject->byte);
 }

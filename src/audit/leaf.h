@@ -6,7 +6,7 @@
 #define NURTURE_AUDIT_LEAF_H
 
 #include "base/compat.h"
-#include "common/cryptohash.h"
+#include "base/sha256.h"
 #include "core/merkle.h"
 
 /*
@@ -43,20 +43,33 @@ typedef enum AuditColumn
 	"reasons, trigger, versions, inputs, \"session_user\", effective_role, " \
 	"app_user, reason, simulated, lead_ref, leaf"
 
-/* PostgreSQL's SHA-256, used again for each hash */
+#define KNOWN_JSON_LEN	512		/* bytes of a jsonb and of its text */
+
+/* the last jsonb of a column, whose text the next one often has as well */
+typedef struct KnownJson
+{
+	int			len;			/* 0: none yet */
+	int			textlen;
+	char		json[KNOWN_JSON_LEN];
+	char text[	KNOWN_JSON_LEN];	/* UTF-8 */
+} KnownJson;
+
+/* the server's SHA-256, used again for each hash */
 typedef struct AuditHasher
 {
-	pg_cryptohash_ctx *sha;
+	Sha256		sha;
 	MerkleHasher merkle;		/* the same for the core's tree */
 	unsigned char buffer[4096]; /* canonical bytes on their way */
+	KnownJson	trigger;
+	KnownJson	versions;
 } AuditHasher;
 
 extern void nurture_hasher_open(AuditHasher *hasher);
 extern void nurture_hasher_close(AuditHasher *hasher);
 extern void nurture_audit_leaf(AuditHasher *hasher, const Datum *values,
 							   const bool *nulls, MerkleHash *leaf);
-extern void nurture_audit_subject(const char *key, size_t keylen,
-								  int64 lead_id, MerkleHash *subject);
-
+extern void nurture_audit_subject(AuditHasher *hasher, const char *key,
+								  size_t keylen, int64 lead_id,
+								  MerkleHash *subject);
 
 #endif							/* NURTURE_AUDIT_LEAF_H */

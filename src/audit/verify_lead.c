@@ -8,7 +8,6 @@
 #include "audit/finding.h"
 #include "base/plans.h"
 #include "miscadmin.h"
-#include "port/pg_bswap.h"
 #include "utils/hsearch.h"
 #include "utils/snapmgr.h"
 
@@ -49,34 +48,6 @@ KEPT_PLAN_SCAN("SELECT k.lead_id, k.key FROM nurture.subject_key k"
 			   " WHERE k.lead_id IS NOT NULL AND $1", BOOLOID);
 
 #define KEYS_FETCH 1000
-#define HMAC_BLOCK 64			/* bytes that SHA-256 takes at a time */
-
-/*
- * Computes a pseudonym with the hasher at hand: HMAC (RFC 2104) word for word.
- * The same as nurture_audit_subject, which makes a context for each and so
- * takes several times as long.
- */
-static void
-make_subject(AuditHasher *hasher, const char *key, size_t keylen,
-			 int64 lead_id, MerkleHash *subject)
-{
-	unsigned char inner[HMAC_BLOCK + sizeof(int64)];
-	unsigned char outer[HMAC_BLOCK + NURTURE_HASH_LEN];
-	uint64		id = pg_hton64((uint64) lead_id);
-
-	memset(inner, 0x36, HMAC_BLOCK);
-	memset(outer, 0x5c, HMAC_BLOCK);
-	for (size_t i = 0; i < keylen; i++)
-	{
-		inner[i] ^= (unsigned char) key[i];
-		outer[i] ^= (unsigned char) key[i];
-	}
-	memcpy(inner + HMAC_BLOCK, &id, sizeof(id));
-	hasher->merkle.sha256(hasher->merkle.ctx, inner, sizeof(inner),
-						  outer + HMAC_BLOCK);
-	hasher->merkle.sha256(hasher->merkle.ctx, outer, sizeof(outer),
-						  subject->byte);
-}
 
 /* Reads every key once and makes the pseudonyms. */
 static struct LeadHash *
@@ -107,9 +78,9 @@ load_keys(Verify *v)
 			if (null)
 				continue;		/* forged: as if it were gone */
 			lead = leads_insert(result->by_lead, lead_id, &found);
-			make_subject(&v->hasher, VARDATA_ANY(bytes),
-						 Min(VARSIZE_ANY_EXHDR(bytes), HMAC_BLOCK), lead_id,
-						 &lead->subject);
+			nurture_audit_subject(&v->hasher, VARDATA_ANY(bytes),
+								  VARSIZE_ANY_EXHDR(bytes), lead_id,
+								  &lead->subject);
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}

@@ -6,8 +6,7 @@
 #include "base/compat.h"
 
 #include "common/hashfn.h"
-#include "common/hmac.h"
-#include "common/sha2.h"
+#include "base/sha256.h"
 #include "core/email.h"
 #include "core/phone.h"
 #include "gate/contact_point.h"
@@ -115,15 +114,12 @@ void
 nurture_gate_hash(const GateRules *rules, const char *scope,
 				  const char *value, uint8 *hash)
 {
-	pg_hmac_ctx *hmac = pg_hmac_create(PG_SHA256);
+	Sha256		sha;
 
-	if (hmac == NULL ||
-		pg_hmac_init(hmac, rules->pepper, rules->pepper_len) < 0 ||
-		pg_hmac_update(hmac, (const uint8 *) scope, strlen(scope) + 1) < 0 ||
-		pg_hmac_update(hmac, (const uint8 *) value, strlen(value)) < 0 ||
-		pg_hmac_final(hmac, hash, GATE_HASH_LEN) < 0)
-		elog(ERROR, "could not hash a contact point");
-	pg_hmac_free(hmac);
+	nurture_sha256_open(&sha);
+	nurture_hmac_sha256(&sha, rules->pepper, rules->pepper_len,
+						scope, strlen(scope) + 1, value, strlen(value), hash);
+	nurture_sha256_close(&sha);
 }
 
 /* Returns a hash as bytea. */
