@@ -64,6 +64,8 @@ static KeptPlan add_entries =
 KEPT_PLAN0("INSERT INTO nurture.audit (" AUDIT_COLUMN_LIST ")"
 		   " SELECT " AUDIT_COLUMN_LIST " FROM nurture_audit_batch");
 
+void		(*nurture_audit_listener) (const AuditEntry *entries, int n) = NULL;
+
 static TupleDesc batch_desc = NULL; /* columns in the order of AuditColumn */
 
 /* Returns the shape of the rows to append. */
@@ -451,6 +453,8 @@ nurture_audit_append(const AuditEntry *entries, int n)
 
 	if (n <= 0)
 		return;
+	if (nurture_audit_listener != NULL)
+		nurture_audit_listener(entries, n);
 	nurture_weakened_tell();
 	effective_role = GetUserNameFromId(nurture_caller_role(), true);
 	nurture_owner_enter(&owner);

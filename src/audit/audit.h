@@ -44,6 +44,9 @@ typedef struct AuditEntry
 } AuditEntry;
 
 extern void nurture_audit_append(const AuditEntry *entries, int n);
+
+/* Is told of what is appended, while it is set: for dry runs, which undo it. */
+extern void (*nurture_audit_listener) (const AuditEntry *entries, int n);
 extern int64 nurture_audit_close(void);
 
 /*

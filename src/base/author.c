@@ -23,6 +23,7 @@
 NURTURE_FUNCTION(nurture_version_author);
 
 bool		nurture_loading_preset = false;
+bool		nurture_trying_drafts = false;
 
 /*
  * Says who logged in: neither SET SESSION AUTHORIZATION nor SET ROLE nor a

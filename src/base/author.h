@@ -10,6 +10,9 @@
 /* Versions that are made while this is set are nobody's: a preset's. */
 extern bool nurture_loading_preset;
 
+/* What is published while this is set is taken back: nobody need approve it. */
+extern bool nurture_trying_drafts;
+
 extern char *nurture_login(void);
 extern const char *nurture_actor(const char *given);
 extern bool nurture_same_person(const char *author, const char *author_login,

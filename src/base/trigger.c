@@ -46,6 +46,9 @@ nurture_trigger_data(FunctionCallInfo fcinfo, const char *name)
 	return data;
 }
 
+/* copies of leads are being made; see simulate.c */
+static bool copying = false;
+
 /*
  * Tells whether rows are being put back by the script of a pg_dump, so that
  * nothing may be derived from them or decided about them again.
@@ -59,11 +62,28 @@ nurture_trigger_data(FunctionCallInfo fcinfo, const char *name)
 bool
 nurture_restoring(void)
 {
-	return !check_function_bodies &&
-		!row_security &&
-		namespace_search_path != NULL &&
-		namespace_search_path[0] == '\0' &&
-		has_privs_of_role(nurture_caller_role(), nurture_owner_oid());
+	return copying || (!check_function_bodies &&
+					   !row_security &&
+					   namespace_search_path != NULL &&
+					   namespace_search_path[0] == '\0' &&
+					   has_privs_of_role(nurture_caller_role(), nurture_owner_oid()));
+}
+
+/* Lets rows be written as those of a restore are; returns what was so before. */
+bool
+nurture_copying_open(void)
+{
+	bool		before = copying;
+
+	copying = true;
+	return before;
+}
+
+/* Puts back what nurture_copying_open returned, also after an error. */
+void
+nurture_copying_close(bool before)
+{
+	copying = before;
 }
 
 /* Returns the row to be written; refuses a trigger that is not before one. */

@@ -16,6 +16,14 @@ extern bool nurture_restoring(void);
 extern bool nurture_deriving(void);
 
 /*
+ * Between these two rows are copied as they are: triggers derive and decide
+ * nothing.  The second takes what the first returned, and belongs into
+ * PG_FINALLY.
+ */
+extern bool nurture_copying_open(void);
+extern void nurture_copying_close(bool before);
+
+/*
  * Between these two the guards let the statement of an erasure through: what
  * may otherwise never be changed loses what it says about a person.  The
  * second takes what the first returned, and belongs into PG_FINALLY.

@@ -53,4 +53,10 @@ extern char *nurture_control_schedule(const char *kind, const char *code, int ve
 									  const char *reason, bool confirm,
 									  TimestampTz publish_at);
 
+/*
+ * Puts drafts in force, {"track": {code: version}, ..., "settings": {...}},
+ * for work that is taken back afterwards.  As the owner, connected to SPI.
+ */
+extern void nurture_control_try_drafts(Jsonb *drafts);
+
 #endif							/* NURTURE_CONTROL_H */

@@ -184,6 +184,39 @@ put_off(int64 lead_id, void *arg)
 	}
 }
 
+/*
+ * Works off what is due of some leads, ascending, whose gate rows nobody else
+ * has: for dry runs.  Connected to SPI, as the owner.
+ */
+void
+nurture_tick_enrollments(const int64 *leads, int nleads, TimestampTz now)
+{
+	Datum	   *items = palloc(Max(nleads, 1) * sizeof(Datum));
+	Datum		argument;
+	int64	   *locked;
+	int			n;
+
+	for (int i = 0; i < nleads; i++)
+		items[i] = Int64GetDatum(leads[i]);
+	argument = PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
+											   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	nurture_execute(&lock_gates, &argument, NULL, false);
+	n = SPI_processed;
+	locked = palloc(Max(n, 1) * sizeof(int64));
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		locked[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
+	}
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!nurture_tick_lead("enrollment", locked[i], run_lead, &now))
+			(void) nurture_tick_lead("enrollment", locked[i], put_off, &now);
+	}
+}
+
 /* Works off enrollments: the first work of every tick. */
 static void
 run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
@@ -391,6 +424,23 @@ run_stops(TimestampTz now, int max_leads, TimestampTz deadline,
 	if (*left == 0)
 		*oldest = DT_NOEND;
 	pfree(leads);
+}
+
+/*
+ * Ends stops of some leads whose time is over and decides standings that are
+ * due: for dry runs.  Connected to SPI, as the owner.
+ */
+void
+nurture_tick_due(const int64 *leads, int nleads, TimestampTz now)
+{
+	for (int i = 0; i < nleads; i++)
+	{
+		EndStops	end = {now, false};
+
+		CHECK_FOR_INTERRUPTS();
+		(void) nurture_tick_lead("stop", leads[i], end_stops, &end);
+		(void) nurture_tick_lead("grade", leads[i], decide_due, &now);
+	}
 }
 
 static TickWork stop_work = {"stop", run_stops, NULL};
