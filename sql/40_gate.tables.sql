@@ -207,6 +207,7 @@ CREATE TABLE nurture.message (
     occurrence_key text,
     experiment text,
     arm text,
+    propensity numeric(7,6) CHECK (propensity > 0 AND propensity <= 1),
     status text NOT NULL DEFAULT 'queued' CHECK (status IN ('queued', 'held', 'refused', 'taken', 'sent', 'delivered', 'bounced', 'complained', 'cancelled', 'failed')),
     reasons text[],
     not_before timestamptz,
@@ -248,6 +249,7 @@ COMMENT ON COLUMN nurture.message.step_no IS 'Step it belongs to.';
 COMMENT ON COLUMN nurture.message.occurrence_key IS 'Occasion; once per family and occasion. NULL: once per family within the no-repeat window.';
 COMMENT ON COLUMN nurture.message.experiment IS 'Experiment it is part of.';
 COMMENT ON COLUMN nurture.message.arm IS 'Arm of the experiment.';
+COMMENT ON COLUMN nurture.message.propensity IS 'Probability with which the lot led to this asset; NULL = none was drawn about it.';
 COMMENT ON COLUMN nurture.message.status IS 'queued, held, refused, taken, sent, delivered, bounced, complained, cancelled or failed; decided by the gate.';
 COMMENT ON COLUMN nurture.message.reasons IS 'Why it is refused, held, put off or cancelled; rows of nurture.reason.';
 COMMENT ON COLUMN nurture.message.not_before IS 'When it may be taken; moved by the gate where policy asks for it.';

@@ -32,7 +32,7 @@ COMMENT ON FUNCTION nurture_set_asset_status(text, integer, text, text) IS 'Move
 CREATE FUNCTION nurture_approve(kind text, code text, version integer, role text, decision text, meaning text) RETURNS text
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_approve';
-COMMENT ON FUNCTION nurture_approve(text, text, integer, text, text, text) IS 'Signs exactly the present content of an asset version that is in review, of a draft of rules (kind model, track, route or selection) or of a proposal of settings (config, import, its number). With the last signature that approval_policy asks for an asset becomes approved and the version before is superseded, rules may be published, a proposal is applied. Returns what it is then.';
+COMMENT ON FUNCTION nurture_approve(text, text, integer, text, text, text) IS 'Signs exactly the present content of an asset version that is in review, of a draft of rules (kind model, track, route, selection or experiment) or of a proposal of settings (config, import, its number). With the last signature that approval_policy asks for an asset becomes approved and the version before is superseded, rules may be published, a proposal is applied. Returns what it is then.';
 
 CREATE FUNCTION nurture_asset_recipients(asset_id text, version integer DEFAULT NULL, since timestamptz DEFAULT NULL)
     RETURNS TABLE (lead_id bigint, message_id bigint, asset_version integer, channel text, status text, sent_at timestamptz)

@@ -183,7 +183,7 @@ CREATE TABLE nurture.approval_policy (
     PRIMARY KEY (kind, message_class, market)
 );
 COMMENT ON TABLE nurture.approval_policy IS 'Which roles must sign what; where no row applies one approval is enough, where several do all their roles are needed.';
-COMMENT ON COLUMN nurture.approval_policy.kind IS 'What is approved: asset, model, track, route, selection, or config, a proposal of settings. Class and market are asked of assets only.';
+COMMENT ON COLUMN nurture.approval_policy.kind IS 'What is approved: asset, model, track, route, selection, experiment, or config, a proposal of settings. Class and market are asked of assets only.';
 COMMENT ON COLUMN nurture.approval_policy.message_class IS 'Class, or * for all.';
 COMMENT ON COLUMN nurture.approval_policy.market IS 'Market, or * for all.';
 COMMENT ON COLUMN nurture.approval_policy.roles IS 'Roles that must sign, each by another person.';
@@ -208,7 +208,7 @@ CREATE TABLE nurture.approval (
 CREATE INDEX approval_of ON nurture.approval (kind, code, version);
 COMMENT ON TABLE nurture.approval IS 'Signatures: who approved what, in which role, for which content; written by nurture_approve.';
 COMMENT ON COLUMN nurture.approval.approval_id IS 'Number.';
-COMMENT ON COLUMN nurture.approval.kind IS 'What was signed: asset, model, track, route, selection, or config, a proposal of settings.';
+COMMENT ON COLUMN nurture.approval.kind IS 'What was signed: asset, model, track, route, selection, experiment, or config, a proposal of settings.';
 COMMENT ON COLUMN nurture.approval.code IS 'Which one; import for a proposal.';
 COMMENT ON COLUMN nurture.approval.version IS 'Version; number of the proposal.';
 COMMENT ON COLUMN nurture.approval.role IS 'Role of the signer.';

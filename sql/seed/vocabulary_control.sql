@@ -31,6 +31,8 @@ FROM (VALUES
     ('country_zone', 'compliance'),
     ('erasure_basis', 'compliance'),
     ('event_type', 'marketing_operations'),
+    ('experiment', 'marketing_operations'),
+    ('experiment_arm', 'marketing_operations'),
     ('fact_map', 'marketing_operations'),
     ('fit_rule', 'marketing_operations'),
     ('frequency_cap', 'marketing_operations'),

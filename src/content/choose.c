@@ -348,6 +348,9 @@ fits_step(const Choice *c, const IndexEntry *entry)
 	if (c->request->family != NULL &&
 		strcmp(c->request->family, entry->family) != 0)
 		return false;
+	if (c->request->format != NULL &&
+		strcmp(c->request->format, c->index->formats.codes[entry->format]) != 0)
+		return false;
 	for (int i = 0; i < c->nrequired; i++)
 	{
 		if (c->required[i] < 0 || !has_tag_under(c->index, entry, c->required[i]))

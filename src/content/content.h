@@ -45,6 +45,7 @@ typedef struct ContentRequest
 {
 	const char *channel;		/* NULL = any */
 	const char *family;			/* a track step asks for it; NULL = any */
+	const char *format;			/* an arm asks for it; NULL = any */
 	ArrayType  *required_tags;	/* text[] of 'dimension:value', NULL = none */
 	ArrayType  *preferred_tags; /* likewise */
 	TimestampTz at;				/* as of when */
@@ -62,7 +63,7 @@ typedef enum ContentFilter
 	FILTER_MESSAGE_CLASS,		/* class not allowed in the lead's stage */
 	FILTER_ROLE,				/* tagged for other roles */
 	FILTER_READING_LEVEL,		/* tagged for other readers */
-	FILTER_STEP,				/* not the family, or not the required tags */
+	FILTER_STEP,				/* not the family, format or required tags */
 	FILTER_SEEN,				/* family used within the no-repeat window */
 	FILTER_DEPTH,				/* too deep for what the lead has engaged with */
 	FILTER_PREREQUISITE,		/* a prerequisite is not met */

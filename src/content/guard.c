@@ -39,6 +39,11 @@ KEPT_PLAN("SELECT status "
 		  "FROM nurture.selection_version "
 		  "WHERE selection = $1 AND version = $2 FOR SHARE",
 		  TEXTOID, INT4OID);
+static KeptPlan experiment_status =
+KEPT_PLAN("SELECT status "
+		  "FROM nurture.experiment "
+		  "WHERE experiment = $1 AND version = $2 FOR SHARE",
+		  TEXTOID, INT4OID);
 static KeptPlan track_status =
 KEPT_PLAN("SELECT status "
 		  "FROM nurture.track_version "
@@ -240,6 +245,8 @@ parent_plan(const char *parent)
 		return &asset_status;
 	if (strcmp(parent, "selection_version") == 0)
 		return &selection_status;
+	if (strcmp(parent, "experiment") == 0)
+		return &experiment_status;
 	if (strcmp(parent, "track_version") == 0)
 		return &track_status;
 	elog(ERROR, "unknown version table \"%s\"", parent);

@@ -45,7 +45,8 @@ KEPT_PLAN_SCAN("SELECT v.asset_id, v.version, a.family, a.purpose,"
 			   "  THEN upper(v.valid_during) + interval '1 us'"
 			   "  ELSE upper(v.valid_during) END,"
 			   " coalesce(v.approved_at, '-infinity'),"
-			   " v.channels, v.audience_types, v.languages, v.markets"
+			   " v.channels, v.audience_types, v.languages, v.markets,"
+			   " a.format"
 			   " FROM nurture.asset_version v"
 			   " JOIN nurture.asset a ON a.asset_id = v.asset_id"
 			   " WHERE v.status IN ('approved', 'suspended')"
@@ -251,21 +252,28 @@ take_list(Loading *loading, Datum array, IndexCodes *codes)
 	return list;
 }
 
-/* Returns a code that many rows have. */
-static const char *
-take_code(Datum value, IndexCodes *codes)
+/* Returns the place of a code that many rows have. */
+static int
+take_place(Datum value, IndexCodes *codes)
 {
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
 	int			len = VARSIZE_ANY_EXHDR(bytes);
-	int			place;
 
 	for (int i = 0; i < codes->n; i++)
 	{
 		if (strncmp(codes->codes[i], VARDATA_ANY(bytes), len) == 0 &&
 			codes->codes[i][len] == '\0')
-			return codes->codes[i];
+			return i;
 	}
-	place = intern(codes, TextDatumGetCString(value));
+	return intern(codes, TextDatumGetCString(value));
+}
+
+/* Returns that code. */
+static const char *
+take_code(Datum value, IndexCodes *codes)
+{
+	int			place = take_place(value, codes);
+
 	return codes->codes[place];
 }
 
@@ -302,6 +310,7 @@ take_version(TupleTableSlot *row, void *arg)
 	entry->audiences = take_list(loading, values[11], &index->audiences);
 	entry->languages = take_list(loading, values[12], &index->languages);
 	entry->markets = take_list(loading, values[13], &index->markets);
+	entry->format = take_place(values[14], &index->formats);
 	entry->next = -1;
 }
 

@@ -59,6 +59,7 @@ typedef struct IndexEntry
 	uint16		nblocks;
 	uint16		nprerequisites;
 	int16		depth;			/* deepest depth tag, 0 = none */
+	int16		format;			/* place in ContentIndex.formats */
 	bool		approved;
 	bool		has_role;
 	bool		has_reading_level;
@@ -125,6 +126,7 @@ typedef struct ContentIndex
 	IndexCodes	markets;
 	IndexCodes	classes;
 	IndexCodes	purposes;		/* without entries */
+	IndexCodes	formats;		/* likewise */
 	IndexCodes	dimensions;		/* likewise */
 	int			nslots;
 	IndexTag   *tags;

@@ -10,6 +10,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content_private.h"
+#include "content/experiment.h"
 #include "content/index.h"
 #include "control/control.h"
 #include "utils/builtins.h"
@@ -153,4 +154,5 @@ nurture_content_init(void)
 {
 	nurture_content_index_init();
 	nurture_content_lint_init();
+	nurture_experiment_init();
 }

@@ -391,7 +391,7 @@ nurture_signature_record(const char *kind, const char *code, int version,
 Datum
 nurture_approve(PG_FUNCTION_ARGS)
 {
-	static const char *const kinds[] = {"asset", "model", "track", "route", "selection", "config"};
+	static const char *const kinds[] = {"asset", "model", "track", "route", "selection", "experiment", "config"};
 	static const char *const roles[] = {"medical", "legal", "regulatory", "marketing", "sales", "qa"};
 	static const char *const decisions[] = {"approved", "changes_requested", "rejected"};
 	char	   *kind = text_to_cstring(PG_GETARG_TEXT_PP(0));
@@ -418,7 +418,7 @@ nurture_approve(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
 				 errmsg("\"%.64s\" is nothing that is signed", kind),
-				 errhint("The kinds that are signed are asset, model, track, route, selection and config.")));
+				 errhint("The kinds that are signed are asset, model, track, route, selection, experiment and config.")));
 	if (nurture_content_code(roles, lengthof(roles), role) < 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),

@@ -12,6 +12,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "content/experiment.h"
 #include "control/config.h"
 #include "control/control.h"
 #include "control/hand.h"
@@ -293,6 +294,12 @@ warn_of_many(const VersionedKind *kind, const char *code, Jsonb *draft, Findings
 		add_finding(findings, psprintf("more than one variable changes at once: %s", names.data), "warning", NULL);
 }
 
+static void
+take_finding(void *arg, const char *finding, const char *severity, const char *path)
+{
+	add_finding(arg, finding, severity, path);
+}
+
 /* Checks a draft, runs it dry and keeps what came out. */
 static int
 run_check(const VersionedKind *kind, const char *code, int version, const char *hash)
@@ -324,6 +331,8 @@ run_check(const VersionedKind *kind, const char *code, int version, const char *
 		add_rows(&findings, &lint_route, key);
 		dry_run = dry_run_conditions(&route_conditions, key, &findings);
 	}
+	else if (strcmp(kind->kind, "experiment") == 0)
+		nurture_experiment_findings(code, version, take_finding, &findings);
 	else
 		add_rows(&findings, &lint_selection, key);
 	warn_of_many(kind, code, nurture_config_version_content(nurture_config_tables(), kind, code, version), &findings);

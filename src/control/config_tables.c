@@ -115,8 +115,8 @@ place_table(ConfigTable *table)
 	table->left_out = is_one_of(table->name, left_out, lengthof(left_out));
 	for (int i = 0; i < n; i++)
 	{
-		/* its parent has the name of the kind */
-		if (strcmp(table->name, kinds[i].kind) == 0)
+		/* its parent, if there is one, has the name of the kind */
+		if (strcmp(table->name, kinds[i].kind) == 0 && strcmp(table->name, kinds[i].versions) != 0)
 			table->parent = true;
 		if (strcmp(table->name, kinds[i].versions) == 0)
 			table->kind = &kinds[i];

@@ -232,6 +232,7 @@ const DefinitionPart nurture_definition_parts[] = {
 		" UNION ALL SELECT 'track', track, version, author, approver, published_at, reason, encode(content_hash, 'hex') FROM nurture.track_version WHERE status = 'published'"
 		" UNION ALL SELECT 'route', route, version, author, approver, published_at, reason, encode(content_hash, 'hex') FROM nurture.route_version WHERE status = 'published'"
 		" UNION ALL SELECT 'selection', selection, version, author, approver, published_at, reason, encode(content_hash, 'hex') FROM nurture.selection_version WHERE status = 'published'"
+		" UNION ALL SELECT 'experiment', experiment, version, author, approver, published_at, reason, encode(content_hash, 'hex') FROM nurture.experiment WHERE status = 'published'"
 		") x ORDER BY x.kind, x.code COLLATE \"C\", x.version"
 	},
 	{
@@ -241,6 +242,7 @@ const DefinitionPart nurture_definition_parts[] = {
 		" UNION ALL SELECT FROM nurture.track_version v WHERE a.kind = 'track' AND v.track = a.code AND v.version = a.version AND v.status = 'published'"
 		" UNION ALL SELECT FROM nurture.route_version v WHERE a.kind = 'route' AND v.route = a.code AND v.version = a.version AND v.status = 'published'"
 		" UNION ALL SELECT FROM nurture.selection_version v WHERE a.kind = 'selection' AND v.selection = a.code AND v.version = a.version AND v.status = 'published'"
+		" UNION ALL SELECT FROM nurture.experiment v WHERE a.kind = 'experiment' AND v.experiment = a.code AND v.version = a.version AND v.status = 'published'"
 		" UNION ALL SELECT FROM nurture.asset_version v WHERE a.kind = 'asset' AND v.asset_id = a.code AND v.version = a.version AND v.status = 'approved')"
 		" ORDER BY a.kind, a.code COLLATE \"C\", a.version, a.approval_id"
 	},

@@ -89,6 +89,9 @@ extern char *nurture_gate_normal_email(const char *email);
 extern char *nurture_gate_normal_phone(const char *phone, const char *country,
 									   bool *e164);
 
+/* Tells whether some holdout in force at an instant chooses a lead. */
+extern bool nurture_gate_held_out(int64 lead_id, TimestampTz at);
+
 /* Updates the gate row: what changed may forbid a message. */
 extern void nurture_gate_bump(int64 lead_id);
 

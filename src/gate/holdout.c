@@ -13,34 +13,36 @@
 #include "base/compat.h"
 
 #include "base/errors.h"
-#include "common/cryptohash.h"
-#include "common/sha2.h"
+#include "base/lot.h"
 #include "gate/contact_policy.h"
-#include "port/pg_bswap.h"
+#include "gate/gate.h"
 #include "utils/builtins.h"
 
 NURTURE_FUNCTION(nurture_held_out);
-
-#define HOLDOUT_BITS	60
 
 /* Tells whether a holdout's hash chooses a lead. */
 bool
 nurture_holdout_chooses(const HoldoutRow *row, int64 lead_id)
 {
-	pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	char	   *text = psprintf("%s:%s:" INT64_FORMAT, row->salt, row->holdout,
-								lead_id);
-	uint64		bits;
+	return nurture_lot(row->salt, row->holdout, lead_id) % 1000 <
+		(uint64) row->per_mille;
+}
 
-	if (hash == NULL || pg_cryptohash_init(hash) < 0 ||
-		pg_cryptohash_update(hash, (uint8 *) text, strlen(text)) < 0 ||
-		pg_cryptohash_final(hash, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute SHA-256");
-	pg_cryptohash_free(hash);
-	pfree(text);
-	memcpy(&bits, digest, sizeof(bits));
-	return (pg_ntoh64(bits) >> (64 - HOLDOUT_BITS)) % 1000 < (uint64) row->per_mille;
+/* Tells whether some holdout in force at an instant chooses a lead. */
+bool
+nurture_gate_held_out(int64 lead_id, TimestampTz at)
+{
+	const ContactPolicy *policy = nurture_gate_rules()->contact;
+
+	for (int i = 0; i < policy->nholdouts; i++)
+	{
+		const HoldoutRow *row = &policy->holdouts[i];
+
+		if (row->from <= at && at < row->until &&
+			nurture_holdout_chooses(row, lead_id))
+			return true;
+	}
+	return false;
 }
 
 /* nurture_held_out(lead_id bigint, holdout text) returns boolean */

@@ -12,6 +12,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "content/experiment.h"
 #include "control/control.h"
 #include "integration/versions.h"
 #include "routing/routing.h"
@@ -52,6 +53,12 @@ static const VersionedKind kinds[] = {
 		"selection", "selection_version", "selection", nurture_selection_draft, nurture_selection_publish,
 		{
 			{"selection_weight", {"term", "subject", "value"}},
+		}
+	},
+	{
+		"experiment", "experiment", "experiment", nurture_experiment_draft, nurture_experiment_publish,
+		{
+			{"experiment_arm", {"arm"}},
 		}
 	},
 };

@@ -119,7 +119,7 @@ const PrivacyTable nurture_privacy_map[] = {
 		" 'failed', (SELECT jsonb_agg(jsonb_build_object('rule', f -> 'rule', 'reason', f -> 'reason'))"
 		" FROM jsonb_array_elements(decision -> 'failed') f)))",
 		"contact_point_hash, provider_id, occurrence_key, decision",
-		"lead_id, message_id, channel, purpose, asset_id, version, family, track, enrollment_no, step_no, experiment, arm,"
+		"lead_id, message_id, channel, purpose, asset_id, version, family, track, enrollment_no, step_no, experiment, arm, propensity,"
 		" status, reasons, not_before, requested_at, decided_at, gate_seq, mark, trigger_kind, trigger_event_id,"
 		" message_class, taken_at, taken_by, lease_until, takes, cancel_requested, sent_at, delivered_at, outcome,"
 		" outcome_at, requested_by",

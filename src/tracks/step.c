@@ -13,6 +13,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content.h"
+#include "content/experiment.h"
 #include "gate/gate.h"
 #include "tracks/step.h"
 #include "utils/array.h"
@@ -28,10 +29,13 @@
 /* The gate fills the rest and decides. */
 static KeptPlan insert_message =
 KEPT_PLAN("INSERT INTO nurture.message (lead_id, channel, asset_id, "
-		  "version, track, enrollment_no, step_no, trigger_kind) "
-		  "VALUES ($1, $2, $3, $4, $5, $6, $7, 'step') "
+		  "version, track, enrollment_no, step_no, trigger_kind, "
+		  "experiment, arm, propensity, not_before) "
+		  "VALUES ($1, $2, $3, $4, $5, $6, $7, 'step', $8, $9, "
+		  "$10 / 1000000.0, $11) "
 		  "RETURNING message_id, status, reasons",
-		  INT8OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT4OID);
+		  INT8OID, TEXTOID, TEXTOID, INT4OID, TEXTOID, INT8OID, INT4OID,
+		  TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID);
 
 /* Reasons that end nurturing, not only this message; a pause passes. */
 static KeptPlan ending_reason =
@@ -52,6 +56,8 @@ typedef struct StepRun
 	Enrollment *e;
 	CadenceLevel level;
 	int32		pace;			/* of the lead, hundredths */
+	const ContentDraw *draw;	/* NULL = in no experiment */
+	int32		propensity;		/* of the asset, millionths; 0 = no lot */
 } StepRun;
 
 static void changed_meanwhile(void) pg_attribute_noreturn();
@@ -81,11 +87,15 @@ record(const StepRun *run, int32 step_no, const char *outcome,
 	entry.reasons = reasons;
 	entry.nreasons = nreasons;
 	entry.trigger_json = "{\"by\": \"tick\"}";
-	entry.versions_json = psprintf("{\"track\": \"%s\", \"version\": %d, \"content_hash\": \"%s\", \"selection\": \"%s\", \"selection_version\": %d}",
+	entry.versions_json = psprintf("{\"track\": \"%s\", \"version\": %d, \"content_hash\": \"%s\", \"selection\": \"%s\", \"selection_version\": %d%s}",
 								   run->track->code, run->version->version,
 								   run->version->hash ? run->version->hash : "",
 								   choice && choice->selection ? choice->selection : "",
-								   choice ? choice->selection_version : 0);
+								   choice ? choice->selection_version : 0,
+								   run->draw == NULL ? "" :
+								   psprintf(", \"experiment\": \"%s\", \"experiment_version\": %d, \"arm\": \"%s\"",
+											run->draw->experiment, run->draw->version,
+											run->draw->arms[run->draw->chosen].arm));
 	entry.inputs = message_id == 0 ?
 		psprintf("{\"step\": %d, \"level\": %d}", step_no, run->level) :
 		psprintf("{\"step\": %d, \"level\": %d, \"message\": " INT64_FORMAT ", \"asset\": \"%s:%d\", \"rank\": %d, \"terms\": \"%s\"}",
@@ -132,25 +142,18 @@ hold(StepRun *run, int32 refusals)
 		changed_meanwhile();
 }
 
-/* Chooses for each channel of the step in order until there is an asset. */
+/* Chooses for the step, as its experiment says if there is one. */
 static ContentChoice
-choose(const StepRun *run)
+choose(StepRun *run)
 {
 	ContentRequest request = {0};
-	ContentChoice choice = {0};
 
 	request.family = run->step->family;
 	request.required_tags = run->step->required_tags;
 	request.preferred_tags = run->step->preferred_tags;
 	request.at = run->subject->now;
-	if (run->step->nchannels == 0)
-		return nurture_content_choose(run->subject, &request);
-	for (int i = 0; i < run->step->nchannels && choice.chosen == NULL; i++)
-	{
-		request.channel = run->step->channels[i];
-		choice = nurture_content_choose(run->subject, &request);
-	}
-	return choice;
+	return nurture_content_choose_step(run->subject, &request, run->step->channels,
+									   run->step->nchannels, run->draw, &run->propensity);
 }
 
 static Datum
@@ -229,7 +232,8 @@ without_asset(StepRun *run, const ContentChoice *choice)
 static void
 send(StepRun *run, const ContentChoice *choice)
 {
-	Datum		values[7];
+	Datum		values[11];
+	char		nulls[12] = "           ";
 	int64		message_id;
 	char	   *status;
 	Datum		reasons;
@@ -245,7 +249,18 @@ send(StepRun *run, const ContentChoice *choice)
 	values[4] = CStringGetTextDatum(run->track->code);
 	values[5] = Int64GetDatum(run->e->enrollment_no);
 	values[6] = Int32GetDatum(run->step->step_no);
-	nurture_execute(&insert_message, values, NULL, false);
+	memset(&nulls[7], 'n', 4);
+	if (run->draw != NULL)
+	{
+		values[7] = CStringGetTextDatum(run->draw->experiment);
+		values[8] = CStringGetTextDatum(run->draw->arms[run->draw->chosen].arm);
+		nulls[7] = nulls[8] = ' ';
+		values[9] = Int32GetDatum(run->propensity);
+		nulls[9] = run->propensity > 0 ? ' ' : 'n';
+		values[10] = TimestampTzGetDatum(run->draw->not_before);
+		nulls[10] = TIMESTAMP_IS_NOBEGIN(run->draw->not_before) ? 'n' : ' ';
+	}
+	nurture_execute(&insert_message, values, nulls, false);
 	if (SPI_processed == 0)
 		elog(ERROR, "a message of a track step was dropped");
 	message_id = DatumGetInt64(nurture_cell(0, 1, &isnull));
@@ -327,6 +342,9 @@ nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
 	run.level = nurture_track_level(rules, subject);
 	run.pace = nurture_gate_hold(e->lead_id, run.track->code, run.track->purpose,
 								 run.track->product, subject->now).pace;
+	run.draw = nurture_experiment_draw(subject, run.track->code);
+	if (run.draw != NULL)
+		run.pace = (int32) ((int64) run.pace * run.draw->arms[run.draw->chosen].pace / 100);
 	run.step = nurture_track_step(run.version, e->step_no);
 	if (run.step == NULL)
 	{

@@ -37,7 +37,7 @@ INSERT INTO calls VALUES
     ('account_spike', '(960001)'), ('latest_campaign', '(960001)'), ('programs', '(960001)'), ('lint', '()'), ('lead_id', '(''access-1'')'),
     ('what_if', '(''default'', 1)'), ('what_if_matrix', '(''default'', 1)'), ('diff', '(''model'', ''default'', 1, 1)'),
     ('may_contact', '(960001, ''email'')'), ('explain_contact', '(960001, ''email'')'),
-    ('consent_at', '(960001, now())'), ('next_asset', '(960001)'), ('candidates', '(960001)'), ('qualify', '(960001)'),
+    ('consent_at', '(960001, now())'), ('next_asset', '(960001)'), ('candidates', '(960001)'), ('first_signal', '(960001, ''page_viewed'', now(), now())'), ('qualify', '(960001)'),
     ('asset_recipients', '(''access'', 1, now())'), ('resolve', '(''email'', ''access1@example.org'')'),
     ('ingest', '(''[{"lead_id": 960001, "event_type": "page_viewed"}]'')'), ('replay', '(''{1}'')'),
     ('import_leads', '(''[{"external_ref": "access-9"}]'')'), ('merge', '(960001, 960004, ''same person'')'),
@@ -75,8 +75,8 @@ SELECT set_eq('SELECT name FROM matrix WHERE name NOT IN (SELECT name FROM every
     ARRAY['nurture_run', 'nurture_backfill_run', 'nurture_score_part', 'nurture_score_row', 'nurture_score_support'],
     'each is called here, but procedures, which are called below, and what the planner and a view make of nurture_score');
 SELECT set_eq('SELECT name FROM everybody WHERE name !~ ''^nurture_tally_'' EXCEPT SELECT ''nurture_'' || name FROM calls',
-    ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_canonical', 'nurture_check_model', 'nurture_config_schema', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
-          'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_quiet_until', 'nurture_working_due', 'nurture_working_time'],
+    ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_canonical', 'nurture_check_model', 'nurture_config_schema', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_experiment_arm', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
+          'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_quiet_until', 'nurture_share_difference', 'nurture_share_interval', 'nurture_working_due', 'nurture_working_time'],
     'those that ask for no right say nothing about a lead, work for whoever holds a token, or make what is the caller''s own');
 
 CREATE FUNCTION pg_temp.state(as_role text, call text) RETURNS text LANGUAGE plpgsql AS $$

@@ -87,6 +87,9 @@ my %reads = (
 	'nurture_consent_at(bigint,timestamp with time zone,timestamp with time zone)' =>
 	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_consent_at(l.lead_id, nurture_now()) c",
 	'nurture_held_out(bigint,text)' => "SELECT l.lead_id, nurture_held_out(l.lead_id, h.holdout) FROM $a_lead, nurture.holdout h",
+	'nurture_experiment_arm(bigint,text,integer)' => "SELECT l.lead_id, nurture_experiment_arm(l.lead_id, 'loaded') FROM $a_lead",
+	'nurture_first_signal(bigint,text,timestamp with time zone,timestamp with time zone)' =>
+	  "SELECT l.lead_id, nurture_first_signal(l.lead_id, 'page_viewed', nurture_now() - interval '100 days', nurture_now()) FROM $a_lead",
 	'nurture_quiet_until(text,text,text,timestamp with time zone,text)' =>
 	  "SELECT c.country, c.time_zone, nurture_quiet_until(c.country, 'email', c.time_zone, nurture_now()) FROM nurture.country_zone c",
 	'nurture_unsubscribe_token(bigint,text,text,text,text,bigint)' => "SELECT l.lead_id, nurture_unsubscribe_token(l.lead_id, 'email') FROM $a_lead",
@@ -114,6 +117,8 @@ my %reads = (
 	'view lead_score' => 'SELECT * FROM nurture_bi.lead_score',
 	'view score_history' => 'SELECT * FROM nurture_bi.score_history',
 	'view score_change' => 'SELECT * FROM nurture_bi.score_change',
+	'view experiment' => 'SELECT * FROM nurture_bi.experiment',
+	'view content_performance' => 'SELECT * FROM nurture_bi.content_performance',
 	'view lead_overview' => 'SELECT * FROM nurture_bi.lead_overview WHERE lead_id < 60',
 	'aggregates' => "SELECT nurture_tally_sum(signals), (SELECT nurture_tally_agg(1, occurred_at) FROM nurture.event WHERE event_type = 'page_viewed') FROM nurture.activity",
 	'unnest' => 'SELECT lead_id, u.* FROM nurture.activity, nurture_tally_unnest(signals) u');

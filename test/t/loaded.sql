@@ -159,6 +159,9 @@ INSERT INTO nurture.fact_map (event_type, target, path, mode, translate, reason)
 SELECT count(nurture_route(i, reason => 'asked for by the test')) FROM generate_series(31, 35) i;
 SELECT nurture_assign();
 SELECT nurture_accept(lead_id, handoff_id, 'test data') FROM nurture.handoff WHERE state = 'offered' ORDER BY handoff_id LIMIT 2;
+INSERT INTO nurture.experiment (experiment, variable, hypothesis, success_signal, ends_at, salt, reason) VALUES ('loaded', 'cta', 'webinars bring more', 'demo_requested', '2099-01-01 00:00Z', 'loaded-salt', 'test data');
+INSERT INTO nurture.experiment_arm (experiment, arm, share, preferred_tags, reason) VALUES ('loaded', 'usual', 0.5, NULL, 'test data'), ('loaded', 'webinar', 0.5, '{offer:webinar}', 'test data');
+SELECT nurture_publish('experiment', 'loaded', 1, 'test data'), nurture_draft('experiment', 'loaded', 1);
 SELECT nurture_enroll(i, 'education', 'test data') FROM generate_series(70, 75) i;
 SELECT * FROM nurture_tick(200, '1 min');
 
