@@ -108,6 +108,12 @@ CREATE TRIGGER nurture_erased AFTER INSERT ON nurture.list_member
 CREATE TRIGGER nurture_erased AFTER INSERT ON nurture.disqualification
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_erased_guard();
+CREATE TRIGGER nurture_erased AFTER INSERT ON nurture.stop_effect
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_erased_guard();
+CREATE TRIGGER nurture_erased AFTER INSERT ON nurture.review
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_erased_guard();
 
 -- ANALYZE would copy what stands there into pg_statistic, where no erasure
 -- reaches it; nobody plans by it

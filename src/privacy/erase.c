@@ -6,8 +6,9 @@
  * Rows are locked in the lock order: activity, lead, addresses and gates;
  * behind them nothing about the person can be decided any more.  An event
  * waits for the row of activity and then finds the lead erased, a message and
- * a consent wait for the gate row.  What another transaction still writes
- * beside all of these, such as a label, is found afterwards (status.c).
+ * a consent wait for the gate row, a label and its like for the lead
+ * (nurture_erased_guard).  What another transaction still writes beside all of
+ * these, such as words in a row that stays, is found afterwards (status.c).
  *
  * The last entry of the audit trail about the person is that it was erased;
  * then the key of its pseudonym goes.
@@ -26,6 +27,7 @@
 #include "facts/lead.h"
 #include "gate/gate.h"
 #include "lib/stringinfo.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "privacy/map.h"
 #include "privacy/privacy.h"
@@ -37,9 +39,11 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/xid8.h"
 
 #define REASON_MAX 500			/* bytes */
+#define HOLD_LEADS 1024			/* leads that a guard holds at a time */
 
 NURTURE_FUNCTION(nurture_erase);
 NURTURE_FUNCTION(nurture_erased_guard);
@@ -48,7 +52,12 @@ NURTURE_FUNCTION(nurture_erasure_guard);
 static KeptPlan find_basis =
 KEPT_PLAN("SELECT b.suppress FROM nurture.erasure_basis b WHERE b.basis = $1", TEXTOID);
 static KeptPlan lock_leads =
-KEPT_PLAN("SELECT FROM nurture.lead WHERE lead_id = ANY ($1) ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
+KEPT_PLAN("SELECT FROM nurture.lead WHERE lead_id = ANY ($1) ORDER BY lead_id FOR UPDATE", INT8ARRAYOID);
+
+/* as a foreign key does: nobody but an erasure waits for it, or makes it wait */
+static KeptPlan hold_leads =
+KEPT_PLAN("SELECT lead_id, erased_at IS NOT NULL FROM nurture.lead WHERE lead_id = ANY ($1)"
+		  " ORDER BY lead_id FOR KEY SHARE", INT8ARRAYOID);
 
 /* words that would outlive what they tell */
 static KeptPlan find_personal =
@@ -443,46 +452,108 @@ keep_erased(TriggerData *data)
 	return heap_modify_tuple_by_cols(data->tg_newtuple, desc, n, numbers, values, nulls);
 }
 
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Lists the leads of the rows that a statement wrote, each once, ascending. */
+static int64 *
+written_leads(TriggerData *data, int *n)
+{
+	TupleDesc	desc = RelationGetDescr(data->tg_relation);
+	int			column = SPI_fnumber(desc, "lead_id");
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	int64	   *leads = palloc(sizeof(int64) * HOLD_LEADS);
+	int64		room = HOLD_LEADS;
+	int			unique = 0;
+
+	*n = 0;
+	tuplestore_select_read_pointer(data->tg_newtable, 0);
+	tuplestore_rescan(data->tg_newtable);
+	while (tuplestore_gettupleslot(data->tg_newtable, true, false, slot))
+	{
+		bool		isnull;
+		Datum		lead = slot_getattr(slot, column, &isnull);
+
+		if (*n >= room)
+			leads = repalloc_huge(leads, sizeof(int64) * (room *= 2));
+		if (!isnull)
+			leads[(*n)++] = DatumGetInt64(lead);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	qsort(leads, *n, sizeof(int64), compare_ids);
+	for (int i = 0; i < *n; i++)
+	{
+		if (i == 0 || leads[i] != leads[i - 1])
+			leads[unique++] = leads[i];
+	}
+	*n = unique;
+	return leads;
+}
+
+/* Keeps leads from being erased; raises when one was. */
+static void
+hold_living(const int64 *leads, int n)
+{
+	for (int first = 0; first < n; first += HOLD_LEADS)
+	{
+		int			count = Min(n - first, HOLD_LEADS);
+		Datum		items[HOLD_LEADS];
+		Datum		value;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count; i++)
+			items[i] = Int64GetDatum(leads[first + i]);
+		value = PointerGetDatum(construct_array(items, count, INT8OID, 8,
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		(void) nurture_execute_latest(&hold_leads, &value, NULL, true);
+		for (uint64 row = 0; row < SPI_processed; row++)
+		{
+			bool		isnull;
+
+			if (DatumGetBool(nurture_cell(row, 2, &isnull)))
+				raise_erased(DatumGetInt64(nurture_cell(row, 1, &isnull)));
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+}
+
 /*
  * nurture_erased_guard() returns trigger
  *
  * Of nurture.lead, before rows that were erased are updated: what that tells is
- * not kept.  Of tables about leads, after a statement that inserts: refused.
+ * not kept.  Of tables about leads, after a statement that writes rows:
+ * refused, once an erasure beside it has ended.  One that comes later waits for
+ * this transaction, and then sees its rows.
  */
 Datum
 nurture_erased_guard(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_erased_guard");
 	OwnerSwitch owner;
-	SPIPlanPtr	plan;
-	int64		lead_id = 0;
-	bool		found;
-	bool		isnull;
+	int64	   *leads;
+	int			n;
 	int			level;
 
 	if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
 		return PointerGetDatum(nurture_deriving() && !nurture_erasing() ?
 							   keep_erased(data) : data->tg_newtuple);
 	nurture_trigger_after_statement(data, "nurture_erased_guard");
-	if (!nurture_deriving())
+	if (!nurture_deriving() || nurture_erasing())
+		return PointerGetDatum(NULL);
+	leads = written_leads(data, &n);
+	if (n == 0)
 		return PointerGetDatum(NULL);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
-	if (SPI_register_trigger_data(data) != SPI_OK_TD_REGISTER)
-		elog(ERROR, "could not register transition tables");
-	/* the latest snapshot: an erasure that has committed is no news to come */
-	plan = SPI_prepare("SELECT l.lead_id FROM new_rows n JOIN nurture.lead l ON l.lead_id = n.lead_id"
-					   " WHERE l.erased_at IS NOT NULL LIMIT 1", 0, NULL);
-	if (plan == NULL ||
-		SPI_execute_snapshot(plan, NULL, NULL, GetLatestSnapshot(), InvalidSnapshot, true, false, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read transition tables");
-	found = SPI_processed > 0;
-	if (found)
-		lead_id = DatumGetInt64(nurture_cell(0, 1, &isnull));
+	hold_living(leads, n);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
-	if (found)
-		raise_erased(lead_id);
 	return PointerGetDatum(NULL);
 }
 

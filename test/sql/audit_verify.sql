@@ -121,7 +121,7 @@ CREATE TABLE kept_digest AS SELECT nurture_audit_digest() AS digest;
 CREATE FUNCTION findings(digests jsonb DEFAULT NULL) RETURNS TABLE (class text, block bigint, audit_id bigint)
     LANGUAGE sql AS $$ SELECT class, block, audit_id FROM nurture_audit_verify(digests => digests) $$;
 
-SELECT plan(37);
+SELECT plan(45);
 
 SELECT cmp_ok((SELECT count(DISTINCT tableoid) FROM nurture.audit), '>', 1::bigint, 'entries lie in several partitions');
 SELECT is_empty($$SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'nurture.audit'::regclass
@@ -156,6 +156,27 @@ SELECT ok((SELECT age(held_back_by) >= age(pg_current_xact_id()::xid) AND held_b
 ROLLBACK;
 
 SELECT is((SELECT unsealed FROM nurture_bi.audit_lag), 0::bigint, 'no lag');
+
+-- a sign of life when nothing happens: one empty block a minute
+SELECT is(nurture_audit_seal(), 0::bigint, 'there is nothing to seal');
+SELECT is((SELECT max(block) FROM nurture.seal), 6::bigint, 'and no sign of life within a minute of the last block');
+BEGIN;
+CREATE FUNCTION pg_temp.two_minutes_pass() RETURNS void LANGUAGE sql AS $$
+    UPDATE nurture.seal SET closed_at = closed_at - interval '2 minutes' WHERE block = (SELECT max(block) FROM nurture.seal);
+    UPDATE nurture.seal s SET hash = seal_hash(s) WHERE block = (SELECT max(block) FROM nurture.seal) $$;
+SELECT pg_temp.two_minutes_pass() \g /dev/null
+SELECT ok((SELECT silent_for > '1 minute' FROM nurture_bi.audit_lag), 'two minutes later the lag tells of the silence');
+SELECT is(nurture_audit_seal(), 0::bigint, 'there is still nothing to seal');
+SELECT results_eq($$SELECT s.block, s.entries, s.first_at, octet_length(s.leaves), s.incarnation = p.incarnation AND s.xid_from = p.xid_to AND s.xid_to >= s.xid_from,
+    s.block_root = sha256(''), s.tree_size = p.tree_size AND s.root = p.root AND s.frontier = p.frontier, s.previous = p.hash AND s.hash = seal_hash(s)
+    FROM nurture.seal s JOIN nurture.seal p ON p.block = s.block - 1 WHERE s.block > 6$$,
+    $$VALUES (7::bigint, 0::bigint, NULL::timestamptz, 0, true, true, true, true)$$, 'an empty block goes on from the last one, and the log is what it was');
+SELECT ok((SELECT silent_for < '1 minute' AND unsealed = 0 FROM nurture_bi.audit_lag), 'the silence ends');
+SELECT pg_temp.two_minutes_pass() \g /dev/null
+SELECT count(*) FROM nurture_tick() \g /dev/null
+SELECT is((SELECT max(block) FROM nurture.seal WHERE entries = 0), 8::bigint, 'the tick gives signs of life');
+SELECT is_empty('SELECT * FROM nurture_audit_verify()', 'which are no finding');
+ROLLBACK;
 
 -- reading
 SELECT results_eq('SELECT rule, version, passed, fact, trigger ->> ''kind'' FROM nurture_why(7, 207)',
