@@ -27,7 +27,7 @@ CREATE FUNCTION nurture_check_version(kind text, code text, version integer)
     RETURNS TABLE (finding text, severity text, path text)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_check_version';
-COMMENT ON FUNCTION nurture_check_version(text, text, integer) IS 'Checks a draft and runs it dry: of a model, how many leads change grade; of tracks and routes, for how many of the 1,000 latest leads their conditions hold. Findings (error, warning) and dry run are kept in nurture.version_check.';
+COMMENT ON FUNCTION nurture_check_version(text, text, integer) IS 'Checks a draft and runs it dry: of a model, how many leads change grade; of tracks and routes, for how many of the 1,000 latest leads their conditions hold; of selections, for how many of them another asset is chosen. Findings (error, warning) and dry run are kept in nurture.version_check.';
 
 CREATE FUNCTION nurture_cancel_publish(kind text, code text, version integer, reason text) RETURNS text
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

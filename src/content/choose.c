@@ -981,7 +981,7 @@ static void
 prepare(Choice *c, Subject *subject, const ContentRequest *request)
 {
 	memset(c, 0, sizeof(*c));
-	c->index = nurture_content_index();
+	c->index = request->index ? request->index : nurture_content_index();
 	c->request = request;
 	c->subject = subject;
 	c->context = CurrentMemoryContext;

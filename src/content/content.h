@@ -49,6 +49,8 @@ typedef struct ContentRequest
 	ArrayType  *required_tags;	/* text[] of 'dimension:value', NULL = none */
 	ArrayType  *preferred_tags; /* likewise */
 	TimestampTz at;				/* as of when */
+	const struct ContentIndex *index;	/* a library with weights of a draft;
+										 * NULL = what is in force */
 } ContentRequest;
 
 /* The hard filters, in the order in which they are asked. */
@@ -125,5 +127,10 @@ extern char *nurture_selection_publish(const char *code, int version,
 									   const char *reason, const char *actor,
 									   bool confirm);
 extern int	nurture_selection_draft(const char *code, int from_version);
+
+/* What would be chosen otherwise for leads, as JSON; connected to SPI. */
+extern char *nurture_selection_dry_run(const char *code, int version,
+									   const int64 *leads, int n,
+									   TimestampTz at);
 
 #endif							/* NURTURE_CONTENT_H */

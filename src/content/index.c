@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 static void *load_index(Snapshot snapshot);
@@ -79,16 +80,18 @@ static KeptPlan read_prerequisites = {
 	"FROM nurture.asset_prerequisite "
 	"ORDER BY asset_id COLLATE \"C\", prerequisite COLLATE \"C\"", {0}, NULL, true
 };
-static KeptPlan read_weights = {
-	"SELECT w.selection, w.version, w.term, w.subject, w.value, "
-	"w.weight, coalesce(w.parameter, 0) "
-	"FROM nurture.selection_version s "
-	"JOIN nurture.selection_weight w ON w.selection = s.selection "
-	"AND w.version = s.version "
-	"WHERE s.status = 'published' AND s.selection = 'default' "
-	"ORDER BY w.term COLLATE \"C\", w.subject COLLATE \"C\", w.value "
-	"COLLATE \"C\"", {0}, NULL, true
-};
+
+/* of version 0 those that are published */
+static KeptPlan read_weights =
+KEPT_PLAN_SCAN("SELECT w.selection, w.version, w.term, w.subject, w.value,"
+			   " w.weight, coalesce(w.parameter, 0)"
+			   " FROM nurture.selection_version s"
+			   " JOIN nurture.selection_weight w ON w.selection = s.selection"
+			   " AND w.version = s.version"
+			   " WHERE s.selection = $1"
+			   " AND CASE $2 WHEN 0 THEN s.status = 'published' ELSE s.version = $2 END"
+			   " ORDER BY w.term COLLATE \"C\", w.subject COLLATE \"C\", w.value"
+			   " COLLATE \"C\"", TEXTOID, INT4OID);
 static KeptPlan read_stages = {
 	"SELECT audience_type, stage, message_classes "
 	"FROM nurture.stage", {0}, NULL, true
@@ -119,6 +122,8 @@ typedef struct TagPlace
 typedef struct Loading
 {
 	ContentIndex *index;
+	const char *selection;		/* whose weights */
+	int			version;		/* 0 = published */
 	int			maxentries;
 	HTAB	   *lists;
 	const IndexEntry *last;		/* of which tags were read last */
@@ -605,10 +610,13 @@ load_weights(Loading *loading, Snapshot snapshot)
 		{"priority", WEIGHT_PRIORITY}
 	};
 	ContentIndex *index = loading->index;
+	Datum		values[2];
 	bool		isnull;
 
-	index->selection = "default";
-	nurture_execute_snapshot(&read_weights, NULL, NULL, snapshot);
+	index->selection = pstrdup(loading->selection);
+	values[0] = CStringGetTextDatum(loading->selection);
+	values[1] = Int32GetDatum(loading->version);
+	nurture_execute_snapshot(&read_weights, values, NULL, snapshot);
 	index->weights = palloc(Max(SPI_processed, 1) * sizeof(IndexWeight));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -648,11 +656,11 @@ load_weights(Loading *loading, Snapshot snapshot)
 	}
 }
 
-static void *
-load_index(Snapshot snapshot)
+static ContentIndex *
+load_with(const char *selection, int version, Snapshot snapshot)
 {
 	ContentIndex *index = palloc0(sizeof(ContentIndex));
-	Loading		loading = {.index = index};
+	Loading		loading = {.index = index,.selection = selection,.version = version};
 	HASHCTL		control = {
 		.keysize = sizeof(uint64),.entrysize = sizeof(ListEntry),
 		.hcxt = CurrentMemoryContext
@@ -690,6 +698,26 @@ load_index(Snapshot snapshot)
 	index->force = palloc0(sizeof(IndexForce));
 	index->force->entries = bits_make(index->nentries);
 	index->force->blocks = bits_make(index->nentries);
+	return index;
+}
+
+static void *
+load_index(Snapshot snapshot)
+{
+	return load_with("default", 0, snapshot);
+}
+
+/*
+ * Compiles the library with the weights of a version that need not be
+ * published, in the current memory context; connected to SPI.
+ */
+const ContentIndex *
+nurture_content_index_with(const char *selection, int version)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	const ContentIndex *index = load_with(selection, version, snapshot);
+
+	UnregisterSnapshot(snapshot);
 	return index;
 }
 

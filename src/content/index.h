@@ -148,6 +148,8 @@ typedef struct ContentIndex
 
 extern void nurture_content_index_init(void);
 extern const ContentIndex *nurture_content_index(void);
+extern const ContentIndex *nurture_content_index_with(const char *selection,
+													  int version);
 extern int	nurture_content_code(const char *const *codes, int n,
 								 const char *code);
 extern const IndexEntry *nurture_content_asset(const ContentIndex *index,

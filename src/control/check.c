@@ -163,26 +163,35 @@ read_conditions(KeptPlan *query, Datum *key, Findings *findings, int *n)
 	return conditions;
 }
 
-/* Asks conditions of the latest leads; how many leads were asked. */
-static int
-ask_leads(DryCondition *conditions, int n)
+/* Lists the latest leads. */
+static int64 *
+latest_leads(int *n)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nurture dry run", ALLOCSET_DEFAULT_SIZES);
 	Datum		limit = Int32GetDatum(DRY_RUN_LEADS);
-	TimestampTz now = nurture_now_statement();
 	int64	   *leads;
-	int			nleads;
-	int			asked = 0;
 
 	(void) nurture_execute(&find_leads, &limit, NULL, false);
-	nleads = SPI_processed;
-	leads = palloc(sizeof(int64) * Max(nleads, 1));
-	for (int i = 0; i < nleads; i++)
+	*n = SPI_processed;
+	leads = palloc(sizeof(int64) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
 	{
 		bool		isnull;
 
 		leads[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
 	}
+	return leads;
+}
+
+/* Asks conditions of the latest leads; how many leads were asked. */
+static int
+ask_leads(DryCondition *conditions, int n)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nurture dry run", ALLOCSET_DEFAULT_SIZES);
+	TimestampTz now = nurture_now_statement();
+	int			nleads;
+	int64	   *leads = latest_leads(&nleads);
+	int			asked = 0;
+
 	for (int i = 0; i < nleads; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
@@ -334,7 +343,16 @@ run_check(const VersionedKind *kind, const char *code, int version, const char *
 	else if (strcmp(kind->kind, "experiment") == 0)
 		nurture_experiment_findings(code, version, take_finding, &findings);
 	else
+	{
 		add_rows(&findings, &lint_selection, key);
+		if (findings.errors == 0)
+		{
+			int			n;
+			int64	   *leads = latest_leads(&n);
+
+			dry_run = nurture_selection_dry_run(code, version, leads, n, nurture_now_statement());
+		}
+	}
 	warn_of_many(kind, code, nurture_config_version_content(nurture_config_tables(), kind, code, version), &findings);
 	appendStringInfoChar(&findings.json, ']');
 

@@ -1,7 +1,7 @@
 -- Content: hard filters, rank, and what a withdrawal takes with it.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(35);
+SELECT plan(39);
 SET LOCAL nurture.clock = '2026-03-01 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language, role) VALUES
@@ -52,6 +52,19 @@ SELECT results_eq($$SELECT asset_id, verdict, failed FROM nurture_candidates(2, 
         ('promo_patient', 'filtered', '{audience}'),
         ('start', 'filtered', '{prerequisite}')$$, 'the ledger tells every filter');
 SELECT is((SELECT count(*) FROM nurture_candidates(2, 3)), 3::bigint, 'and as many rows as asked for');
+
+-- what other weights would choose: a dry run, kept with the check
+SAVEPOINT weights;
+SELECT nurture_draft('selection', 'default', 1) AS draft \gset
+SELECT count(*) FROM nurture_check_version('selection', 'default', :draft) \g /dev/null
+SELECT is((SELECT dry_run FROM nurture.version_check ORDER BY check_id DESC LIMIT 1), '{"leads": 6, "changed": 0, "moves": []}', 'the same weights choose the same');
+UPDATE nurture.selection_weight SET weight = 0 WHERE selection = 'default' AND version = :draft AND term = 'general';
+SELECT count(*) FROM nurture_check_version('selection', 'default', :draft) \g /dev/null
+SELECT is((SELECT dry_run FROM nurture.version_check ORDER BY check_id DESC LIMIT 1), '{"leads": 6, "changed": 2, "moves": [{"from": "overview", "to": "moa_1", "leads": 2}]}', 'others would be another asset to some leads');
+SELECT is((SELECT asset_id FROM nurture_next_asset(2)), 'overview', 'which nobody gets before they are published');
+SELECT nurture_publish('selection', 'default', :draft, 'test') \g /dev/null
+SELECT is((SELECT asset_id FROM nurture_next_asset(2)), 'moa_1', 'but then');
+ROLLBACK TO weights;
 
 -- market, audience, language, role, consent
 SELECT results_eq($$SELECT asset_id, reason FROM nurture_next_asset(4)$$, $$VALUES (NULL::text, 'market'::text)$$, 'no asset for the market');
