@@ -156,6 +156,8 @@ CREATE TABLE nurture.lead_stage (
     stage_no smallint NOT NULL,
     since timestamptz NOT NULL,
     tier smallint NOT NULL DEFAULT 0 CHECK (tier BETWEEN 0 AND 4),
+    tier_since timestamptz,
+    fails_with text[] NOT NULL DEFAULT '{}',
     grade text,
     cause text,
     accepted_at timestamptz,
@@ -168,6 +170,8 @@ COMMENT ON COLUMN nurture.lead_stage.stage IS 'Lifecycle stage.';
 COMMENT ON COLUMN nurture.lead_stage.stage_no IS 'Its order.';
 COMMENT ON COLUMN nurture.lead_stage.since IS 'Since when.';
 COMMENT ON COLUMN nurture.lead_stage.tier IS 'Tier passed: 1 identity, 2 fit, 3 intent, 4 readiness.';
+COMMENT ON COLUMN nurture.lead_stage.tier_since IS 'Since when; NULL when it was not decided.';
+COMMENT ON COLUMN nurture.lead_stage.fails_with IS 'Why it is not further: what the requirements of the next tier that do not hold fail with.';
 COMMENT ON COLUMN nurture.lead_stage.grade IS 'Grade when it was decided, such as A2.';
 COMMENT ON COLUMN nurture.lead_stage.cause IS 'What led to it.';
 COMMENT ON COLUMN nurture.lead_stage.accepted_at IS 'When sales accepted the lead.';

@@ -61,6 +61,7 @@ CREATE TABLE nurture.team (
     calendar text REFERENCES nurture.calendar,
     never_audiences text[] NOT NULL DEFAULT '{}',
     never_requests text[] NOT NULL DEFAULT '{}',
+    escalate_to text CHECK (escalate_to <> ''),
     owner text,
     reason text
 );
@@ -71,6 +72,7 @@ COMMENT ON COLUMN nurture.team.lane IS 'A lead has at most one open hand-off per
 COMMENT ON COLUMN nurture.team.calendar IS 'Calendar of its clocks; NULL = round the clock.';
 COMMENT ON COLUMN nurture.team.never_audiences IS 'Audience types that never come here, whatever a route says.';
 COMMENT ON COLUMN nurture.team.never_requests IS 'Kinds of requests that never come here, whatever a route says.';
+COMMENT ON COLUMN nurture.team.escalate_to IS 'Who is told when a clock of a hand-off is up, as a member or in words of the CRM; NULL = the team''s owner.';
 COMMENT ON COLUMN nurture.team.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.team.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.team');
@@ -285,6 +287,10 @@ CREATE TABLE nurture.handoff (
     is_open boolean GENERATED ALWAYS AS (state IN ('pending', 'offered', 'accepted', 'working', 'met')) STORED,
     method text NOT NULL,
     priority integer NOT NULL,
+    tier smallint,
+    grade text,
+    total numeric(9,2) CHECK (total <> 'NaN'),
+    confidence numeric(5,4) CHECK (confidence BETWEEN 0 AND 1),
     created_at timestamptz NOT NULL,
     offered_at timestamptz,
     accept_due timestamptz,
@@ -293,6 +299,8 @@ CREATE TABLE nurture.handoff (
     accepted_at timestamptz,
     accepted_by text,
     first_response_at timestamptz,
+    accept_escalated_at timestamptz,
+    response_escalated_at timestamptz,
     met_at timestamptz,
     closed_at timestamptz,
     closed_by text,
@@ -307,6 +315,8 @@ CREATE UNIQUE INDEX handoff_open ON nurture.handoff (lead_id, product, lane) WHE
 CREATE INDEX handoff_id ON nurture.handoff (handoff_id);
 CREATE INDEX handoff_unassigned ON nurture.handoff (team, created_at) WHERE state = 'offered' AND member IS NULL;
 CREATE INDEX handoff_expiring ON nurture.handoff (expires_at) WHERE state = 'offered';
+CREATE INDEX handoff_late_accept ON nurture.handoff (accept_due) WHERE state = 'offered' AND accept_escalated_at IS NULL;
+CREATE INDEX handoff_late_response ON nurture.handoff (first_response_due) WHERE state = 'accepted' AND response_escalated_at IS NULL;
 CREATE INDEX handoff_member ON nurture.handoff (team, member) WHERE state IN ('pending', 'offered', 'accepted', 'working', 'met');
 COMMENT ON TABLE nurture.handoff IS 'Leads handed to teams. Changed by functions only: nurture_route, nurture_assign, nurture_accept, nurture_reject, nurture_attempt, nurture_convert, nurture_return.';
 COMMENT ON COLUMN nurture.handoff.lead_id IS 'Lead.';
@@ -321,6 +331,10 @@ COMMENT ON COLUMN nurture.handoff.state IS 'pending, offered, accepted, working,
 COMMENT ON COLUMN nurture.handoff.is_open IS 'Somebody has something to do.';
 COMMENT ON COLUMN nurture.handoff.method IS 'How the member is found.';
 COMMENT ON COLUMN nurture.handoff.priority IS 'Of the route; smaller is more urgent.';
+COMMENT ON COLUMN nurture.handoff.tier IS 'Tier of the lead when it was decided.';
+COMMENT ON COLUMN nurture.handoff.grade IS 'Grade then, such as A2; NULL when no model applied.';
+COMMENT ON COLUMN nurture.handoff.total IS 'Score then.';
+COMMENT ON COLUMN nurture.handoff.confidence IS 'Share of fit points decided by known facts then, 0 to 1.';
 COMMENT ON COLUMN nurture.handoff.created_at IS 'When it was decided.';
 COMMENT ON COLUMN nurture.handoff.offered_at IS 'When the clocks began to run.';
 COMMENT ON COLUMN nurture.handoff.accept_due IS 'Until when it is to be accepted.';
@@ -329,6 +343,8 @@ COMMENT ON COLUMN nurture.handoff.expires_at IS 'When the offer ends by itself.'
 COMMENT ON COLUMN nurture.handoff.accepted_at IS 'When it was accepted.';
 COMMENT ON COLUMN nurture.handoff.accepted_by IS 'By whom.';
 COMMENT ON COLUMN nurture.handoff.first_response_at IS 'When the first attempt was logged.';
+COMMENT ON COLUMN nurture.handoff.accept_escalated_at IS 'When it was told to others that nobody accepted it in time.';
+COMMENT ON COLUMN nurture.handoff.response_escalated_at IS 'When it was told to others that nobody had tried to reach the lead in time.';
 COMMENT ON COLUMN nurture.handoff.met_at IS 'When a meeting was held.';
 COMMENT ON COLUMN nurture.handoff.closed_at IS 'When it ended.';
 COMMENT ON COLUMN nurture.handoff.closed_by IS 'Who ended it.';

@@ -11,6 +11,7 @@ INSERT INTO nurture.retention (retention, table_name, action, period, enabled, l
     ('review', 'review', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Evidence of closed cases', 'claims lapse after three years (BGB 195)'),
     ('handoff', 'handoff', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Packages of closed hand-offs', 'likewise; how teams did stays'),
     ('attempt', 'attempt', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Notes about trials to reach a lead', 'likewise'),
+    ('feedback', 'feedback', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Notes about what teams were given', 'likewise'),
     ('message', 'message', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Addresses and facts of messages', 'what was sent of which asset stays'),
     ('consent_proof', 'consent_event', 'delete', '5 years', true, 'GDPR Art. 7(1), 17(3)(e); UWG 7a', 'Proof of consent of erased leads', 'German law asks for five years'),
     ('consent_state', 'consent', 'delete', '5 years', true, 'GDPR Art. 7(1), 17(3)(e); UWG 7a', 'State of consent of erased leads', 'goes with its proof'),

@@ -51,6 +51,7 @@ FROM (VALUES
     ('rest_period', 'marketing_operations'),
     ('retention', 'compliance'),
     ('review_date', 'compliance'),
+    ('role', 'data_steward'),
     ('route', 'sales_operations'),
     ('route_version', 'sales_operations'),
     ('rule_group', 'marketing_operations'),

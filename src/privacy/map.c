@@ -134,8 +134,9 @@ const PrivacyTable nurture_privacy_map[] = {
 		NOT_CODE("t.exit_reason"),
 	"Tracks walked. They stay without words, for what tracks did."},
 	{"handoff", PRIVACY_CLEAR, OF_LEAD, "package = '{}', " CODE("reason"), "package, reason",
-		"lead_id, handoff_id, product, lane, route, version, team, member, state, is_open, method, priority, created_at,"
-		" offered_at, accept_due, first_response_due, expires_at, accepted_at, accepted_by, first_response_at, met_at,"
+		"lead_id, handoff_id, product, lane, route, version, team, member, state, is_open, method, priority, tier, grade,"
+		" total, confidence, created_at, offered_at, accept_due, first_response_due, expires_at, accepted_at, accepted_by,"
+		" first_response_at, accept_escalated_at, response_escalated_at, met_at,"
 		" closed_at, closed_by, cool_down_until, attempts, unanswered",
 		"lead_id, handoff_id", NULL,
 		"(t.package <> '{}' OR " NOT_CODE("t.reason") ")",
@@ -155,6 +156,11 @@ const PrivacyTable nurture_privacy_map[] = {
 		"lead_id, request_no", NULL,
 		NOT_CODE("t.reason"),
 	"What the lead asked for."},
+	{"feedback", PRIVACY_CLEAR, OF_LEAD, "note = NULL", "note",
+		"lead_id, feedback_no, about, about_id, team, verdict, at, actor",
+		"lead_id, feedback_no", NULL,
+		"t.note IS NOT NULL",
+	"What teams thought of what they were given. It stays without words."},
 	{"task", PRIVACY_CLEAR, OF_LEAD, "title = task_kind", "title",
 		"lead_id, task_id, handoff_id, request_no, task_kind, team, member, state, due_at, created_at, done_at",
 		"lead_id, task_id", NULL,

@@ -78,6 +78,7 @@ static const RetentionAct acts[] = {
 	{"bounce", "clear", "t.key_hash IS NOT NULL AND t.occurred_at < $1", "key_hash = NULL", 2 * 365, "bounces are counted by address"},
 	{"handoff", "clear", "t.closed_at < $1 AND t.package <> '{}'", "package = '{}'", 30, "a returned lead may be offered again"},
 	{"attempt", "clear", "t.at < $1 AND t.note IS NOT NULL", "note = NULL", 30, "who takes over reads it"},
+	{"feedback", "clear", "t.at < $1 AND t.note IS NOT NULL", "note = NULL", 30, "the next package tells it"},
 	{"review", "clear", "t.state = 'closed' AND t.closed_at < $1 AND (t.evidence IS NOT NULL OR t.reason IS NOT NULL)",
 	"evidence = NULL, reason = NULL", 30, "a ruling may be asked about"},
 	{"lead", "erase",

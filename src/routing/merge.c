@@ -23,7 +23,7 @@
 
 /* what of a hand-off its state consists of */
 #define COURSE \
-	"state, member, accepted_at, accepted_by, first_response_at, met_at," \
+	"state, member, accepted_at, accepted_by, first_response_at, accept_escalated_at, response_escalated_at, met_at," \
 	" closed_at, closed_by, cool_down_until, attempts, unanswered, reason"
 
 static KeptPlan read_open =
@@ -44,9 +44,9 @@ static KeptPlan end_one =
 KEPT_PLAN("UPDATE nurture.handoff SET state = 'returned', closed_at = $3, closed_by = $4, reason = $5"
 		  " WHERE lead_id = $1 AND handoff_id = $2", INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 static KeptPlan copy_one =
-KEPT_PLAN("INSERT INTO nurture.handoff (lead_id, product, lane, route, version, team, method, priority, created_at,"
-		  " offered_at, accept_due, first_response_due, expires_at, package, " COURSE ")"
-		  " SELECT $3, product, lane, route, version, team, method, priority, created_at,"
+KEPT_PLAN("INSERT INTO nurture.handoff (lead_id, product, lane, route, version, team, method, priority, tier, grade,"
+		  " total, confidence, created_at, offered_at, accept_due, first_response_due, expires_at, package, " COURSE ")"
+		  " SELECT $3, product, lane, route, version, team, method, priority, tier, grade, total, confidence, created_at,"
 		  " offered_at, accept_due, first_response_due, expires_at, package, " COURSE
 		  " FROM nurture.handoff WHERE lead_id = $1 AND handoff_id = $2"
 		  " ON CONFLICT (lead_id, product, lane) WHERE state IN " OPEN " DO NOTHING RETURNING handoff_id",

@@ -31,12 +31,13 @@ KEPT_PLAN("SELECT handoff_id, state, team, member FROM nurture.handoff"
 		  INT8OID, TEXTOID, TEXTOID);
 static KeptPlan insert_handoff =
 KEPT_PLAN("INSERT INTO nurture.handoff (lead_id, product, lane, route, version, team, member, state, method, priority,"
-		  " created_at, offered_at, accept_due, first_response_due, expires_at, package)"
-		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+		  " created_at, offered_at, accept_due, first_response_due, expires_at, package, tier, grade, total, confidence)"
+		  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::int2, $18, $19 / 100.0, $20 / 10000.0)"
 		  " ON CONFLICT (lead_id, product, lane) WHERE state IN " OPEN_STATES " DO NOTHING"
 		  " RETURNING handoff_id, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(package::text, 'UTF8')), 'hex')",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID,
-		  TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID);
+		  TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID,
+		  INT4OID, TEXTOID, INT8OID, INT4OID);
 static KeptPlan see_handoff =
 KEPT_PLAN("SELECT 1 FROM nurture.handoff WHERE lead_id = $1 AND handoff_id = $2", INT8OID, INT8OID);
 static KeptPlan tighten =
@@ -447,8 +448,8 @@ nurture_handoff_offer(const RoutingRules *rules, Subject *subject,
 	const RoutingTeam *team = route->team;
 	Qualification standing;
 	Clocks		clocks;
-	Datum		values[16];
-	char		nulls[17] = "                ";
+	Datum		values[20];
+	char		nulls[21] = "                    ";
 	bool		isnull;
 	bool		pending;
 	char	   *member;
@@ -489,6 +490,12 @@ nurture_handoff_offer(const RoutingRules *rules, Subject *subject,
 			else if (TIMESTAMP_IS_NOEND(clocks.expires_at))
 				nulls[14] = 'n';
 			values[15] = nurture_handoff_package(subject, route, product, trigger, &standing);
+			values[16] = Int32GetDatum(standing.tier);
+			values[17] = text_or_null(standing.grade, &nulls[17]);
+			values[18] = Int64GetDatum(standing.total);
+			values[19] = Int32GetDatum(standing.confidence);
+			if (standing.model == NULL)
+				nulls[18] = nulls[19] = 'n';
 		}
 		nurture_handoff_write(&insert_handoff, values, nulls);
 		if (SPI_processed > 0)

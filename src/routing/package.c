@@ -65,6 +65,10 @@ static KeptPlan build_package = KEPT_PLAN(
 										  "'earlier', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 										  "  'team', h.team, 'state', h.state, 'reason', h.reason, 'at', h.created_at) ORDER BY h.created_at, h.handoff_id), '[]')"
 										  "  FROM nurture.handoff h WHERE h.lead_id = $1),"
+										  "'feedback', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
+										  "  'about', f.about, 'team', f.team, 'verdict', f.verdict, 'note', f.note, 'at', f.at)"
+										  "  ORDER BY f.feedback_no DESC), '[]')"
+										  "  FROM (SELECT * FROM nurture.feedback WHERE lead_id = $1 ORDER BY feedback_no DESC LIMIT 20) f),"
 										  "'programs', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 										  "  'program', p.program, 'kind', p.kind, 'title', p.title) ORDER BY p.program), '[]')"
 										  "  FROM nurture.program p WHERE p.program = ANY ($14)),"
@@ -110,8 +114,9 @@ standing_json(const Subject *subject, const Qualification *q)
 	else
 		appendStringInfoString(&buf, "null");
 	if (q->model != NULL)
-		appendStringInfo(&buf, ", \"model\": \"%s\", \"version\": %d, \"fit\": %s, \"intent\": %s, \"total\": %s",
-						 q->model, q->version, points(q->fit), points(q->intent), points(q->total));
+		appendStringInfo(&buf, ", \"model\": \"%s\", \"version\": %d, \"fit\": %s, \"intent\": %s, \"total\": %s, \"confidence\": %d.%04d",
+						 q->model, q->version, points(q->fit), points(q->intent), points(q->total),
+						 q->confidence / 10000, q->confidence % 10000);
 	appendStringInfoChar(&buf, '}');
 	return buf.data;
 }

@@ -144,6 +144,7 @@ nurture_qualification(Subject *subject, const char *product,
 	out->fit = summary.fit;
 	out->intent = summary.intent;
 	out->total = summary.total;
+	out->confidence = summary.confidence;
 	out->grade = summary.grade[0] != '\0' ? pstrdup(summary.grade) : NULL;
 	subject->grade = out->grade;
 	subject->tier = 0;

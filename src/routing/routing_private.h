@@ -135,6 +135,7 @@ typedef struct Qualification
 	int64		fit;			/* hundredths */
 	int64		intent;
 	int64		total;
+	int			confidence;		/* 0 to 10000 */
 	const char *model;			/* NULL = none applies */
 	int32		version;
 	List	   *reasons;		/* of char *: fails_with of the first tier

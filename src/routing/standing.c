@@ -50,6 +50,7 @@ typedef struct Standing
 	const char *stage;
 	const char *grade;
 	int			tier;
+	Datum		fails_with;		/* text[] */
 	TimestampTz since;
 	const SubjectEvent *event;	/* NULL = no event caused it */
 	const char *cause;
@@ -59,17 +60,22 @@ typedef struct Standing
 static KeptPlan hold_gate =
 KEPT_PLAN("SELECT g.erased FROM nurture.gate g WHERE g.lead_id = $1 FOR NO KEY UPDATE", INT8OID);
 static KeptPlan read_standing =
-KEPT_PLAN("SELECT s.stage, s.grade, s.tier::int4, s.since,"
+KEPT_PLAN("SELECT s.stage, s.grade, s.tier::int4, s.since, s.fails_with,"
 		  " EXISTS (SELECT FROM nurture.disqualification d WHERE d.lead_id = $1 AND d.product IN ('*', $2)"
 		  " AND d.excludes AND d.valid_during @> $3)"
 		  " FROM (SELECT 1) one LEFT JOIN nurture.lead_stage s ON s.lead_id = $1 AND s.product = $2",
 		  INT8OID, TEXTOID, TIMESTAMPTZOID);
 static KeptPlan write_standing =
-KEPT_PLAN("INSERT INTO nurture.lead_stage (lead_id, product, stage, stage_no, since, tier, grade, cause)"
-		  " VALUES ($1, $2, $3, $4::int2, $5, $6::int2, $7, $8)"
+KEPT_PLAN("INSERT INTO nurture.lead_stage AS s (lead_id, product, stage, stage_no, since, tier, grade, cause, tier_since, fails_with)"
+		  " VALUES ($1, $2, $3, $4::int2, $5, $6::int2, $7, $8, $9, $10)"
 		  " ON CONFLICT (lead_id, product) DO UPDATE SET stage = EXCLUDED.stage, stage_no = EXCLUDED.stage_no,"
-		  " since = EXCLUDED.since, tier = EXCLUDED.tier, grade = EXCLUDED.grade, cause = EXCLUDED.cause",
-		  INT8OID, TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID);
+		  " since = EXCLUDED.since, tier = EXCLUDED.tier, grade = EXCLUDED.grade, cause = EXCLUDED.cause,"
+		  " tier_since = CASE WHEN s.tier = EXCLUDED.tier THEN coalesce(s.tier_since, EXCLUDED.tier_since) ELSE EXCLUDED.tier_since END,"
+		  " fails_with = EXCLUDED.fails_with",
+		  INT8OID, TEXTOID, TEXTOID, INT4OID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTARRAYOID);
+static KeptPlan write_fails =
+KEPT_PLAN("UPDATE nurture.lead_stage SET fails_with = $3 WHERE lead_id = $1 AND product = $2",
+		  INT8OID, TEXTOID, TEXTARRAYOID);
 static KeptPlan write_history =
 KEPT_PLAN("INSERT INTO nurture.stage_history (lead_id, product, old_stage, new_stage, old_grade, new_grade,"
 		  " old_tier, new_tier, cause, at) VALUES ($1, $2, $3, $4, $5, $6, $7::int2, $8::int2, $9, $10)",
@@ -89,6 +95,29 @@ text_or_null(const char *text, char *null)
 {
 	*null = text == NULL ? 'n' : ' ';
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/* Tells whether an array of texts, NULL-terminated, says what a list does. */
+static bool
+same_words(char **words, const List *list)
+{
+	ListCell   *cell;
+
+	foreach(cell, list)
+	{
+		if (*words == NULL || strcmp(*words++, lfirst(cell)) != 0)
+			return false;
+	}
+	return *words == NULL;
+}
+
+/* Tells whether a standing is another one than what is written. */
+static bool
+moved(const Standing *standing)
+{
+	return strcmp(standing->stage, standing->old_stage) != 0 ||
+		standing->tier != standing->old_tier ||
+		!same_text(standing->grade, standing->old_grade);
 }
 
 /* Tells whether a lead has been in its stage as long as an edge wants. */
@@ -157,6 +186,7 @@ decide(Subject *subject, const char *product, Standing *out)
 	bool		isnull;
 	bool		excluded;
 	char	   *stage;
+	char	  **old_fails;
 
 	out->lead_id = subject->lead_id;
 	out->product = product;
@@ -173,7 +203,8 @@ decide(Subject *subject, const char *product, Standing *out)
 	out->old_grade = nurture_cell_text(0, 2);
 	out->old_tier = out->found ? DatumGetInt32(nurture_cell(0, 3, &isnull)) : 0;
 	out->since = out->found ? DatumGetTimestampTz(nurture_cell(0, 4, &isnull)) : subject->now;
-	excluded = DatumGetBool(nurture_cell(0, 5, &isnull));
+	old_fails = out->found ? nurture_text_items(nurture_cell(0, 5, &isnull)) : NULL;
+	excluded = DatumGetBool(nurture_cell(0, 6, &isnull));
 
 	subject->product = product;
 	subject->stage = out->old_stage;
@@ -204,8 +235,9 @@ decide(Subject *subject, const char *product, Standing *out)
 	subject->stage = out->stage;
 	if (strcmp(out->stage, out->old_stage) != 0)
 		out->since = subject->now;
-	return strcmp(out->stage, out->old_stage) != 0 ||
-		out->tier != out->old_tier || !same_text(out->grade, out->old_grade);
+	out->fails_with = nurture_text_array(out->qualification.reasons);
+	return moved(out) ||
+		(out->found && !same_words(old_fails, out->qualification.reasons));
 }
 
 /* Writes a changed standing and its history. */
@@ -217,12 +249,20 @@ write_one(const Standing *standing, TimestampTz now)
 
 	values[0] = Int64GetDatum(standing->lead_id);
 	values[1] = CStringGetTextDatum(standing->product);
+	if (standing->found && !moved(standing))
+	{
+		values[2] = standing->fails_with;
+		nurture_execute_latest(&write_fails, values, NULL, true);
+		return;
+	}
 	values[2] = CStringGetTextDatum(standing->stage);
 	values[3] = Int32GetDatum(nurture_stage_no(standing->audience_type, standing->stage));
 	values[4] = TimestampTzGetDatum(standing->since);
 	values[5] = Int32GetDatum(standing->tier);
 	values[6] = text_or_null(standing->grade, &nulls[6]);
 	values[7] = CStringGetTextDatum(standing->cause);
+	values[8] = TimestampTzGetDatum(now);
+	values[9] = standing->fails_with;
 	nurture_execute_latest(&write_standing, values, nulls, true);
 
 	memset(nulls, ' ', 10);
@@ -580,7 +620,7 @@ nurture_stage_move(int64 lead_id, const char *product,
 	TimestampTz now = nurture_now_wall();
 	Datum		values[3];
 	bool		isnull;
-	bool		moved = false;
+	bool		changed = false;
 
 	values[0] = Int64GetDatum(lead_id);
 	values[1] = CStringGetTextDatum(product);
@@ -595,6 +635,7 @@ nurture_stage_move(int64 lead_id, const char *product,
 		standing.old_stage = "new";
 	standing.grade = standing.old_grade = nurture_cell_text(0, 2);
 	standing.tier = standing.old_tier = standing.found ? DatumGetInt32(nurture_cell(0, 3, &isnull)) : 0;
+	standing.fails_with = standing.found ? nurture_cell(0, 5, &isnull) : nurture_text_array(NIL);
 	standing.stage = to_stage;
 	standing.since = now;
 	standing.cause = cause;
@@ -606,14 +647,14 @@ nurture_stage_move(int64 lead_id, const char *product,
 		describe(&standing, &entry);
 		nurture_audit_append(&entry, 1);
 		nurture_gate_state_changed(lead_id, GATE_STATE_STAGE);
-		moved = true;
+		changed = true;
 	}
 	if (!TIMESTAMP_IS_NOBEGIN(accepted_at))
 	{
 		values[2] = TimestampTzGetDatum(accepted_at);
 		nurture_execute_latest(&write_acceptance, values, NULL, true);
 	}
-	return moved;
+	return changed;
 }
 
 /*

@@ -53,7 +53,8 @@ INSERT INTO calls VALUES
     ('set_asset_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('approve', '(''asset'', ''access'', 1, ''medical'', ''approved'', ''fit to use'')'),
     ('route', '(960001, ''*'', ''test'')'), ('assign', '(1)'), ('routing_due', '(1)'), ('accept', '(960001, 1)'), ('reject', '(960001, 1, ''busy'')'),
     ('attempt', '(960001, 1, ''no_answer'')'), ('convert', '(960001, 1)'), ('return', '(960001, 1, ''busy'')'), ('reassign', '(960001, 1, ''x'')'),
-    ('fulfil', '(960001, 1, ''fulfilled'')'), ('why', format('(960001, %s)', :message_id)), ('decisions', '(960001)'),
+    ('fulfil', '(960001, 1, ''fulfilled'')'), ('feedback', '(960001, ''handoff'', 1, ''useful'')'), ('triage', '()'),
+    ('outbox_take', '(1, ''access'')'), ('outbox_done', '(''access'', ''{1}'')'), ('why', format('(960001, %s)', :message_id)), ('decisions', '(960001)'),
     ('audit_verify', '()'), ('audit_seal', '()'), ('audit_digest', '()'), ('audit_proof', '(1)'), ('audit_consistency', '(1, 2)'),
     ('export_config', '()'), ('definition', '()'), ('import_config', '(''{"format": "nurture.config", "format_version": 1}'')'),
     ('check_version', format('(''model'', ''access'', %s)', :version)), ('cancel_publish', format('(''model'', ''access'', %s, ''test'')', :version)),
@@ -76,7 +77,7 @@ SELECT set_eq('SELECT name FROM matrix WHERE name NOT IN (SELECT name FROM every
     'each is called here, but procedures, which are called below, and what the planner and a view make of nurture_score');
 SELECT set_eq('SELECT name FROM everybody WHERE name !~ ''^nurture_tally_'' EXCEPT SELECT ''nurture_'' || name FROM calls',
     ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_canonical', 'nurture_check_model', 'nurture_config_schema', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_experiment_arm', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
-          'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_quiet_until', 'nurture_share_difference', 'nurture_share_interval', 'nurture_working_due', 'nurture_working_time'],
+          'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_place_problem', 'nurture_quiet_until', 'nurture_share_difference', 'nurture_share_interval', 'nurture_working_due', 'nurture_working_time'],
     'those that ask for no right say nothing about a lead, work for whoever holds a token, or make what is the caller''s own');
 
 CREATE FUNCTION pg_temp.state(as_role text, call text) RETURNS text LANGUAGE plpgsql AS $$

@@ -76,6 +76,7 @@ INSERT INTO nurture.message (lead_id, channel, asset_id, occurrence_key) SELECT 
 UPDATE nurture.handoff SET reason = reason WHERE false;
 SELECT count(nurture_attempt(h.lead_id, h.handoff_id, 'no_answer', note => 'person erased' || h.lead_id % 10 || ' was not in')) AS attempts
 FROM (SELECT lead_id, handoff_id, nurture_accept(lead_id, handoff_id) FROM nurture.handoff WHERE lead_id BETWEEN 970001 AND 970006) h;
+SELECT count(nurture_feedback(lead_id, 'handoff', handoff_id, 'too_early', 'person erased' || lead_id % 10 || ' is on leave')) AS feedback FROM nurture.handoff WHERE lead_id BETWEEN 970001 AND 970006;
 INSERT INTO nurture.review (lead_id, bucket, scope, evidence) SELECT 970000 + i, 'discovery', 'x', '{"who": "Person Erased"}' FROM generate_series(1, 6) i;
 INSERT INTO nurture.review (lead_id, bucket, scope, evidence) VALUES (970002, 'identity', 'name', '{"lead_id": 970001}');
 INSERT INTO nurture.tick_error (lead_id, kind, at, sqlstate, message) VALUES (970001, 'enrollment', now(), 'XX000', 'of Person Erased');

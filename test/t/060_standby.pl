@@ -103,6 +103,7 @@ my %reads = (
 	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_candidates(l.lead_id, 3, 'email') c",
 	'nurture_lint()' => 'SELECT * FROM nurture_lint()',
 	'nurture_qualify(bigint,text)' => "SELECT l.lead_id, nurture_qualify(l.lead_id) FROM $a_lead",
+	'nurture_triage(date)' => 'SELECT * FROM nurture_triage()',
 	'nurture_working_due(text,timestamp with time zone,interval)' =>
 	  "SELECT team, nurture_working_due(calendar, nurture_now(), interval '9 hours') FROM nurture.team",
 	'nurture_working_time(text,timestamp with time zone,timestamp with time zone)' =>

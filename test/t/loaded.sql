@@ -162,6 +162,9 @@ SELECT nurture_accept(lead_id, handoff_id, 'test data') FROM nurture.handoff WHE
 INSERT INTO nurture.experiment (experiment, variable, hypothesis, success_signal, ends_at, salt, reason) VALUES ('loaded', 'cta', 'webinars bring more', 'demo_requested', '2099-01-01 00:00Z', 'loaded-salt', 'test data');
 INSERT INTO nurture.experiment_arm (experiment, arm, share, preferred_tags, reason) VALUES ('loaded', 'usual', 0.5, NULL, 'test data'), ('loaded', 'webinar', 0.5, '{offer:webinar}', 'test data');
 SELECT nurture_publish('experiment', 'loaded', 1, 'test data'), nurture_draft('experiment', 'loaded', 1);
+SELECT nurture_feedback(lead_id, 'handoff', handoff_id, 'useful', 'test data') FROM nurture.handoff WHERE state = 'accepted' ORDER BY handoff_id LIMIT 1;
+SELECT nurture_outbox_done('loaded', (SELECT array_agg(outbox_id) FROM (SELECT outbox_id FROM nurture_outbox_take(6, 'loaded') LIMIT 4) t));
+INSERT INTO nurture.role (role, title, reason) VALUES ('loaded', 'A role', 'test data');
 SELECT nurture_enroll(i, 'education', 'test data') FROM generate_series(70, 75) i;
 SELECT * FROM nurture_tick(200, '1 min');
 
