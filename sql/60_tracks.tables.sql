@@ -1,6 +1,23 @@
 -- Tracks: who gets what next, and when. Entry and branching happen in the
 -- statement that stores the event, sending happens in the tick.
 
+CREATE TABLE nurture.segment (
+    segment text PRIMARY KEY CHECK (segment ~ '^[a-z][a-z0-9_]*$'),
+    title text NOT NULL CHECK (title <> ''),
+    condition jsonb NOT NULL,
+    owner text,
+    reason text
+);
+COMMENT ON TABLE nurture.segment IS 'Dynamic audiences: leads of whom a condition is true now. Entries of tracks and cadences may be for one.';
+COMMENT ON COLUMN nurture.segment.segment IS 'Code.';
+COMMENT ON COLUMN nurture.segment.title IS 'Words for people.';
+COMMENT ON COLUMN nurture.segment.condition IS 'Condition; true for its leads. nurture_segment_preview lists them.';
+COMMENT ON COLUMN nurture.segment.owner IS 'Who answers for the row.';
+COMMENT ON COLUMN nurture.segment.reason IS 'Why it is as it is.';
+SELECT @extschema@.nurture_config_table('nurture.segment');
+CREATE TRIGGER nurture_check BEFORE INSERT OR UPDATE ON nurture.segment
+    FOR EACH ROW EXECUTE FUNCTION @extschema@.nurture_segment_check();
+
 CREATE TABLE nurture.track (
     track text PRIMARY KEY CHECK (track ~ '^[a-z][a-z0-9_]*$'),
     title text NOT NULL CHECK (title <> ''),
@@ -12,6 +29,7 @@ CREATE TABLE nurture.track (
     re_entry text NOT NULL DEFAULT 'never' CHECK (re_entry IN ('never', 'after', 'always')),
     re_entry_after interval,
     wake_signals text[] NOT NULL DEFAULT '{}',
+    reactivates boolean NOT NULL DEFAULT false,
     owner text,
     reason text,
     CHECK ((re_entry = 'after') = (re_entry_after IS NOT NULL)),
@@ -28,6 +46,7 @@ COMMENT ON COLUMN nurture.track.product IS 'Product whose standing conditions as
 COMMENT ON COLUMN nurture.track.re_entry IS 'Whether a lead may walk it again: never, after an interval, always.';
 COMMENT ON COLUMN nurture.track.re_entry_after IS 'That interval, from when the lead left it.';
 COMMENT ON COLUMN nurture.track.wake_signals IS 'Signals that bring the next step of a waiting lead forward.';
+COMMENT ON COLUMN nurture.track.reactivates IS 'Leads come here when they are cold: what they do from then on is their reactivation score.';
 COMMENT ON COLUMN nurture.track.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.track.reason IS 'Why it is as it is.';
 SELECT @extschema@.nurture_config_table('nurture.track');
@@ -67,12 +86,14 @@ CREATE TABLE nurture.track_step (
     track text NOT NULL,
     version integer NOT NULL,
     step_no integer NOT NULL CHECK (step_no BETWEEN 1 AND 1000),
-    action text NOT NULL DEFAULT 'message' CHECK (action IN ('message', 'invitation', 'question', 'wait')),
+    action text NOT NULL DEFAULT 'message' CHECK (action IN ('message', 'invitation', 'question', 'wait', 'task', 'handoff', 'stage')),
+    target text CHECK (target <> ''),
+    due_within interval CHECK (due_within > interval '0' AND extract(day FROM due_within) = 0 AND extract(month FROM due_within) = 0 AND extract(year FROM due_within) = 0),
     family text,
     required_tags text[],
     preferred_tags text[],
-    wait interval NOT NULL DEFAULT '0' CHECK (wait BETWEEN '0' AND '10 years'),
-    wait_from text NOT NULL DEFAULT 'previous' CHECK (wait_from IN ('previous', 'enrollment')),
+    wait interval NOT NULL DEFAULT '0' CHECK (wait BETWEEN '-10 years' AND '10 years'),
+    wait_from text NOT NULL DEFAULT 'previous' CHECK (wait_from IN ('previous', 'enrollment') OR wait_from ~ '^(account[.])?attributes[.].'),
     channels text[],
     condition jsonb,
     on_none text NOT NULL DEFAULT 'hold' CHECK (on_none IN ('skip', 'hold', 'exit')),
@@ -80,21 +101,27 @@ CREATE TABLE nurture.track_step (
     reason text,
     owner text,
     PRIMARY KEY (track, version, step_no),
-    FOREIGN KEY (track, version) REFERENCES nurture.track_version ON DELETE CASCADE
+    FOREIGN KEY (track, version) REFERENCES nurture.track_version ON DELETE CASCADE,
+    CHECK (wait >= interval '0' OR wait_from NOT IN ('previous', 'enrollment')),
+    CHECK (target IS NOT NULL OR action NOT IN ('task', 'stage')),
+    CHECK (target IS NULL OR action IN ('question', 'task', 'handoff', 'stage')),
+    CHECK (due_within IS NULL OR action = 'task')
 );
 COMMENT ON TABLE nurture.track_step IS 'Steps of a track, in order.';
 COMMENT ON COLUMN nurture.track_step.track IS 'Track.';
 COMMENT ON COLUMN nurture.track_step.version IS 'Version.';
 COMMENT ON COLUMN nurture.track_step.step_no IS 'Order.';
-COMMENT ON COLUMN nurture.track_step.action IS 'message, invitation or question: choose an asset and send it; wait: nothing.';
+COMMENT ON COLUMN nurture.track_step.action IS 'message, invitation or question: choose an asset and send it; task: give a team something to do; handoff: hand the lead over; stage: move it to a lifecycle stage; wait: nothing.';
+COMMENT ON COLUMN nurture.track_step.target IS 'Of a task: the team. Of a hand-off: the route, NULL = the first that takes the lead. Of a stage: its code. Of a question: the fact that is asked for, such as attributes.topic; who has answered is not asked.';
+COMMENT ON COLUMN nurture.track_step.due_within IS 'Of a task: working time of the team until it is due; NULL = no time.';
 COMMENT ON COLUMN nurture.track_step.family IS 'Family of assets to choose from; NULL = any.';
 COMMENT ON COLUMN nurture.track_step.required_tags IS 'Tags the asset must have, as dimension:value.';
 COMMENT ON COLUMN nurture.track_step.preferred_tags IS 'Tags that raise its rank.';
-COMMENT ON COLUMN nurture.track_step.wait IS 'How long after wait_from it is due; times the factor of the cadence.';
-COMMENT ON COLUMN nurture.track_step.wait_from IS 'previous: the step before; enrollment: when the lead entered.';
+COMMENT ON COLUMN nurture.track_step.wait IS 'How long after wait_from it is due, times the factor of the cadence; of a date as it is, negative = so long before it.';
+COMMENT ON COLUMN nurture.track_step.wait_from IS 'previous: the step before; enrollment: when the lead entered; attributes.<key> or account.attributes.<key>: that date of the lead, as YYYY-MM-DD (midnight UTC) or ISO 8601 with its zone.';
 COMMENT ON COLUMN nurture.track_step.channels IS 'Channels to try, in order; NULL = any the asset has.';
 COMMENT ON COLUMN nurture.track_step.condition IS 'The step is skipped unless this is true; NULL = always.';
-COMMENT ON COLUMN nurture.track_step.on_none IS 'Without a sendable asset: skip the step, hold and try again, or exit.';
+COMMENT ON COLUMN nurture.track_step.on_none IS 'Without a sendable asset, a route or the date: skip the step, hold and try again, or exit.';
 COMMENT ON COLUMN nurture.track_step.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.track_step.reason IS 'Why it is as it is.';
 COMMENT ON COLUMN nurture.track_step.owner IS 'Who answers for the row.';
@@ -105,6 +132,7 @@ CREATE TABLE nurture.track_entry (
     version integer NOT NULL,
     entry text NOT NULL CHECK (entry ~ '^[a-z][a-z0-9_]*$'),
     condition jsonb NOT NULL,
+    segment text REFERENCES nurture.segment,
     from_step integer NOT NULL DEFAULT 1,
     once_goal_unmet boolean NOT NULL DEFAULT true,
     title text,
@@ -118,6 +146,7 @@ COMMENT ON COLUMN nurture.track_entry.track IS 'Track.';
 COMMENT ON COLUMN nurture.track_entry.version IS 'Version.';
 COMMENT ON COLUMN nurture.track_entry.entry IS 'Code.';
 COMMENT ON COLUMN nurture.track_entry.condition IS 'Condition; must be true.';
+COMMENT ON COLUMN nurture.track_entry.segment IS 'Only for leads in this segment; NULL = for all.';
 COMMENT ON COLUMN nurture.track_entry.from_step IS 'Step it begins with.';
 COMMENT ON COLUMN nurture.track_entry.once_goal_unmet IS 'Not for leads that have reached the goal.';
 COMMENT ON COLUMN nurture.track_entry.title IS 'Words for people.';
@@ -134,6 +163,7 @@ CREATE TABLE nurture.track_branch (
     inactivity_days integer CHECK (inactivity_days > 0),
     to_track text REFERENCES nurture.track,
     to_step integer,
+    resume boolean NOT NULL DEFAULT false,
     label text CHECK (label ~ '^[a-z][a-z0-9_]*$' AND length(label) <= 63),
     priority smallint NOT NULL DEFAULT 0,
     title text,
@@ -141,7 +171,8 @@ CREATE TABLE nurture.track_branch (
     owner text,
     PRIMARY KEY (track, version, branch),
     FOREIGN KEY (track, version) REFERENCES nurture.track_version ON DELETE CASCADE,
-    CHECK ((condition IS NULL) <> (inactivity_days IS NULL))
+    CHECK ((condition IS NULL) <> (inactivity_days IS NULL)),
+    CHECK (NOT resume OR (to_track IS NOT NULL AND to_step IS NULL))
 );
 COMMENT ON TABLE nurture.track_branch IS 'What takes a lead out of a track or into another; conditions are asked when an event with one of their signals comes, inactivity by the tick.';
 COMMENT ON COLUMN nurture.track_branch.track IS 'Track.';
@@ -151,7 +182,8 @@ COMMENT ON COLUMN nurture.track_branch.from_step IS 'Only at this step; NULL = a
 COMMENT ON COLUMN nurture.track_branch.condition IS 'Condition; must be true.';
 COMMENT ON COLUMN nurture.track_branch.inactivity_days IS 'Instead of a condition: so many days without engagement.';
 COMMENT ON COLUMN nurture.track_branch.to_track IS 'Where to; NULL = nurturing ends.';
-COMMENT ON COLUMN nurture.track_branch.to_step IS 'Step there; NULL = its first.';
+COMMENT ON COLUMN nurture.track_branch.to_step IS 'Step there; NULL = its first. A later step of the same track: the lead goes on there.';
+COMMENT ON COLUMN nurture.track_branch.resume IS 'Goes on with that track where the lead left it, whether or not it may walk it again.';
 COMMENT ON COLUMN nurture.track_branch.label IS 'Label that a lead gets when it takes the branch; what a person took off is not set again.';
 COMMENT ON COLUMN nurture.track_branch.priority IS 'The highest that holds is taken.';
 COMMENT ON COLUMN nurture.track_branch.title IS 'Words for people.';
@@ -161,22 +193,28 @@ SELECT @extschema@.nurture_config_table('nurture.track_branch');
 
 CREATE TABLE nurture.cadence (
     track text NOT NULL DEFAULT '*',
+    segment text NOT NULL DEFAULT '*',
+    stage text NOT NULL DEFAULT '*',
     level text NOT NULL CHECK (level IN ('active', 'warm', 'quiet', 'cold')),
     within_days integer CHECK (within_days >= 0),
     factor numeric(9,2) NOT NULL CHECK (factor BETWEEN 0 AND 100),
     sends boolean NOT NULL DEFAULT true,
+    formats text[] CHECK (cardinality(formats) > 0),
     title text,
     owner text,
     reason text,
-    PRIMARY KEY (track, level),
-    CHECK ((level = 'cold') = (within_days IS NULL))
+    PRIMARY KEY (track, segment, stage, level),
+    CHECK (within_days IS NULL OR (level <> 'cold' AND track = '*' AND segment = '*' AND stage = '*'))
 );
-COMMENT ON TABLE nurture.cadence IS 'How engagement stretches the waits of a track; rows of the track itself before those of *.';
+COMMENT ON TABLE nurture.cadence IS 'How engagement stretches the waits of a track. The most specific row says: of the track, then of a segment, then of a stage, before those of *.';
 COMMENT ON COLUMN nurture.cadence.track IS 'Track, or * for all.';
+COMMENT ON COLUMN nurture.cadence.segment IS 'Only leads in this segment, or * for all.';
+COMMENT ON COLUMN nurture.cadence.stage IS 'Only leads in this lifecycle stage, or * for all.';
 COMMENT ON COLUMN nurture.cadence.level IS 'active, warm, quiet or cold.';
-COMMENT ON COLUMN nurture.cadence.within_days IS 'The level of leads that engaged within so many days; cold = longer ago.';
+COMMENT ON COLUMN nurture.cadence.within_days IS 'The level of leads that engaged within so many days, in rows for all tracks, segments and stages; cold = longer ago.';
 COMMENT ON COLUMN nurture.cadence.factor IS 'Times the wait of a step.';
 COMMENT ON COLUMN nurture.cadence.sends IS 'Whether anything is sent at this level; else the step waits.';
+COMMENT ON COLUMN nurture.cadence.formats IS 'Formats that suit leads of this level: assets tagged with one are preferred; NULL = any.';
 COMMENT ON COLUMN nurture.cadence.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.cadence.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.cadence.reason IS 'Why it is as it is.';

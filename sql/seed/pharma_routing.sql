@@ -38,6 +38,7 @@ FROM (VALUES
     ('{mql,sal,sql,meeting_set}', 'meeting_held', 'hand_off', 'meeting held', 'Logged as an attempt.'),
     ('{mql,sal,sql,meeting_set,meeting_held,evaluated,customer_qualified}', 'converted', 'hand_off', 'converted', 'Told by the team.'),
     ('{mql,sal,sql,meeting_set,meeting_held,evaluated,customer_qualified}', 'recycled', 'hand_off', 'back to nurture', 'Rejected, expired or returned.'),
+    ('{new,engaged,recycled}', 'nurturing', 'track', 'on a track', 'A step of a track may say that nurturing has begun.'),
     ('{new,engaged,nurturing,mql,sal,sql,meeting_set,meeting_held,evaluated,customer_qualified,recycled}', 'disqualified', 'person', 'disqualified', 'A disqualifier that excludes holds.')
 ) t (from_stages, to_stage, by, title, reason),
 unnest(t.from_stages::text[]) f (stage)

@@ -8,10 +8,10 @@ INSERT INTO nurture.cadence (track, level, within_days, factor, sends, reason) V
     ('re_nurture', 'cold', NULL, 1, true, 'Made for cold leads.')
 ON CONFLICT DO NOTHING;
 
-INSERT INTO nurture.track (track, title, goal_signal, priority, re_entry, re_entry_after, wake_signals, reason) VALUES
-    ('education', 'Education', NULL, 10, 'after', '90 days', '{email_clicked,link_clicked,email_replied,webinar_attended,video_watched,white_paper_downloaded}', 'For everybody who has shown first interest.'),
-    ('evidence', 'Clinical evidence', 'webinar_attended', 30, 'after', '90 days', '{email_clicked,link_clicked,email_replied,clinical_evidence_downloaded,study_summary_downloaded}', 'For those who ask for data.'),
-    ('re_nurture', 'Re-nurture', NULL, 5, 'after', '180 days', '{email_clicked,link_clicked,email_replied}', 'For quiet leads.')
+INSERT INTO nurture.track (track, title, goal_signal, priority, re_entry, re_entry_after, wake_signals, reactivates, reason) VALUES
+    ('education', 'Education', NULL, 10, 'after', '90 days', '{email_clicked,link_clicked,email_replied,webinar_attended,video_watched,white_paper_downloaded}', false, 'For everybody who has shown first interest.'),
+    ('evidence', 'Clinical evidence', 'webinar_attended', 30, 'after', '90 days', '{email_clicked,link_clicked,email_replied,clinical_evidence_downloaded,study_summary_downloaded}', false, 'For those who ask for data.'),
+    ('re_nurture', 'Re-nurture', NULL, 5, 'after', '180 days', '{email_clicked,link_clicked,email_replied}', true, 'For quiet leads.')
 ON CONFLICT DO NOTHING;
 
 INSERT INTO nurture.track_version (track, version, reason, author) VALUES

@@ -55,6 +55,7 @@ FROM (VALUES
     ('route', 'sales_operations'),
     ('route_version', 'sales_operations'),
     ('rule_group', 'marketing_operations'),
+    ('segment', 'marketing_operations'),
     ('selection', 'marketing_operations'),
     ('selection_version', 'marketing_operations'),
     ('selection_weight', 'marketing_operations'),

@@ -48,8 +48,8 @@ read_digits(const char **cursor, int n)
  * Z or +HH[:MM] or -HH[:MM].  The zone is asked for and DateStyle is not
  * consulted, so that one text means one instant in every session.
  */
-static bool
-parse_instant(const char *text, TimestampTz *instant)
+bool
+nurture_instant_of_text(const char *text, TimestampTz *instant)
 {
 	const char *p = text;
 	int			year,
@@ -150,7 +150,7 @@ check_clock(char **newval, void **extra, GucSource source)
 
 	if (*newval == NULL || **newval == '\0')
 		return true;
-	if (!parse_instant(*newval, &instant))
+	if (!nurture_instant_of_text(*newval, &instant))
 	{
 		GUC_check_errdetail("The clock is an instant in ISO 8601 with its zone.");
 		GUC_check_errhint("Write it like \"2026-03-29T08:00:00Z\", or leave it empty for the real time.");

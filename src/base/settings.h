@@ -29,4 +29,7 @@ extern TimestampTz nurture_clock_value; /* that value */
 
 extern void nurture_settings_init(void);
 
+/* Reads an instant in ISO 8601 with its zone, whatever the session's style. */
+extern bool nurture_instant_of_text(const char *text, TimestampTz *instant);
+
 #endif							/* NURTURE_SETTINGS_H */

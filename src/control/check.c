@@ -66,6 +66,8 @@ KEPT_PLAN("SELECT 'there are no steps', 'error', NULL WHERE NOT EXISTS (SELECT F
 		  " AND NOT EXISTS (SELECT FROM nurture.track_branch b JOIN nurture.track_version v USING (track, version) WHERE b.to_track = $1 AND v.status = 'published')"
 		  " UNION ALL SELECT 'unknown channel ' || c, 'error', 'track_step/' || s.step_no FROM nurture.track_step s, unnest(s.channels) c"
 		  " WHERE s.track = $1 AND s.version = $2 AND NOT EXISTS (SELECT FROM nurture.channel k WHERE k.channel = c)"
+		  " UNION ALL SELECT 'no published route ' || s.target, 'warning', 'track_step/' || s.step_no FROM nurture.track_step s"
+		  " WHERE s.track = $1 AND s.version = $2 AND s.action = 'handoff' AND s.target IS NOT NULL AND NOT EXISTS (SELECT FROM nurture.route_version v WHERE v.route = s.target AND v.status = 'published')"
 		  " UNION ALL SELECT 'no asset that is approved has the family ' || s.family, 'warning', 'track_step/' || s.step_no FROM nurture.track_step s"
 		  " WHERE s.track = $1 AND s.version = $2 AND s.family IS NOT NULL AND NOT EXISTS (SELECT FROM nurture.asset a JOIN nurture.asset_version v USING (asset_id)"
 		  "  WHERE a.family = s.family AND v.status = 'approved')"

@@ -123,14 +123,14 @@ const DefinitionPart nurture_definition_parts[] = {
 	},
 	{
 		NULL, "Entry.",
-		"SELECT e.track, e.entry, e.condition::text AS \"when *\", e.from_step::text AS \"from step\", CASE WHEN e.once_goal_unmet THEN 'yes' ELSE 'no' END AS \"only before the goal\""
+		"SELECT e.track, e.entry, e.condition::text AS \"when *\", e.segment, e.from_step::text AS \"from step\", CASE WHEN e.once_goal_unmet THEN 'yes' ELSE 'no' END AS \"only before the goal\""
 		" FROM nurture.track_entry e JOIN nurture.track_version v USING (track, version) JOIN nurture.track t USING (track)"
 		" WHERE v.status = 'published' AND " FOR_AUDIENCE("t.audience_types") " ORDER BY e.track COLLATE \"C\", e.entry COLLATE \"C\""
 	},
 	{
 		NULL, "Steps.",
-		"SELECT s.track, s.step_no::text AS step, s.action, s.family, array_to_string(s.required_tags, ', ') AS \"must be\", array_to_string(s.preferred_tags, ', ') AS \"better\","
-		" s.wait::text || ' after the ' || CASE s.wait_from WHEN 'previous' THEN 'step before' ELSE 'entry' END AS \"when due\", array_to_string(s.channels, ', ') AS channels,"
+		"SELECT s.track, s.step_no::text AS step, s.action, concat_ws(' within ', s.target, s.due_within::text) AS target, s.family, array_to_string(s.required_tags, ', ') AS \"must be\", array_to_string(s.preferred_tags, ', ') AS \"better\","
+		" s.wait::text || ' after ' || CASE s.wait_from WHEN 'previous' THEN 'the step before' WHEN 'enrollment' THEN 'the entry' ELSE s.wait_from END AS \"when due\", array_to_string(s.channels, ', ') AS channels,"
 		" s.condition::text AS \"only when *\", s.on_none AS \"without an asset\""
 		" FROM nurture.track_step s JOIN nurture.track_version v USING (track, version) JOIN nurture.track t USING (track)"
 		" WHERE v.status = 'published' AND " FOR_AUDIENCE("t.audience_types") " ORDER BY s.track COLLATE \"C\", s.step_no"
@@ -138,14 +138,19 @@ const DefinitionPart nurture_definition_parts[] = {
 	{
 		NULL, "Branches and exits.",
 		"SELECT b.track, b.branch, b.from_step::text AS \"at step\", b.condition::text AS \"when *\", b.inactivity_days::text AS \"or quiet for days\","
-		" coalesce(b.to_track, 'out') || coalesce(' step ' || b.to_step, '') AS \"to\", b.label, b.priority::text AS priority"
+		" coalesce(b.to_track, 'out') || coalesce(' step ' || b.to_step, '') || CASE WHEN b.resume THEN ', where it was left' ELSE '' END AS \"to\", b.label, b.priority::text AS priority"
 		" FROM nurture.track_branch b JOIN nurture.track_version v USING (track, version) JOIN nurture.track t USING (track)"
 		" WHERE v.status = 'published' AND " FOR_AUDIENCE("t.audience_types") " ORDER BY b.track COLLATE \"C\", b.priority DESC, b.branch COLLATE \"C\""
 	},
 	{
 		NULL, "Cadence.",
-		"SELECT c.track, c.level, c.within_days::text AS \"active within days\", c.factor::text AS \"times the wait\", CASE WHEN c.sends THEN 'yes' ELSE 'no' END AS sends"
-		" FROM nurture.cadence c ORDER BY c.track COLLATE \"C\", c.within_days NULLS LAST, c.level COLLATE \"C\""
+		"SELECT c.track, c.segment, c.stage, c.level, c.within_days::text AS \"active within days\", c.factor::text AS \"times the wait\", CASE WHEN c.sends THEN 'yes' ELSE 'no' END AS sends, array_to_string(c.formats, ', ') AS formats"
+		" FROM nurture.cadence c ORDER BY c.track COLLATE \"C\", c.segment COLLATE \"C\", c.stage COLLATE \"C\", c.within_days NULLS LAST, c.level COLLATE \"C\""
+	},
+	{
+		NULL, "Segments.",
+		"SELECT g.segment, g.title, g.condition::text AS \"when *\", " STEWARD("'segment'", "g.segment", "g.owner")
+		" FROM nurture.segment g ORDER BY g.segment COLLATE \"C\""
 	},
 	{
 		"Exclusions", "Consent: what a message needs, by country, audience, channel and class.",

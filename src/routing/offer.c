@@ -278,6 +278,7 @@ describe(HandoffBatch *batch, const Subject *subject, int64 handoff_id,
 	entry->trigger_json = trigger->event ?
 		psprintf("{\"event_id\": " INT64_FORMAT ", \"event_type\": \"%s\"}",
 				 trigger->event->event_id, trigger->event->event_type) :
+		trigger->by_track ? "{\"cause\": \"track\"}" :
 		trigger->actor ? "{\"cause\": \"person\"}" : "{\"cause\": \"standing\"}";
 	entry->versions_json = psprintf("{\"route\": \"%s\", \"version\": %d}",
 									route->route, route->version);

@@ -8,6 +8,7 @@
 
 #include "base/compat.h"
 #include "datatype/timestamp.h"
+#include "facts/subject.h"
 
 extern void nurture_routing_init(void);
 
@@ -31,6 +32,20 @@ extern void nurture_standing_decide(const int64 *leads, int n,
  * time is over, then names members.  Returns how many hand-offs it changed.
  */
 extern int	nurture_routing_tick(int max);
+
+/*
+ * For steps of tracks; the lead's gate row is ours, its enrollment has been
+ * written; connected to SPI, as the owner.  A step hands over by a route, or,
+ * with NULL, by the first that takes the lead (0: none does); gives a team a
+ * task, due within working time (0: the team may not have the lead); or moves
+ * the lead to a stage, where the graph of stages lets tracks do so.
+ */
+extern bool nurture_routing_takes(Subject *subject, const char *route);
+extern int64 nurture_routing_hand_over(Subject *subject, const char *route,
+									   const char *words);
+extern int64 nurture_routing_step_task(const Subject *subject, const char *team,
+									   const char *title, int64 due_within);
+extern bool nurture_routing_step_stage(const Subject *subject, const char *stage);
 
 /* Leads whose standing the tick is to decide again; how many were filled. */
 extern int	nurture_standing_due(TimestampTz now, int64 *leads, int max);

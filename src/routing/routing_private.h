@@ -171,6 +171,7 @@ typedef struct RoutingTrigger
 	const SubjectEvent *event;	/* NULL = a standing, or a person */
 	const char *reason;			/* words of a person, or NULL */
 	const char *actor;
+	bool		by_track;		/* a step of a track asks for it */
 } RoutingTrigger;
 
 extern void nurture_route_init(void);

@@ -346,10 +346,11 @@ put_decision(ReturnSetInfo *result, const Decision *decision)
 static void
 put_counts(ReturnSetInfo *result, const DryRun *run)
 {
+	static const char about_events[] = "ingest";	/* no entry of the trail */
 	Decision	decision = {0};
 	const char *reason;
 
-	decision.entry.kind = "ingest";
+	decision.entry.kind = about_events;
 	decision.entry.outcome = "stored";
 	decision.entry.nreasons = -1;
 	decision.entry.inputs = psprintf("{\"inserted\": " INT64_FORMAT ", \"duplicates\": " INT64_FORMAT

@@ -147,6 +147,41 @@ nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
 	return n;
 }
 
+/* Tells whether a lead with these enrollments may walk a track again. */
+bool
+nurture_track_again(const Track *track, const Enrollment *rows, int n,
+					TimestampTz now)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(rows[i].track, track->code) != 0)
+			continue;
+		if (rows[i].open || track->re_entry == 'n')
+			return false;
+		if (track->re_entry == 'a' &&
+			rows[i].exited_at + track->re_entry_after > now)
+			return false;
+	}
+	return true;
+}
+
+/* Returns the step at which a lead left a track last, 0 = it never walked it. */
+int32
+nurture_track_left_at(const Track *track, const Enrollment *rows, int n)
+{
+	int64		last = 0;
+	int32		step_no = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(rows[i].track, track->code) != 0 || rows[i].enrollment_no < last)
+			continue;
+		last = rows[i].enrollment_no;
+		step_no = rows[i].step_no;
+	}
+	return step_no;
+}
+
 /* Returns the number of a lead's next enrollment. */
 int64
 nurture_enrollment_next(int64 lead_id)
@@ -195,8 +230,8 @@ nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 	values[4] = CStringGetTextDatum(track->purpose);
 	values[5] = Int32GetDatum(step->step_no);
 	values[6] = TimestampTzGetDatum(subject->now);
-	values[7] = TimestampTzGetDatum(nurture_track_due(track, step, subject->now,
-													  subject->now, level, hold.pace));
+	values[7] = TimestampTzGetDatum(nurture_track_due(rules, track, step, subject, subject->now,
+													  subject->now, hold.pace));
 	values[8] = CStringGetTextDatum(by);
 	values[9] = Int64GetDatum(event_id);
 	nulls[9] = event_id == 0 ? 'n' : ' ';
@@ -323,6 +358,40 @@ nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
 {
 	record_not_entered(lead_id, version, "lower_priority",
 					   psprintf("{\"entry\": \"%s\", \"on_track\": \"%s\"}", code, winner));
+}
+
+/* Records that a branch leads to a track that the lead may not walk again. */
+void
+nurture_enrollment_not_again(int64 lead_id, const TrackVersion *version,
+							 const char *branch)
+{
+	record_not_entered(lead_id, version, "re_entry",
+					   psprintf("{\"branch\": \"%s\"}", branch));
+}
+
+/* Records that a lead goes on at another step of its track. */
+void
+nurture_enrollment_moved(const Enrollment *e, const TrackVersion *version,
+						 const char *outcome, const char *branch,
+						 int64 event_id)
+{
+	AuditEntry	entry = {0};
+
+	entry.has_lead = true;
+	entry.lead_id = e->lead_id;
+	entry.kind = "enrollment";
+	entry.object = psprintf("enrollment:" INT64_FORMAT, e->enrollment_no);
+	entry.outcome = outcome;
+	if (branch != NULL)
+	{
+		entry.reasons = &branch;
+		entry.nreasons = 1;
+	}
+	if (event_id != 0)
+		entry.trigger_json = psprintf("{\"event\": " INT64_FORMAT "}", event_id);
+	entry.versions_json = versions_json(e->track, e->version, version ? version->hash : NULL);
+	entry.inputs = psprintf("{\"step\": %d}", e->step_no);
+	nurture_audit_append(&entry, 1);
 }
 
 /* Records that a track wanted a lead and a stop rule kept it out. */

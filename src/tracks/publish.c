@@ -57,6 +57,28 @@ KEPT_PLAN("SELECT s "
 		  "AND NOT EXISTS (SELECT FROM nurture.signal g WHERE g.signal = "
 		  "s) LIMIT 1",
 		  TEXTOID);
+
+/* Targets of steps that do not exist, with what they should be. */
+static KeptPlan unknown_target =
+KEPT_PLAN("SELECT s.step_no, s.action, s.target, CASE s.action "
+		  "WHEN 'task' THEN 'team' WHEN 'handoff' THEN 'route' ELSE s.action END "
+		  "FROM nurture.track_step s "
+		  "WHERE s.track = $1 AND s.version = $2 AND CASE s.action "
+		  "WHEN 'task' THEN NOT EXISTS (SELECT FROM nurture.team t WHERE "
+		  "t.team = s.target) "
+		  "WHEN 'handoff' THEN s.target IS NOT NULL AND NOT EXISTS (SELECT "
+		  "FROM nurture.route r WHERE r.route = s.target) "
+		  "WHEN 'stage' THEN NOT EXISTS (SELECT FROM nurture.stage g WHERE "
+		  "g.stage = s.target) ELSE false END "
+		  "ORDER BY s.step_no LIMIT 1",
+		  TEXTOID, INT4OID);
+static KeptPlan asked_facts =
+KEPT_PLAN("SELECT step_no, target "
+		  "FROM nurture.track_step "
+		  "WHERE track = $1 AND version = $2 AND action = 'question' AND "
+		  "target IS NOT NULL "
+		  "ORDER BY step_no",
+		  TEXTOID, INT4OID);
 static KeptPlan retire =
 KEPT_PLAN("UPDATE nurture.track_version "
 		  "SET status = 'retired', retired_at = $2 "
@@ -69,18 +91,18 @@ KEPT_PLAN("UPDATE nurture.track_version v "
 		  "SET status = 'published', published_at = $3, approver = $4, "
 		  "reason = coalesce(nullif($5, ''), reason), content_hash = "
 		  "sha256(convert_to(jsonb_build_array((SELECT "
-		  "jsonb_agg(jsonb_build_array(s.step_no, s.action, s.family, "
-		  "s.required_tags, s.preferred_tags, extract(epoch FROM "
+		  "jsonb_agg(jsonb_build_array(s.step_no, s.action, s.target, "
+		  "extract(epoch FROM s.due_within), s.family, s.required_tags, s.preferred_tags, extract(epoch FROM "
 		  "s.wait), s.wait_from, s.channels, s.condition, s.on_none) "
 		  "ORDER BY s.step_no) FROM nurture.track_step s WHERE s.track = "
 		  "v.track AND s.version = v.version), (SELECT "
 		  "jsonb_agg(jsonb_build_array(e.entry, e.condition, "
-		  "e.from_step, e.once_goal_unmet) ORDER BY e.entry COLLATE "
+		  "e.segment, e.from_step, e.once_goal_unmet) ORDER BY e.entry COLLATE "
 		  "\"C\") FROM nurture.track_entry e WHERE e.track = v.track AND "
 		  "e.version = v.version), (SELECT "
 		  "jsonb_agg(jsonb_build_array(b.branch, b.from_step, "
 		  "b.condition, b.inactivity_days, b.to_track, b.to_step, "
-		  "b.priority, b.label) ORDER BY b.branch COLLATE \"C\") FROM "
+		  "b.resume, b.priority, b.label) ORDER BY b.branch COLLATE \"C\") FROM "
 		  "nurture.track_branch b WHERE b.track = v.track AND b.version "
 		  "= v.version))::text, 'UTF8')) "
 		  "WHERE track = $1 AND version = $2 "
@@ -96,9 +118,9 @@ KEPT_PLAN("INSERT INTO nurture.track_version "
 		  TEXTOID, TEXTOID);
 static KeptPlan draft_steps =
 KEPT_PLAN("INSERT INTO nurture.track_step (track, version, step_no, "
-		  "action, family, required_tags, preferred_tags, wait, "
+		  "action, target, due_within, family, required_tags, preferred_tags, wait, "
 		  "wait_from, channels, condition, on_none, title, owner, reason) "
-		  "SELECT track, $3, step_no, action, family, required_tags, "
+		  "SELECT track, $3, step_no, action, target, due_within, family, required_tags, "
 		  "preferred_tags, wait, wait_from, channels, condition, "
 		  "on_none, title, owner, reason "
 		  "FROM nurture.track_step "
@@ -106,17 +128,17 @@ KEPT_PLAN("INSERT INTO nurture.track_step (track, version, step_no, "
 		  TEXTOID, INT4OID, INT4OID);
 static KeptPlan draft_entries =
 KEPT_PLAN("INSERT INTO nurture.track_entry (track, version, entry, "
-		  "condition, from_step, once_goal_unmet, title, owner, reason) "
-		  "SELECT track, $3, entry, condition, from_step, once_goal_unmet, "
+		  "condition, segment, from_step, once_goal_unmet, title, owner, reason) "
+		  "SELECT track, $3, entry, condition, segment, from_step, once_goal_unmet, "
 		  "title, owner, reason "
 		  "FROM nurture.track_entry "
 		  "WHERE track = $1 AND version = $2",
 		  TEXTOID, INT4OID, INT4OID);
 static KeptPlan draft_branches =
 KEPT_PLAN("INSERT INTO nurture.track_branch (track, version, branch, "
-		  "from_step, condition, inactivity_days, to_track, to_step, "
+		  "from_step, condition, inactivity_days, to_track, to_step, resume, "
 		  "label, priority, title, owner, reason) SELECT track, $3, branch, "
-		  "from_step, condition, inactivity_days, to_track, to_step, "
+		  "from_step, condition, inactivity_days, to_track, to_step, resume, "
 		  "label, priority, title, owner, reason "
 		  "FROM nurture.track_branch "
 		  "WHERE track = $1 AND version = $2",
@@ -151,6 +173,22 @@ check_draft(const char *code, int32 version, Datum *values)
 	nurture_execute(&unknown_signal, values, NULL, false);
 	if (SPI_processed > 0 && (signal = nurture_cell_text(0, 1)) != NULL)
 		nurture_unknown_code(COND_NAME_SIGNAL, "signal", signal);
+
+	nurture_execute(&unknown_target, values, NULL, false);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("step %s of track \"%s\": unknown %s \"%.64s\"", nurture_cell_text(0, 1), code,
+						nurture_cell_text(0, 4), nurture_cell_text(0, 3)),
+				 errhint("Its target is a row of nurture.%s.", nurture_cell_text(0, 4))));
+	nurture_execute(&asked_facts, values, NULL, false);
+	n = SPI_processed;
+	parts = palloc(Max(n, 1) * 2 * sizeof(char *));
+	for (uint64 i = 0; i < n * 2; i++)
+		parts[i] = nurture_cell_text(i / 2, (int) (i % 2) + 1);
+	for (uint64 i = 0; i < n; i++)
+		nurture_condition_accept(nurture_track_known(parts[i * 2 + 1]),
+								 psprintf("step %s of track \"%s\"", parts[i * 2], code));
 
 	/* copied out: compiling runs queries of its own */
 	nurture_execute(&read_parts, values, NULL, false);

@@ -133,6 +133,29 @@ enter(LeadWalk *walk, const TrackVersion *version, int32 from_step,
 	walk->n = n;
 }
 
+/* Goes on at a later step of the same track, at once or as that step says. */
+static bool
+go_on_at(LeadWalk *walk, Enrollment *e, const TrackVersion *version,
+		 const TrackRule *branch, const SubjectEvent *event)
+{
+	const TrackStep *step = nurture_track_step(version, branch->to_step);
+	GateHold	hold_now;
+	TimestampTz due;
+
+	if (step == NULL || step->step_no <= e->step_no)
+		return false;
+	hold_now = nurture_gate_hold(e->lead_id, version->track->code, version->track->purpose,
+								 version->track->product, walk->subject->now);
+	due = nurture_track_due(walk->rules, version->track, step, walk->subject,
+							walk->subject->now, e->entered_at, hold_now.pace);
+	if (!nurture_enrollment_move(e, strcmp(e->state, "paused") == 0 ? "paused" : "active",
+								 step->step_no, walk->subject->now, due, 0))
+		return false;
+	nurture_enrollment_moved(e, version, "moved", branch->code, event->event_id);
+	nurture_track_label(e->lead_id, version->track, branch, walk->subject->now);
+	return true;
+}
+
 /*
  * Goal and branches of the open enrollments; true when one ended without
  * another track, so that this event enters none.
@@ -162,6 +185,7 @@ leave(LeadWalk *walk, const SubjectEvent *event)
 		{
 			const TrackRule *branch = &version->branches[b];
 			const Track *to;
+			int32		to_step;
 
 			if (branch->condition == NULL ||
 				(branch->from_step != 0 && branch->from_step != e->step_no) ||
@@ -175,13 +199,26 @@ leave(LeadWalk *walk, const SubjectEvent *event)
 				return true;
 			}
 			to = nurture_track_find(walk->rules, branch->to_track);
+			if (to == track && branch->to_step != 0)
+			{
+				if (!go_on_at(walk, e, version, branch, event))
+					continue;
+				return false;
+			}
 			if (to == NULL || to->published == NULL || to->published->nsteps == 0 ||
 				!nurture_track_takes_audience(to, walk->subject))
 				continue;
+			to_step = branch->resume ? nurture_track_left_at(to, walk->rows, walk->n) : branch->to_step;
+			if (to == track || (!branch->resume &&
+								!nurture_track_again(to, walk->rows, walk->n, walk->subject->now)))
+			{
+				nurture_enrollment_not_again(e->lead_id, to->published, branch->code);
+				continue;
+			}
 			if (nurture_enrollment_end(e, "exited", branch->code, "event", NULL,
 									   walk->subject->now))
 			{
-				enter(walk, to->published, branch->to_step,
+				enter(walk, to->published, to_step,
 					  psprintf("branch:%s", branch->code), event);
 				nurture_track_label(walk->subject->lead_id, track, branch, walk->subject->now);
 			}
@@ -189,25 +226,6 @@ leave(LeadWalk *walk, const SubjectEvent *event)
 		}
 	}
 	return false;
-}
-
-/* Tells whether a lead that walked a track before may walk it again. */
-static bool
-may_enter_again(const LeadWalk *walk, const Track *track)
-{
-	for (int i = 0; i < walk->n; i++)
-	{
-		const Enrollment *e = &walk->rows[i];
-
-		if (strcmp(e->track, track->code) != 0)
-			continue;
-		if (e->open || track->re_entry == 'n')
-			return false;
-		if (track->re_entry == 'a' &&
-			e->exited_at + track->re_entry_after > walk->subject->now)
-			return false;
-	}
-	return true;
 }
 
 /* Enters the tracks that want the lead because of this event. */
@@ -221,7 +239,7 @@ consider_entries(LeadWalk *walk, const SubjectEvent *event)
 		Enrollment *other = NULL;
 
 		if (version == NULL || version->nsteps == 0 || version->nentries == 0 ||
-			!nurture_track_takes_audience(track, walk->subject) || !may_enter_again(walk, track))
+			!nurture_track_takes_audience(track, walk->subject) || !nurture_track_again(track, walk->rows, walk->n, walk->subject->now))
 			continue;
 		for (int i = 0; i < walk->n; i++)
 		{
@@ -236,6 +254,9 @@ consider_entries(LeadWalk *walk, const SubjectEvent *event)
 			const Track *on;
 
 			if (!concerns(entry, event) || !holds(walk, track, entry, event))
+				continue;
+			if (entry->segment >= 0 &&
+				!nurture_track_in_segment(walk->rules, entry->segment, walk->subject))
 				continue;
 			if (entry->once_goal_unmet && track->goal_signal >= 0 &&
 				nurture_tally_last(&walk->subject->signals,
@@ -289,8 +310,8 @@ wake(LeadWalk *walk, const SubjectEvent *event)
 			woken = woken || event_has(event, track->wake[w]);
 		if (!woken)
 			continue;
-		due = nurture_track_due(track, step, e->due_from, e->entered_at,
-								nurture_track_level(walk->rules, walk->subject),
+		due = nurture_track_due(walk->rules, track, step, walk->subject, e->due_from,
+								e->entered_at,
 								nurture_gate_hold(e->lead_id, track->code, track->purpose,
 												  track->product, walk->subject->now).pace);
 		due = Max(due, walk->subject->now);

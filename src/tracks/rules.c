@@ -10,10 +10,14 @@
 #include "base/clock.h"
 #include "base/plans.h"
 #include "base/rulecache.h"
+#include "base/settings.h"
 #include "catalog/pg_type.h"
+#include "core/day.h"
 #include "facts/vocabulary.h"
 #include "tracks/rules.h"
 #include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #define HIGHEST_SIGNAL PG_INT16_MAX
@@ -23,7 +27,7 @@ static void *load_rules(Snapshot snapshot);
 static RuleCache tracks_cache = {
 	.name = "tracks",
 	.tables = {"track", "track_version", "track_step", "track_entry",
-	"track_branch", "cadence", "signal", "event_type", "tag"},
+	"track_branch", "cadence", "segment", "signal", "event_type", "tag"},
 	.load = load_rules
 };
 
@@ -44,29 +48,37 @@ static KeptPlan read_versions = {
 static KeptPlan read_steps = {
 	"SELECT track, version, step_no, action, family, required_tags, "
 	"preferred_tags, (extract(epoch FROM wait) * 1000000)::int8, "
-	"wait_from = 'enrollment', channels, condition::text, on_none "
+	"wait_from, channels, condition::text, on_none, target, "
+	"coalesce((extract(epoch FROM due_within) * 1000000)::int8, 0) "
 	"FROM nurture.track_step "
 	"ORDER BY track COLLATE \"C\", version, step_no", {0}, NULL, true
 };
 static KeptPlan read_entries = {
 	"SELECT track, version, entry, condition::text, from_step, "
-	"once_goal_unmet, 0, NULL::text, 0, NULL::text "
+	"once_goal_unmet, 0, NULL::text, 0, NULL::text, segment, false "
 	"FROM nurture.track_entry "
 	"ORDER BY track COLLATE \"C\", version, entry COLLATE \"C\"", {0}, NULL, true
 };
 static KeptPlan read_branches = {
 	"SELECT track, version, branch, condition::text, coalesce(from_step, "
 	"0), false, coalesce(inactivity_days, 0), to_track, "
-	"coalesce(to_step, 0), label "
+	"coalesce(to_step, 0), label, NULL::text, resume "
 	"FROM nurture.track_branch "
 	"ORDER BY track COLLATE \"C\", version, priority DESC, branch "
 	"COLLATE \"C\"", {0}, NULL, true
 };
 static KeptPlan read_cadence = {
 	"SELECT track, level, coalesce(within_days, -1), (factor * "
-	"100)::int8, sends "
+	"100)::int8, sends, segment, stage, ARRAY(SELECT 'format:' || f "
+	"FROM unnest(formats) f) "
 	"FROM nurture.cadence "
-	"ORDER BY track = '*' DESC", {0}, NULL, true
+	"ORDER BY track = '*', segment = '*', stage = '*', segment COLLATE \"C\"",
+	{0}, NULL, true
+};
+static KeptPlan read_segments = {
+	"SELECT segment, condition::text "
+	"FROM nurture.segment "
+	"ORDER BY segment COLLATE \"C\"", {0}, NULL, true
 };
 static KeptPlan read_engagement = {
 	"SELECT s.signal_id::int4 "
@@ -195,15 +207,41 @@ load_tracks(TrackRules *rules, Snapshot snapshot)
 			if (signal >= 0)
 				track->wake[track->nwake++] = signal;
 		}
-		for (int l = 0; l < CADENCE_LEVELS; l++)
-		{
-			track->factor[l] = 100;
-			track->sends[l] = true;
-		}
 	}
 }
 
-/* Rows of all tracks come first, those of one track overwrite them. */
+static void
+load_segments(TrackRules *rules, Snapshot snapshot)
+{
+	char	  **conditions;
+
+	nurture_execute_snapshot(&read_segments, NULL, NULL, snapshot);
+	rules->nsegments = SPI_processed;
+	rules->segments = palloc0(Max(rules->nsegments, 1) * sizeof(TrackSegment));
+	conditions = palloc(Max(rules->nsegments, 1) * sizeof(char *));
+	for (int i = 0; i < rules->nsegments; i++)
+	{
+		rules->segments[i].code = nurture_cell_text(i, 1);
+		conditions[i] = nurture_cell_text(i, 2);
+	}
+	for (int i = 0; i < rules->nsegments; i++)
+		rules->segments[i].condition =
+			nurture_condition_compile(conditions[i], psprintf("segment \"%s\"", rules->segments[i].code));
+}
+
+/* Returns the place of a segment, -1 for none of that name. */
+static int
+find_segment(const TrackRules *rules, const char *code)
+{
+	for (int i = 0; code != NULL && i < rules->nsegments; i++)
+	{
+		if (strcmp(rules->segments[i].code, code) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* Rows come with the most specific first; those of what is gone are left out. */
 static void
 load_cadence(TrackRules *rules, Snapshot snapshot)
 {
@@ -211,24 +249,32 @@ load_cadence(TrackRules *rules, Snapshot snapshot)
 
 	memcpy(rules->within_days, usual_days, sizeof(usual_days));
 	nurture_execute_snapshot(&read_cadence, NULL, NULL, snapshot);
+	rules->cadence = palloc0(Max(SPI_processed, 1) * sizeof(CadenceRule));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		char	   *code = nurture_cell_text(i, 1);
+		CadenceRule *rule = &rules->cadence[rules->ncadence];
+		char	   *track = nurture_cell_text(i, 1);
 		char	   *level = nurture_cell_text(i, 2);
-		bool		all = strcmp(code, "*") == 0;
+		char	   *segment = nurture_cell_text(i, 6);
+		char	   *stage = nurture_cell_text(i, 7);
 		int			l = 0;
 
 		while (l < CADENCE_LEVELS - 1 && strcmp(levels[l], level) != 0)
 			l++;
-		if (all && cell_int(i, 3) >= 0)
+		if (cell_int(i, 3) >= 0)
 			rules->within_days[l] = cell_int(i, 3);
-		for (int t = 0; t < rules->ntracks; t++)
-		{
-			if (!all && strcmp(rules->tracks[t].code, code) != 0)
-				continue;
-			rules->tracks[t].factor[l] = cell_int64(i, 4);
-			rules->tracks[t].sends[l] = cell_bool(i, 5);
-		}
+		rule->level = l;
+		rule->track = strcmp(track, "*") == 0 ? NULL : nurture_track_find(rules, track);
+		rule->segment = strcmp(segment, "*") == 0 ? -1 : find_segment(rules, segment);
+		rule->stage = strcmp(stage, "*") == 0 ? NULL : stage;
+		rule->cadence.factor = cell_int64(i, 4);
+		rule->cadence.sends = cell_bool(i, 5);
+		rule->cadence.preferred_tags = cell_array(i, 8);
+		if (ARR_NDIM(rule->cadence.preferred_tags) == 0)
+			rule->cadence.preferred_tags = NULL;
+		if ((rule->track == NULL) == (strcmp(track, "*") == 0) &&
+			(rule->segment < 0) == (strcmp(segment, "*") == 0))
+			rules->ncadence++;
 	}
 }
 
@@ -261,6 +307,49 @@ load_versions(TrackRules *rules, Snapshot snapshot)
 	}
 }
 
+/* Returns the condition, as JSON, that a fact is known. */
+char	   *
+nurture_track_known(const char *fact)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, "{\"fact\": ");
+	escape_json(&json, fact);
+	appendStringInfoString(&json, ", \"op\": \"known\"}");
+	return json.data;
+}
+
+static StepKind
+kind_of(const char *action)
+{
+	if (strcmp(action, "wait") == 0)
+		return STEP_WAIT;
+	if (strcmp(action, "task") == 0)
+		return STEP_TASK;
+	if (strcmp(action, "handoff") == 0)
+		return STEP_HANDOFF;
+	if (strcmp(action, "stage") == 0)
+		return STEP_STAGE;
+	return STEP_SEND;
+}
+
+/* Notes the attribute that a wait counts from, if it does. */
+static void
+set_date(TrackStep *step, const char *from)
+{
+	static const char of_lead[] = "attributes.";
+	static const char of_account[] = "account.attributes.";
+
+	if (strncmp(from, of_lead, sizeof(of_lead) - 1) == 0)
+		step->date_key = from + sizeof(of_lead) - 1;
+	else if (strncmp(from, of_account, sizeof(of_account) - 1) == 0)
+	{
+		step->date_key = from + sizeof(of_account) - 1;
+		step->date_of_account = true;
+	}
+}
+
 static void
 load_steps(TrackRules *rules, Snapshot snapshot)
 {
@@ -276,6 +365,7 @@ load_steps(TrackRules *rules, Snapshot snapshot)
 		TrackVersion *version = find_version(rules, code, cell_int(i, 2));
 		TrackStep  *step = &steps[i];
 		char	   *condition;
+		char	   *from;
 
 		if (version == NULL)
 			continue;			/* a draft */
@@ -283,18 +373,25 @@ load_steps(TrackRules *rules, Snapshot snapshot)
 			version->steps = step;
 		step->step_no = cell_int(i, 3);
 		step->action = nurture_cell_text(i, 4);
-		step->sends = strcmp(step->action, "wait") != 0;
+		step->kind = kind_of(step->action);
 		step->family = nurture_cell_text(i, 5);
 		step->required_tags = cell_array(i, 6);
 		step->preferred_tags = cell_array(i, 7);
 		step->wait = cell_int64(i, 8);
-		step->from_enrollment = cell_bool(i, 9);
+		from = nurture_cell_text(i, 9);
+		step->from_enrollment = strcmp(from, "enrollment") == 0;
+		set_date(step, from);
 		step->channels = nurture_cell_strings(i, 10, &step->nchannels);
 		condition = nurture_cell_text(i, 11);
 		step->on_none = nurture_cell_text(i, 12)[0];
 		if (condition != NULL)
 			step->condition = nurture_condition_compile(condition,
 														psprintf("step %d of track \"%s\"", step->step_no, code));
+		step->target = nurture_cell_text(i, 13);
+		step->due_within = cell_int64(i, 14);
+		if (step->kind == STEP_SEND && step->target != NULL)
+			step->known = nurture_condition_compile(nurture_track_known(step->target),
+													psprintf("step %d of track \"%s\"", step->step_no, code));
 	}
 }
 
@@ -363,6 +460,8 @@ load_rule_rows(TrackRules *rules, Snapshot snapshot, KeptPlan *plan,
 		rule->to_track = nurture_cell_text(i, 8);
 		rule->to_step = cell_int(i, 9);
 		rule->label = nurture_cell_text(i, 10);
+		rule->segment = find_segment(rules, nurture_cell_text(i, 11));
+		rule->resume = cell_bool(i, 12);
 		rules->labels |= rule->label != NULL;
 		if (condition == NULL)
 			continue;
@@ -386,6 +485,7 @@ load_rules(Snapshot snapshot)
 	rules->wanted = palloc0(HIGHEST_SIGNAL + 1);
 	rules->engagement = palloc0(HIGHEST_SIGNAL + 1);
 	load_tracks(rules, snapshot);
+	load_segments(rules, snapshot);
 	load_cadence(rules, snapshot);
 	load_versions(rules, snapshot);
 	load_steps(rules, snapshot);
@@ -444,18 +544,85 @@ nurture_track_level(const TrackRules *rules, const Subject *subject)
 	return level;
 }
 
+/* Tells whether a lead is in a segment. */
+bool
+nurture_track_in_segment(const TrackRules *rules, int segment, Subject *subject)
+{
+	return nurture_subject_eval(subject, rules->segments[segment].condition) == NURTURE_TRUE;
+}
+
+/* Returns how a level of engagement stretches the waits of a lead on a track. */
+Cadence
+nurture_track_cadence(const TrackRules *rules, const Track *track,
+					  Subject *subject, CadenceLevel level)
+{
+	static const Cadence usual = {.factor = 100,.sends = true};
+
+	for (int i = 0; i < rules->ncadence; i++)
+	{
+		const CadenceRule *rule = &rules->cadence[i];
+
+		if (rule->level != level || (rule->track != NULL && rule->track != track))
+			continue;
+		if (rule->stage != NULL)
+		{
+			nurture_subject_standing(subject);
+			if (strcmp(subject->stage, rule->stage) != 0)
+				continue;
+		}
+		if (rule->segment < 0 || nurture_track_in_segment(rules, rule->segment, subject))
+			return rule->cadence;
+	}
+	return usual;
+}
+
 /*
- * Returns when a step is due: its wait, stretched by the cadence and by what
- * slows the lead down, in hundredths.
+ * Returns the date that a wait counts from; DT_NOBEGIN: it is not known, or no
+ * date.
  */
 TimestampTz
-nurture_track_due(const Track *track, const TrackStep *step, TimestampTz from,
-				  TimestampTz entered_at, CadenceLevel level, int32 pace)
+nurture_track_date(const TrackStep *step, const Subject *subject)
+{
+	SubjectColumn column = step->date_of_account ? SUBJECT_ACCOUNT_ATTRIBUTES : SUBJECT_ATTRIBUTES;
+	JsonbValue *value;
+	Jsonb	   *attributes;
+	TimestampTz instant;
+	int32		day;
+
+	if (subject->nulls[column])
+		return DT_NOBEGIN;
+	attributes = DatumGetJsonbP(subject->values[column]);
+	value = getKeyJsonValueFromContainer(&attributes->root, step->date_key, strlen(step->date_key), NULL);
+	if (value == NULL || value->type != jbvString)
+		return DT_NOBEGIN;
+	if (nurture_day_from_iso(value->val.string.val, value->val.string.len, &day))
+		return nurture_instant_of_day(day);
+	if (nurture_instant_of_text(pnstrdup(value->val.string.val, value->val.string.len), &instant))
+		return instant;
+	return DT_NOBEGIN;
+}
+
+/*
+ * Returns when a step is due: its wait, stretched by the cadence and by what
+ * slows the lead down, in hundredths.  A wait for a date is looked at every
+ * day, because the date may come, go or move.
+ */
+TimestampTz
+nurture_track_due(const TrackRules *rules, const Track *track,
+				  const TrackStep *step, Subject *subject, TimestampTz from,
+				  TimestampTz entered_at, int32 pace)
 {
 	TimestampTz start = step->from_enrollment ? entered_at : from;
 
-	/* reminders before a date keep their time */
-	if (step->wait < 0)
-		pace = 100;
-	return start + step->wait / 100 * track->factor[level] / 100 * pace;
+	if (step->date_key != NULL)
+	{
+		TimestampTz date = nurture_track_date(step, subject);
+		TimestampTz look = subject->now + USECS_PER_DAY;
+
+		return TIMESTAMP_IS_NOBEGIN(date) ? look : Max(Min(date + step->wait, look), subject->now);
+	}
+	if (step->wait == 0)
+		return start;
+	return start + step->wait / 100 *
+		nurture_track_cadence(rules, track, subject, nurture_track_level(rules, subject)).factor / 100 * pace;
 }

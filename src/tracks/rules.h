@@ -20,16 +20,30 @@ typedef enum CadenceLevel
 	CADENCE_LEVELS
 } CadenceLevel;
 
+typedef enum StepKind
+{
+	STEP_SEND,					/* message, invitation, question */
+	STEP_WAIT,
+	STEP_TASK,
+	STEP_HANDOFF,
+	STEP_STAGE
+} StepKind;
+
 typedef struct TrackStep
 {
 	int32		step_no;
-	bool		sends;			/* message, invitation, question; not wait */
+	StepKind	kind;
 	const char *action;
+	const char *target;			/* team, route, stage or fact; NULL = none */
+	int64		due_within;		/* of a task: microseconds of work, 0 = none */
+	Condition  *known;			/* of a question: it is answered; NULL = ask */
 	const char *family;			/* NULL = any */
 	ArrayType  *required_tags;	/* NULL = none */
 	ArrayType  *preferred_tags;
 	int64		wait;			/* microseconds */
 	bool		from_enrollment;
+	const char *date_key;		/* attribute the wait counts from, or NULL */
+	bool		date_of_account;	/* of the account, else of the lead */
 	int			nchannels;		/* 0 = any */
 	const char **channels;
 	Condition  *condition;		/* NULL = always */
@@ -45,9 +59,11 @@ typedef struct TrackRule
 	bool		any_signal;		/* names none: asked at every event */
 	int32		from_step;		/* entry: begin; branch: 0 = any */
 	bool		once_goal_unmet;	/* entry */
+	int			segment;		/* entry: place in segments, -1 = any lead */
 	int32		inactivity_days;	/* branch, 0 = by condition */
 	const char *to_track;		/* branch, NULL = out */
 	int32		to_step;		/* branch, 0 = the first */
+	bool		resume;			/* branch: where the lead left the track */
 	const char *label;			/* branch: that leads get, NULL = none */
 } TrackRule;
 
@@ -78,15 +94,40 @@ typedef struct Track
 	int64		re_entry_after; /* microseconds */
 	int			nwake;
 	int		   *wake;			/* signal ids */
-	int64		factor[CADENCE_LEVELS]; /* hundredths */
-	bool		sends[CADENCE_LEVELS];
 	int			nversions;		/* published and retired ones */
 	TrackVersion *versions;
 	TrackVersion *published;	/* NULL = none */
 } Track;
 
+typedef struct TrackSegment
+{
+	const char *code;
+	Condition  *condition;
+} TrackSegment;
+
+/* How a level of engagement stretches waits, and what suits it. */
+typedef struct Cadence
+{
+	int64		factor;			/* hundredths */
+	bool		sends;
+	ArrayType  *preferred_tags; /* of its formats; NULL = none */
+} Cadence;
+
+typedef struct CadenceRule
+{
+	const Track *track;			/* NULL = all */
+	int			segment;		/* -1 = all */
+	const char *stage;			/* NULL = all */
+	CadenceLevel level;
+	Cadence		cadence;
+} CadenceRule;
+
 typedef struct TrackRules
 {
+	int			ncadence;
+	CadenceRule *cadence;		/* most specific first */
+	int			nsegments;
+	TrackSegment *segments;
 	int			ntracks;
 	Track	   *tracks;			/* highest priority first, then by code */
 	int32		within_days[CADENCE_LEVELS];
@@ -129,9 +170,26 @@ extern CadenceLevel nurture_track_level(const TrackRules *rules,
 										const Subject *subject);
 extern int32 nurture_track_quiet_days(const TrackRules *rules,
 									  const Subject *subject);
-extern TimestampTz nurture_track_due(const Track *track, const TrackStep *step,
+extern Cadence nurture_track_cadence(const TrackRules *rules, const Track *track,
+									 Subject *subject, CadenceLevel level);
+extern bool nurture_track_in_segment(const TrackRules *rules, int segment,
+									 Subject *subject);
+extern TimestampTz nurture_track_date(const TrackStep *step,
+									  const Subject *subject);
+extern TimestampTz nurture_track_due(const TrackRules *rules, const Track *track,
+									 const TrackStep *step, Subject *subject,
 									 TimestampTz from, TimestampTz entered_at,
-									 CadenceLevel level, int32 pace);
+									 int32 pace);
+
+/* The condition, as JSON, that a fact is known. */
+extern char *nurture_track_known(const char *fact);
+
+extern int32 nurture_track_left_at(const Track *track,
+								   const struct Enrollment *rows, int n);
+
+/* What another enrollment of a track would be: may it begin? */
+extern bool nurture_track_again(const Track *track, const struct Enrollment *rows,
+								int n, TimestampTz now);
 
 extern int	nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
 									Enrollment **result);
@@ -150,6 +208,13 @@ extern bool nurture_enrollment_move(Enrollment *e, const char *state,
 extern void nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
 									const char *code, const char *winner);
 
+extern void nurture_enrollment_not_again(int64 lead_id,
+										 const TrackVersion *version,
+										 const char *branch);
+extern void nurture_enrollment_moved(const Enrollment *e,
+									 const TrackVersion *version,
+									 const char *outcome, const char *branch,
+									 int64 event_id);
 extern void nurture_enrollment_barred(int64 lead_id,
 									  const TrackVersion *version,
 									  const char *code, const char *rule);

@@ -15,10 +15,14 @@
 #include "content/content.h"
 #include "content/experiment.h"
 #include "gate/gate.h"
+#include "lib/stringinfo.h"
+#include "routing/routing.h"
 #include "tracks/step.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
 #include "utils/timestamp.h"
 
 /* a held or refused step is tried again after its wait, at least after this */
@@ -55,9 +59,11 @@ typedef struct StepRun
 	Subject    *subject;
 	Enrollment *e;
 	CadenceLevel level;
+	Cadence		cadence;		/* of that level, for this lead */
 	int32		pace;			/* of the lead, hundredths */
 	const ContentDraw *draw;	/* NULL = in no experiment */
 	int32		propensity;		/* of the asset, millionths; 0 = no lot */
+	StringInfoData passed_over; /* channels without an asset, as JSON members */
 } StepRun;
 
 static void changed_meanwhile(void) pg_attribute_noreturn();
@@ -78,6 +84,7 @@ record(const StepRun *run, int32 step_no, const char *outcome,
 	   const ContentChoice *choice)
 {
 	AuditEntry	entry = {0};
+	StringInfoData inputs;
 
 	entry.has_lead = true;
 	entry.lead_id = run->e->lead_id;
@@ -96,11 +103,21 @@ record(const StepRun *run, int32 step_no, const char *outcome,
 								   psprintf(", \"experiment\": \"%s\", \"experiment_version\": %d, \"arm\": \"%s\"",
 											run->draw->experiment, run->draw->version,
 											run->draw->arms[run->draw->chosen].arm));
-	entry.inputs = message_id == 0 ?
-		psprintf("{\"step\": %d, \"level\": %d}", step_no, run->level) :
-		psprintf("{\"step\": %d, \"level\": %d, \"message\": " INT64_FORMAT ", \"asset\": \"%s:%d\", \"rank\": %d, \"terms\": \"%s\"}",
-				 step_no, run->level, message_id, choice->chosen->asset_id,
-				 choice->chosen->version, choice->chosen->rank, choice->reason);
+	initStringInfo(&inputs);
+	appendStringInfo(&inputs, "{\"step\": %d, \"level\": %d, \"action\": \"%s\"", step_no, run->level, run->step->action);
+	if (message_id != 0)
+		appendStringInfo(&inputs, ", \"message\": " INT64_FORMAT ", \"asset\": \"%s:%d\", \"rank\": %d, \"terms\": \"%s\"",
+						 message_id, choice->chosen->asset_id,
+						 choice->chosen->version, choice->chosen->rank, choice->reason);
+	if (run->passed_over.data != NULL && run->passed_over.len > 0)
+		appendStringInfo(&inputs, ", \"passed_over\": {%s}", run->passed_over.data);
+	if (run->step->target != NULL)
+	{
+		appendStringInfoString(&inputs, ", \"target\": ");
+		escape_json(&inputs, run->step->target);
+	}
+	appendStringInfoChar(&inputs, '}');
+	entry.inputs = inputs.data;
 	nurture_audit_append(&entry, 1);
 }
 
@@ -123,8 +140,8 @@ advance(StepRun *run)
 		return;
 	}
 	if (!nurture_enrollment_move(run->e, "active", next->step_no, run->subject->now,
-								 nurture_track_due(run->track, next, run->subject->now,
-												   run->e->entered_at, run->level, run->pace), 0))
+								 nurture_track_due(run->rules, run->track, next, run->subject,
+												   run->subject->now, run->e->entered_at, run->pace), 0))
 		changed_meanwhile();
 }
 
@@ -133,7 +150,7 @@ static void
 hold(StepRun *run, int32 refusals)
 {
 	int64		wait = Max(run->step->wait, RETRY_AFTER) / 100 *
-	run->track->factor[run->level] / 100 * run->pace;
+	run->cadence.factor / 100 * run->pace;
 
 	if (!nurture_enrollment_move(run->e, "waiting", run->e->step_no,
 								 run->subject->now,
@@ -142,18 +159,58 @@ hold(StepRun *run, int32 refusals)
 		changed_meanwhile();
 }
 
-/* Chooses for the step, as its experiment says if there is one. */
+/* Notes why nothing goes by a channel. */
+static void
+pass_over(StepRun *run, const char *channel, const ContentChoice *choice)
+{
+	StringInfo	json = &run->passed_over;
+
+	if (json->data == NULL)
+		initStringInfo(json);
+	appendStringInfo(json, "%s\"%s\": [", json->len > 0 ? ", " : "", channel);
+	for (int i = 0; i < choice->nrefusals; i++)
+		appendStringInfo(json, "%s\"%s\"", i > 0 ? ", " : "", choice->refusals[i]);
+	if (choice->nrefusals == 0)
+		appendStringInfo(json, "\"%s\"", choice->reason);
+	appendStringInfoChar(json, ']');
+}
+
+/* Returns two arrays of texts as one; NULL when both are. */
+static ArrayType *
+both(ArrayType *a, ArrayType *b)
+{
+	if (a == NULL || b == NULL)
+		return a ? a : b;
+	return DatumGetArrayTypeP(OidFunctionCall2(F_ARRAY_CAT, PointerGetDatum(a), PointerGetDatum(b)));
+}
+
+/*
+ * Chooses for each channel of the step in order until there is an asset, as an
+ * experiment says if there is one.  How likely an experiment was to choose it
+ * is a matter of all channels at once.
+ */
 static ContentChoice
 choose(StepRun *run)
 {
 	ContentRequest request = {0};
+	ContentChoice choice = {0};
+	const TrackStep *step = run->step;
 
-	request.family = run->step->family;
-	request.required_tags = run->step->required_tags;
-	request.preferred_tags = run->step->preferred_tags;
+	request.family = step->family;
+	request.required_tags = step->required_tags;
+	request.preferred_tags = both(step->preferred_tags, run->cadence.preferred_tags);
 	request.at = run->subject->now;
-	return nurture_content_choose_step(run->subject, &request, run->step->channels,
-									   run->step->nchannels, run->draw, &run->propensity);
+	if (step->nchannels == 0 || (run->draw != NULL && run->draw->chooses))
+		return nurture_content_choose_step(run->subject, &request, step->channels,
+										   step->nchannels, run->draw, &run->propensity);
+	for (int i = 0; i < step->nchannels && choice.chosen == NULL; i++)
+	{
+		choice = nurture_content_choose_step(run->subject, &request, &step->channels[i], 1,
+											 run->draw, &run->propensity);
+		if (choice.chosen == NULL)
+			pass_over(run, step->channels[i], &choice);
+	}
+	return choice;
 }
 
 static Datum
@@ -199,6 +256,105 @@ refused(StepRun *run, Datum reasons)
 		hold(run, run->e->refusals + 1);
 }
 
+/* What the step says for when it cannot do what it is there for. */
+static void
+without(StepRun *run, const char *reason)
+{
+	if (run->step->on_none == 's')
+		advance(run);
+	else if (run->step->on_none == 'e')
+		finish(run, "exited", reason);
+	else
+		hold(run, run->e->refusals);
+}
+
+/*
+ * Waits for the date that the step counts from; true when it has not come, or
+ * the step is over without it.
+ */
+static bool
+waits_for_date(StepRun *run)
+{
+	TimestampTz now = run->subject->now;
+	TimestampTz date;
+	const char *reason;
+
+	if (run->step->date_key == NULL)
+		return false;
+	date = nurture_track_date(run->step, run->subject);
+	if (TIMESTAMP_IS_NOBEGIN(date))
+	{
+		reason = "date_unknown";
+		if (run->step->on_none != 'h' || strcmp(run->e->state, "waiting") != 0)
+			record(run, run->step->step_no, run->step->on_none == 's' ? "skipped" : "held_back", &reason, 1, 0, NULL);
+		without(run, reason);
+		return true;
+	}
+	if (date + run->step->wait > now)
+	{
+		if (!nurture_enrollment_move(run->e, "active", run->e->step_no, run->e->due_from,
+									 Min(date + run->step->wait, now + RETRY_AFTER), run->e->refusals))
+			changed_meanwhile();
+		return true;
+	}
+	if (run->step->wait < 0 && date <= now)
+	{
+		/* too late to remind anybody */
+		reason = "date_passed";
+		record(run, run->step->step_no, "skipped", &reason, 1, 0, NULL);
+		advance(run);
+		return true;
+	}
+	return false;
+}
+
+/* Gives a team a task; after the enrollment, as the lock order wants. */
+static void
+give_task(StepRun *run)
+{
+	const char *reason = "team_not_permitted";
+	const TrackStep *step = run->step;
+	char	   *title = psprintf("Step %d of track %s", step->step_no, run->track->code);
+	int64		task_id;
+
+	advance(run);
+	task_id = nurture_routing_step_task(run->subject, step->target, title, step->due_within);
+	record(run, step->step_no, task_id != 0 ? "task" : "no_task", task_id != 0 ? NULL : &reason,
+		   task_id != 0 ? 0 : 1, 0, NULL);
+}
+
+/* Hands the lead over, when a route takes it. */
+static void
+hand_over(StepRun *run)
+{
+	const char *reason = "no_route";
+
+	if (!nurture_routing_takes(run->subject, run->step->target))
+	{
+		record(run, run->step->step_no, "held_back", &reason, 1, 0, NULL);
+		without(run, reason);
+		return;
+	}
+	run->subject->product = run->track->product;
+	run->subject->standing_read = false;
+	record(run, run->step->step_no, "handed_over", NULL, 0, 0, NULL);
+	advance(run);
+	(void) nurture_routing_hand_over(run->subject, run->step->target,
+									 psprintf("step %d of track %s", run->step->step_no, run->track->code));
+}
+
+/* Moves the lead to a lifecycle stage, where tracks may. */
+static void
+move_stage(StepRun *run)
+{
+	const char *reason = "no_transition";
+	bool		moved = nurture_routing_step_stage(run->subject, run->step->target);
+
+	record(run, run->step->step_no, moved ? "stage_moved" : "stage_kept", moved ? NULL : &reason,
+		   moved ? 0 : 1, 0, NULL);
+	advance(run);
+}
+
 /* Nothing can be sent: what the step says then. */
 static void
 without_asset(StepRun *run, const ContentChoice *choice)
@@ -222,10 +378,8 @@ without_asset(StepRun *run, const ContentChoice *choice)
 	}
 	else if (used_up)
 		finish(run, "exhausted", "all_content_used");
-	else if (run->step->on_none == 'e')
-		finish(run, "exited", "no_asset");
 	else
-		hold(run, run->e->refusals);
+		without(run, "no_asset");
 }
 
 /* Hands an asset to the gate and goes on as it decides. */
@@ -285,11 +439,14 @@ static bool
 branch_by_inactivity(StepRun *run)
 {
 	int32		quiet = nurture_track_quiet_days(run->rules, run->subject);
+	Enrollment *rows;
+	int			n;
 
 	for (int i = 0; i < run->version->nbranches; i++)
 	{
 		const TrackRule *branch = &run->version->branches[i];
 		const Track *to = NULL;
+		int32		to_step = branch->to_step;
 
 		if (branch->inactivity_days == 0 || quiet < branch->inactivity_days ||
 			(branch->from_step != 0 && branch->from_step != run->e->step_no))
@@ -297,20 +454,45 @@ branch_by_inactivity(StepRun *run)
 		if (branch->to_track != NULL)
 		{
 			to = nurture_track_find(run->rules, branch->to_track);
-			if (to == NULL || to->published == NULL || to == run->track)
+			if (to == NULL || to->published == NULL || to == run->track ||
+				!nurture_track_takes_audience(to, run->subject))
+				continue;
+			n = nurture_enrollment_read(&run->e->lead_id, 1, false, &rows);
+			if (branch->resume)
+				to_step = nurture_track_left_at(to, rows, n);
+			else if (!nurture_track_again(to, rows, n, run->subject->now))
 				continue;
 		}
 		finish(run, "exited", branch->code);
 		nurture_track_label(run->e->lead_id, run->track, branch, run->subject->now);
 		if (to != NULL &&
 			!nurture_enrollment_enter(run->rules, run->subject, to->published,
-									  branch->to_step,
+									  to_step,
 									  nurture_enrollment_next(run->e->lead_id),
 									  psprintf("branch:%s", branch->code), 0, NULL))
 			changed_meanwhile();
 		return true;
 	}
 	return false;
+}
+
+/* Skips a step that is not for the lead, or asks what is known. */
+static bool
+passed_by(StepRun *run)
+{
+	const char *reason;
+
+	if (run->step->condition != NULL &&
+		nurture_subject_eval(run->subject, run->step->condition) != NURTURE_TRUE)
+		reason = "condition";
+	else if (run->step->known != NULL &&
+			 nurture_subject_eval(run->subject, run->step->known) == NURTURE_TRUE)
+		reason = "known";
+	else
+		return false;
+	record(run, run->step->step_no, "skipped", &reason, 1, 0, NULL);
+	advance(run);
+	return true;
 }
 
 /*
@@ -340,6 +522,7 @@ nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
 	}
 	subject->product = run.track->product;
 	run.level = nurture_track_level(rules, subject);
+	run.cadence = nurture_track_cadence(rules, run.track, subject, run.level);
 	run.pace = nurture_gate_hold(e->lead_id, run.track->code, run.track->purpose,
 								 run.track->product, subject->now).pace;
 	run.draw = nurture_experiment_draw(subject, run.track->code);
@@ -353,27 +536,32 @@ nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
 	}
 	if (branch_by_inactivity(&run))
 		return;
-	if (!run.step->sends)
-	{
-		record(&run, run.step->step_no, "waited", NULL, 0, 0, NULL);
-		advance(&run);
+	if (waits_for_date(&run) || passed_by(&run))
 		return;
+	switch (run.step->kind)
+	{
+		case STEP_WAIT:
+			record(&run, run.step->step_no, "waited", NULL, 0, 0, NULL);
+			advance(&run);
+			return;
+		case STEP_TASK:
+			give_task(&run);
+			return;
+		case STEP_HANDOFF:
+			hand_over(&run);
+			return;
+		case STEP_STAGE:
+			move_stage(&run);
+			return;
+		case STEP_SEND:
+			break;
 	}
-	if (!run.track->sends[run.level])
+	if (!run.cadence.sends)
 	{
 		const char *reason = "cadence";
 
 		record(&run, run.step->step_no, "held_back", &reason, 1, 0, NULL);
 		hold(&run, e->refusals);
-		return;
-	}
-	if (run.step->condition != NULL &&
-		nurture_subject_eval(subject, run.step->condition) != NURTURE_TRUE)
-	{
-		const char *reason = "condition";
-
-		record(&run, run.step->step_no, "skipped", &reason, 1, 0, NULL);
-		advance(&run);
 		return;
 	}
 	choice = choose(&run);

@@ -65,7 +65,7 @@ release_one(Enrollment *e, const Track *track, const GateTrackEffect *effect, Ti
 
 /* Puts off the step that is waiting; the ones after it are when their time comes. */
 static void
-slow_one(Enrollment *e, const Track *track, const Subject *subject,
+slow_one(Enrollment *e, const Track *track, Subject *subject,
 		 const GateTrackEffect *effect)
 {
 	const TrackVersion *version = nurture_track_version(track, e->version);
@@ -76,8 +76,8 @@ slow_one(Enrollment *e, const Track *track, const Subject *subject,
 	if (step == NULL)
 		return;
 	hold = nurture_gate_hold(e->lead_id, track->code, track->purpose, track->product, subject->now);
-	due = nurture_track_due(track, step, e->due_from, e->entered_at,
-							nurture_track_level(nurture_track_rules(), subject), hold.pace);
+	due = nurture_track_due(nurture_track_rules(), track, step, subject, e->due_from,
+							e->entered_at, hold.pace);
 	if ((hold.pace > 100 ? due > e->next_due_at : due < e->next_due_at) &&
 		nurture_enrollment_move(e, e->state, e->step_no, e->due_from, Max(due, subject->now), e->refusals))
 		record(e, effect, hold.pace > 100 ? "slowed_down" : "brought_forward");

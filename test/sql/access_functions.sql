@@ -20,6 +20,7 @@ SELECT nurture_opt_in(960001, 'email') > 0 AS consented;
 SELECT nurture_add_asset('{"asset_id": "access", "title": "T", "format": "email", "message_class": "promotional", "channels": ["email"], "markets": ["*"], "audience_types": ["*"]}') IS NOT NULL AS added;
 INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (960001, 'email', 'access') RETURNING message_id \gset
 INSERT INTO nurture.model (model) VALUES ('access');
+INSERT INTO nurture.segment (segment, title, condition) VALUES ('access', 'access', '{"all": []}');
 SELECT nurture_draft('model', 'access') AS version \gset
 SELECT nurture_label(960004, 'key_opinion_leader') AS labelled;
 SELECT nurture_merge(960002, 960003, 'same person') AS merge_id \gset
@@ -47,7 +48,7 @@ INSERT INTO calls VALUES
     ('unsubscribe_token', '(960001, ''email'')'), ('suppress', '(''lead'', ''960001'', ''asked'')'), ('unsuppress', '(''lead'', ''960001'', ''asked'')'),
     ('pause', '(960001, now() + interval ''1 day'', ''holiday'')'), ('resume', '(960001, ''back'')'), ('take', '(''email'', 10, ''w'')'),
     ('ack', format('(960001, %s, ''sent'')', :message_id)), ('still_allowed', format('(960001, %s)', :message_id)),
-    ('enroll', '(960001, ''education'', ''test'')'), ('exit', '(960001, ''education'', ''test'')'), ('tick', '(1)'), ('dry_run', '(''[]'')'), ('simulate_days', '(1, 1)'),
+    ('enroll', '(960001, ''education'', ''test'')'), ('exit', '(960001, ''education'', ''test'')'), ('tick', '(1)'), ('dry_run', '(''[]'')'), ('segment_preview', '(''access'')'), ('reactivation', '(960001)'), ('simulate_days', '(1, 1)'),
     ('draft', '(''model'', ''access'', 1)'), ('publish', format('(''model'', ''access'', %s, ''test'', true)', :version)), ('retire', '(''model'', ''default'', ''test'')'),
     ('add_asset', '(''{"asset_id": "access_2", "title": "T", "format": "email", "message_class": "promotional", "channels": ["email"], "markets": ["*"], "audience_types": ["*"]}'')'),
     ('set_asset_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('approve', '(''asset'', ''access'', 1, ''medical'', ''approved'', ''fit to use'')'),

@@ -97,11 +97,11 @@ SELECT is(pg_temp.refused_import(pg_temp.document('{"event_type": [{"event_type"
     '22023 | the document is not a configuration: a text that does not have the form it must have at /settings/event_type/0/event_type | It must match ^[a-z][a-z0-9_]*$.', 'a text of another form');
 SELECT is(pg_temp.refused_import(pg_temp.document('{"event_type": [{"event_type": "x", "class": "content", "sensitive": null}]}')),
     '22023 | the document is not a configuration: null where boolean is expected at /settings/event_type/0/sensitive | A column without a value is left out; nurture_config_schema() tells what each is.', 'null');
-SELECT is(pg_temp.refused_import(pg_temp.document('{"cadence": [{"track": "*", "level": "warm", "within_days": 30, "factor": 1.005, "sends": true}]}')),
+SELECT is(pg_temp.refused_import(pg_temp.document('{"cadence": [{"track": "*", "segment": "*", "stage": "*", "level": "warm", "within_days": 30, "factor": 1.005, "sends": true}]}')),
     '22023 | the document is not a configuration: a number with more than 2 places after the point at /settings/cadence/0/factor | Round it: what is kept would be another number.', 'a number that would be rounded');
-SELECT is(pg_temp.refused_import(pg_temp.document('{"cadence": [{"track": "*", "level": "warm", "within_days": 1e10, "factor": 1, "sends": true}]}')),
+SELECT is(pg_temp.refused_import(pg_temp.document('{"cadence": [{"track": "*", "segment": "*", "stage": "*", "level": "warm", "within_days": 1e10, "factor": 1, "sends": true}]}')),
     '22023 | the document is not a configuration: a number that is too large at /settings/cadence/0/within_days | See nurture_config_schema() for its range.', 'a number that is too large');
-SELECT is(pg_temp.refused_import(pg_temp.document('{"cadence": [{"track": "*", "level": "warm", "within_days": 3.5, "factor": 1, "sends": true}]}')),
+SELECT is(pg_temp.refused_import(pg_temp.document('{"cadence": [{"track": "*", "segment": "*", "stage": "*", "level": "warm", "within_days": 3.5, "factor": 1, "sends": true}]}')),
     '22023 | the document is not a configuration: number where integer is expected at /settings/cadence/0/within_days | A column without a value is left out; nurture_config_schema() tells what each is.', 'half a day');
 SELECT is(pg_temp.refused_import(pg_temp.document('{}', '{"model": {"default": {}}}')), '22023 | the document is not a configuration: there is no "version" at /versioned/model/default | Add it; nurture_config_schema() tells what it is.', 'a version without itself');
 
