@@ -91,12 +91,12 @@ CREATE FUNCTION nurture_grade(lead_id bigint, model text) RETURNS text
     AS 'MODULE_PATHNAME', 'nurture_grade';
 COMMENT ON FUNCTION nurture_grade(bigint, text) IS 'Grade of a lead now, such as A2, by the published version of a model. NULL for an unknown lead; a merged lead gives its survivor''s.';
 
-CREATE FUNCTION nurture_explain(lead_id bigint, model text DEFAULT NULL, version integer DEFAULT NULL, at timestamptz DEFAULT NULL)
+CREATE FUNCTION nurture_explain(lead_id bigint, model text DEFAULT NULL, version integer DEFAULT NULL, at timestamptz DEFAULT NULL, known_at timestamptz DEFAULT NULL)
     RETURNS TABLE (dimension text, kind text, rule text, label text, subject text, occurrences bigint, last_day date,
                    raw_points numeric, decayed_points numeric, points numeric)
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 1000 ROWS 15
     AS 'MODULE_PATHNAME', 'nurture_explain';
-COMMENT ON FUNCTION nurture_explain(bigint, text, integer, timestamptz) IS 'The score row by row: one per rule that fired and one per limit that changed points. The column points adds up to the score exactly: to nurture_score, or with at to nurture_score_at.';
+COMMENT ON FUNCTION nurture_explain(bigint, text, integer, timestamptz, timestamptz) IS 'The score row by row: one per rule that fired and one per limit that changed points. The column points adds up to the score exactly: to nurture_score, or with at or known_at to nurture_score_at.';
 
 CREATE FUNCTION nurture_scores(model text DEFAULT NULL, version integer DEFAULT NULL)
     RETURNS TABLE (lead_id bigint, model text, fit numeric, intent numeric, total numeric, grade text, confidence numeric)

@@ -5,7 +5,7 @@ CREATE FUNCTION nurture_score_at(lead_id bigint, at timestamptz, model text DEFA
     RETURNS numeric
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL SAFE COST 5000
     AS 'MODULE_PATHNAME', 'nurture_score_at';
-COMMENT ON FUNCTION nurture_score_at(bigint, timestamptz, text, integer, timestamptz) IS 'Score of a lead at a moment, by the version in force then unless one is named; known_at leaves out what was recorded later. NULL when there was no such lead, or no version. With known_at = at it is what nurture_score returned then, unless events were corrected or deleted since: earlier states of events are not kept, so a corrected one counts as corrected and a deleted one never was.';
+COMMENT ON FUNCTION nurture_score_at(bigint, timestamptz, text, integer, timestamptz) IS 'Score of a lead at a moment, by the version in force then unless one is named; known_at leaves out what was recorded later. NULL when there was no such lead, or no version. With known_at = at it is what nurture_score returned then, also where events were corrected or deleted since.';
 
 CREATE FUNCTION nurture_scores_at(lead_id bigint, at timestamptz, model text DEFAULT NULL, version integer DEFAULT NULL, known_at timestamptz DEFAULT NULL,
                                   OUT model_used text, OUT version_used integer, OUT fit numeric, OUT intent numeric, OUT total numeric, OUT grade text, OUT confidence numeric)

@@ -87,6 +87,8 @@ FROM (
     SELECT lead_id FROM nurture.lead_history WHERE replaced_at > @extschema@.nurture_now() - interval '7 days'
     UNION
     SELECT lead_id FROM nurture.event WHERE recorded_at > @extschema@.nurture_now() - interval '7 days'
+    UNION
+    SELECT lead_id FROM nurture.event_history WHERE replaced_at > @extschema@.nurture_now() - interval '7 days'
 ) m
 JOIN nurture.lead l ON l.lead_id = m.lead_id AND NOT l.is_test AND l.merged_into IS NULL AND l.erased_at IS NULL
 CROSS JOIN LATERAL @extschema@.nurture_score_change(

@@ -137,6 +137,7 @@ ALTER TABLE nurture.list_member ALTER consent_source SET STATISTICS 0, ALTER con
 ALTER TABLE nurture.label ALTER reason SET STATISTICS 0, ALTER ended_reason SET STATISTICS 0;
 ALTER TABLE nurture.stage_history ALTER cause SET STATISTICS 0;
 ALTER TABLE nurture.event ALTER source_key SET STATISTICS 0, ALTER properties SET STATISTICS 0;
+ALTER TABLE nurture.event_history ALTER source_key SET STATISTICS 0, ALTER properties SET STATISTICS 0, ALTER reason SET STATISTICS 0;
 ALTER TABLE nurture.event_key ALTER source_key SET STATISTICS 0;
 ALTER TABLE nurture.event_quarantine ALTER payload SET STATISTICS 0, ALTER waits_for SET STATISTICS 0, ALTER detail SET STATISTICS 0;
 ALTER TABLE nurture.lead_quarantine ALTER payload SET STATISTICS 0, ALTER detail SET STATISTICS 0;

@@ -16,6 +16,7 @@ INSERT INTO nurture.retention (retention, table_name, action, period, enabled, l
     ('consent_proof', 'consent_event', 'delete', '5 years', true, 'GDPR Art. 7(1), 17(3)(e); UWG 7a', 'Proof of consent of erased leads', 'German law asks for five years'),
     ('consent_state', 'consent', 'delete', '5 years', true, 'GDPR Art. 7(1), 17(3)(e); UWG 7a', 'State of consent of erased leads', 'goes with its proof'),
     ('event', 'event', 'drop', '5 years', false, 'GDPR Art. 5(1)(e)', 'Events', 'whole months; their counts stay in the scores. Enable it when nobody asks for scores of that time any more'),
+    ('event_history', 'event_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Events before they were corrected or deleted', 'scores as they were known before are then told by the corrected events'),
     ('lead_history', 'lead_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Earlier facts', 'scores as of a moment before are then told by later facts'),
     ('score_history', 'score_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Earlier scores', 'a profile'),
     ('lead', 'lead', 'erase', '5 years', false, 'GDPR Art. 5(1)(e)', 'Leads that nothing is heard of', 'erases persons for good: decide it, then enable it')

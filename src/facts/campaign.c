@@ -12,34 +12,66 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "facts/campaign.h"
+#include "facts/event_past.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 NURTURE_FUNCTION(nurture_latest_campaign);
 
-/* $2 the moment, $3 what was recorded by then */
 static KeptPlan read_latest = KEPT_PLAN("SELECT campaign FROM nurture.event"
 										" WHERE lead_id OPERATOR(pg_catalog.=) $1 AND campaign IS NOT NULL"
-										" AND occurred_at OPERATOR(pg_catalog.<=) $2 AND recorded_at OPERATOR(pg_catalog.<=) $3"
+										" AND occurred_at OPERATOR(pg_catalog.<=) $2"
 										" ORDER BY occurred_at DESC, event_id DESC LIMIT 1",
-										INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+										INT8OID, TIMESTAMPTZOID);
+
+/* $1 the lead, as bigint[], $2 the moment, $3 what was known by then */
+static KeptPlan read_known = KEPT_PLAN(EVENTS_KNOWN "SELECT campaign FROM known"
+									   " WHERE campaign IS NOT NULL AND occurred_at <= $2"
+									   " ORDER BY occurred_at DESC, event_id DESC LIMIT 1",
+									   INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+/* Returns what a query found, NULL when nothing. */
+static char *
+found_campaign(Subject *subject)
+{
+	if (SPI_processed == 0)
+		return NULL;
+	return MemoryContextStrdup(subject->context, nurture_cell_text(0, 1));
+}
 
 /* Reads the latest campaign with the rights of the current user. */
 static char *
 read_campaign(Subject *subject)
 {
-	Datum		values[3];
-	char	   *campaign = NULL;
+	Datum		values[2];
+	char	   *campaign;
 
 	values[0] = Int64GetDatum(subject->lead_id);
 	values[1] = TimestampTzGetDatum(subject->now);
-	values[2] = TimestampTzGetDatum(subject->past ? subject->known_at : DT_NOEND);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	nurture_execute(&read_latest, values, NULL, !subject->fresh);
-	if (SPI_processed > 0)
-		campaign = MemoryContextStrdup(subject->context, nurture_cell_text(0, 1));
+	campaign = found_campaign(subject);
 	SPI_finish();
+	return campaign ? campaign : nurture_subject_text(subject, SUBJECT_CAMPAIGN);
+}
+
+/* Reads the latest campaign of a subject of the past. */
+static char *
+read_past_campaign(Subject *subject)
+{
+	Datum		lead_id = Int64GetDatum(subject->lead_id);
+	Datum		values[3];
+	char	   *campaign;
+	int			level = nurture_spi_connect();
+
+	values[0] = PointerGetDatum(construct_array(&lead_id, 1, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = TimestampTzGetDatum(subject->now);
+	values[2] = TimestampTzGetDatum(subject->known_at);
+	nurture_execute(&read_known, values, NULL, true);
+	campaign = found_campaign(subject);
+	nurture_spi_finish(level);
 	return campaign ? campaign : nurture_subject_text(subject, SUBJECT_CAMPAIGN);
 }
 
@@ -51,7 +83,7 @@ nurture_campaign_latest(Subject *subject)
 	char	   *campaign;
 
 	nurture_owner_enter(&save);
-	campaign = read_campaign(subject);
+	campaign = subject->past ? read_past_campaign(subject) : read_campaign(subject);
 	nurture_owner_leave(&save);
 	return campaign;
 }

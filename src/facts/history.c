@@ -1,7 +1,7 @@
 /*
  * history.c
- *	  Keeps every version of a lead's and an account's facts that an UPDATE
- *	  replaced.
+ *	  Keeps every version of a lead's and an account's facts, and of an event,
+ *	  that an UPDATE replaced.
  *
  * The present version is the row itself, so an INSERT writes nothing; a
  * history row holds the version before with the moment that ended it.  Rows
@@ -20,6 +20,7 @@
 #include "base/trigger.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "facts/event_past.h"
 #include "facts/history.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -99,10 +100,28 @@ static HistoryKind kinds[] = {
 			" SELECT account_id, replaced_at, activity_score, spike, active_leads, as_of, recorded_at"
 		" FROM unnest($1)", {0}, NULL, false}
 	},
+
+	/* of leads only that are there: a deletion of theirs may come first */
+	{
+		.of = "event",.into = "event_history",.key = "lead_id",
+		.explained = true,.keeps_deleted = true,
+		.columns = {"event_id", "recorded_at", "event_type", "occurred_at", "source", "source_key",
+		"channel", "campaign", "asset_id", "version", "message_id", "tags", "properties", NULL},
+		.write = {"INSERT INTO nurture.event_history (lead_id, replaced_at, changed, reason, actor, event_id, recorded_at,"
+			" event_type, occurred_at, source, source_key, channel, campaign, asset_id, version, message_id, tags, properties)"
+			" SELECT u.lead_id, u.replaced_at, u.changed, u.reason, u.actor, u.event_id, u.recorded_at,"
+			" u.event_type, u.occurred_at, u.source, u.source_key, u.channel, u.campaign, u.asset_id, u.version,"
+			" u.message_id, u.tags, u.properties FROM unnest($1) u"
+			" WHERE (SELECT l.erased_at IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id)", {0}, NULL, false}
+	},
 };
 
 static KeptPlan forget_leads = KEPT_PLAN("DELETE FROM nurture.lead_history WHERE lead_id = ANY ($1)", INT8ARRAYOID);
+static KeptPlan forget_events = KEPT_PLAN("DELETE FROM nurture.event_history WHERE lead_id = ANY ($1)", INT8ARRAYOID);
 
+static KeptPlan find_touched =
+KEPT_PLAN("SELECT 1 FROM nurture.event_history WHERE lead_id = ANY ($1) AND replaced_at > $2 LIMIT 1",
+		  INT8ARRAYOID, TIMESTAMPTZOID);
 
 /* waits for a tick that is at work on scores, of which it sees none yet */
 static KeptPlan wait_for_scores = KEPT_PLAN0("SELECT FROM nurture.score_sweep FOR SHARE");
@@ -274,6 +293,7 @@ write_batch(HistoryRun *run)
 		rows = PointerGetDatum(construct_array(run->forgotten, run->nforgotten, INT8OID, 8,
 											   true, TYPALIGN_DOUBLE));
 		nurture_execute(&forget_leads, &rows, NULL, false);
+		nurture_execute(&forget_events, &rows, NULL, false);
 		nurture_execute_latest(&wait_for_scores, NULL, NULL, true);
 		nurture_execute_latest(&forget_scores, &rows, NULL, true);
 	}
@@ -437,29 +457,15 @@ keep(TriggerData *data, HistoryKind *kind)
 	MemoryContextDelete(run->batch);
 }
 
-/*
- * Trigger of nurture.lead and nurture.account, after each statement that
- * updates or deletes: keeps the versions that it replaced.
- */
-Datum
-nurture_keep_history(PG_FUNCTION_ARGS)
+/* Keeps what a statement replaced in one table. */
+static void
+keep_table(TriggerData *data, const char *table)
 {
-	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_keep_history");
-	const char *table = RelationGetRelationName(data->tg_relation);
-	bool		deleted = TRIGGER_FIRED_BY_DELETE(data->tg_event);
 	MemoryContext context;
 	MemoryContext old;
 	OwnerSwitch owner;
 	int			level;
 
-	if (!TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) ||
-		data->tg_oldtable == NULL || (data->tg_newtable == NULL && !deleted))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired AFTER UPDATE or DELETE, FOR EACH STATEMENT, with its transition tables",
-						"nurture_keep_history")));
-	if (!nurture_deriving() || tuplestore_tuple_count(data->tg_oldtable) == 0)
-		return PointerGetDatum(NULL);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
 	context = AllocSetContextCreate(CurrentMemoryContext, "nurture history statement",
@@ -474,5 +480,45 @@ nurture_keep_history(PG_FUNCTION_ARGS)
 	MemoryContextDelete(context);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
+}
+
+/* Keeps events that a statement corrected or deleted; not of an erasure. */
+void
+nurture_history_events(TriggerData *data)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!nurture_erasing() && tuplestore_tuple_count(data->tg_oldtable) > 0)
+		keep_table(data, "event");
+	MemoryContextSwitchTo(context);
+}
+
+/* Tells whether events of some leads are not what they were at a moment. */
+bool
+nurture_events_touched(Datum leads, TimestampTz since)
+{
+	Datum		values[2] = {leads, TimestampTzGetDatum(since)};
+
+	nurture_execute(&find_touched, values, NULL, true);
+	return SPI_processed > 0;
+}
+
+/*
+ * Trigger of nurture.lead and nurture.account, after each statement that
+ * updates or deletes: keeps the versions that it replaced.
+ */
+Datum
+nurture_keep_history(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_keep_history");
+
+	if (!TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) ||
+		data->tg_oldtable == NULL || (data->tg_newtable == NULL && !TRIGGER_FIRED_BY_DELETE(data->tg_event)))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" must be fired AFTER UPDATE or DELETE, FOR EACH STATEMENT, with its transition tables",
+						"nurture_keep_history")));
+	if (nurture_deriving() && tuplestore_tuple_count(data->tg_oldtable) > 0)
+		keep_table(data, RelationGetRelationName(data->tg_relation));
 	return PointerGetDatum(NULL);
 }

@@ -13,11 +13,15 @@
  *
  * An error in between forgets the causes; they need not live longer than the
  * UPDATE.
+ *
+ * The trigger that counts events keeps those that were corrected or deleted
+ * in nurture.event_history in the same way.
  */
 #ifndef NURTURE_HISTORY_H
 #define NURTURE_HISTORY_H
 
 #include "base/compat.h"
+#include "commands/trigger.h"
 
 /* Why one lead's row changes. */
 typedef struct FactCause
@@ -38,5 +42,11 @@ extern void nurture_history_init(void);
 
 /* Sets the causes of the UPDATEs that follow; returns those set before. */
 extern const FactCauses *nurture_history_because(const FactCauses *causes);
+
+/*
+ * Keeps the events that a statement corrected or deleted; after their rows of
+ * activity are locked, which an erasure waits for.
+ */
+extern void nurture_history_events(TriggerData *data);
 
 #endif							/* NURTURE_HISTORY_H */

@@ -77,6 +77,19 @@ keep_counts(PartitionDrop *drop, const char *name, const char *where,
 	return nleads;
 }
 
+/*
+ * Forgets what events were before they were corrected that go now: what they
+ * gave in the end stays in the base, which knows no time.  Deleted events gave
+ * it nothing; what they were stays.
+ */
+static void
+forget_versions(const char *name, const char *where)
+{
+	nurture_execute_text(psprintf("DELETE FROM nurture.event_history h USING (SELECT lead_id, event_id, recorded_at FROM %s%s) e"
+								  " WHERE h.lead_id = e.lead_id AND h.event_id = e.event_id AND h.recorded_at = e.recorded_at",
+								  name, where));
+}
+
 static void
 record(PartitionDrop *drop, const char *name, bool is_default, int64 nevents,
 	   int64 nleads)
@@ -120,6 +133,7 @@ drop_partition(PartitionDrop *drop, const char *name, bool is_default)
 			return;
 	}
 	nleads = keep_counts(drop, name, where, &nevents);
+	forget_versions(name, where);
 	if (drop->forget_keys)
 		nurture_execute_text(psprintf("DELETE FROM nurture.event_key k USING (SELECT lead_id, coalesce(source, '') AS source,"
 									  " source_key, event_id, recorded_at FROM %s%s) e"

@@ -75,6 +75,8 @@ const PrivacyTable nurture_privacy_map[] = {
 	"Changes of standing. They stay without words, for conversion rates."},
 	{"event", PRIVACY_DELETE, OF_LEAD, NULL, NULL, NULL, "lead_id, recorded_at, event_id", NULL, NULL,
 	"What the lead did, by which it is scored and stopped."},
+	{"event_history", PRIVACY_DELETE, OF_LEAD, NULL, NULL, NULL, "lead_id, history_no", NULL, NULL,
+	"Events as they were before they were corrected or deleted, for scores as they were known."},
 	{"event_key", PRIVACY_DELETE, OF_LEAD, NULL, NULL, NULL, NULL, NULL, NULL,
 	"Keys of stored events, by which repeats are known."},
 	{"event_quarantine", PRIVACY_DELETE, OF_PAYLOAD, NULL, NULL, NULL, "quarantine_id", NULL, "t.reason <> 'erased'",

@@ -54,6 +54,7 @@ typedef struct RetentionAct
 
 static const RetentionAct acts[] = {
 	{"event", "drop", NULL, NULL, 90, "signals look back that far"},
+	{"event_history", "delete", "t.replaced_at < $1", NULL, 90, "scores as they were known at a past moment read it"},
 	{"event_quarantine", "delete", "t.received_at < $1", NULL, 1, "somebody has to see it"},
 	{"lead_quarantine", "delete", "t.received_at < $1", NULL, 1, "somebody has to see it"},
 	{"consent_token", "delete", "t.expires_at < $1", NULL, 0, NULL},

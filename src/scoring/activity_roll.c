@@ -7,9 +7,9 @@
  * days are not touched, and rows that somebody else holds are left for the
  * next pass: nothing depends on when a row is rolled.
  *
- * The base is folded too, but never behind the first kept event: while a day
- * of the base and a day of the events can be the same day, both have to be
- * there to be seen as one.  Bases of merged leads and of their survivors stay
+ * The base is folded too, but never behind the first event that is kept or
+ * known to have been: while a day of the base and a day of the events can be
+ * the same day, both have to be there to be seen as one.  Bases of merged leads and of their survivors stay
  * as they are, because the others of the group have such days too.
  */
 #include "base/compat.h"
@@ -55,7 +55,8 @@ static KeptPlan lock_next = KEPT_PLAN(
 									  " FROM nurture.activity a WHERE a.lead_id >= $1"
 									  " ORDER BY a.lead_id LIMIT $2 FOR NO KEY UPDATE OF a SKIP LOCKED", INT8OID, INT4OID);
 static KeptPlan first_events = KEPT_PLAN(
-										 "SELECT (SELECT min(e.occurred_at) FROM nurture.event e WHERE e.lead_id = u.lead_id)"
+										 "SELECT least((SELECT min(e.occurred_at) FROM nurture.event e WHERE e.lead_id = u.lead_id),"
+										 " (SELECT min(h.occurred_at) FROM nurture.event_history h WHERE h.lead_id = u.lead_id))"
 										 " FROM unnest($1) WITH ORDINALITY AS u(lead_id, i) ORDER BY u.i", INT8ARRAYOID);
 static KeptPlan write_tallies = KEPT_PLAN(
 										  "UPDATE nurture.activity a SET signals = u.signals, topics = u.topics"

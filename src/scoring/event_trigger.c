@@ -17,6 +17,7 @@
 #include "base/settings.h"
 #include "base/trigger.h"
 #include "executor/executor.h"
+#include "facts/history.h"
 #include "facts/lead.h"
 #include "facts/reaction.h"
 #include "facts/vocabulary.h"
@@ -641,6 +642,8 @@ nurture_event_count(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" must be fired with its transition tables",
 						"nurture_event_count")));
 	error_context_stack = callback.previous;
+	if (data->tg_oldtable)
+		nurture_history_events(data);
 
 	ExecDropSingleTupleTableSlot(run->slot);
 	MemoryContextSwitchTo(old);

@@ -208,8 +208,8 @@ load_now(int64 lead_id, const char *model, const int32 *version, ScoredMoment *o
 }
 
 /*
- * nurture_explain(lead_id bigint, model text, version integer, at timestamptz)
- * returns setof record: no row for an unknown lead.
+ * nurture_explain(lead_id bigint, model text, version integer, at timestamptz,
+ * known_at timestamptz) returns setof record: no row for an unknown lead.
  */
 Datum
 nurture_explain(PG_FUNCTION_ARGS)
@@ -226,8 +226,10 @@ nurture_explain(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 	name = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	if (PG_ARGISNULL(3) ? !load_now(PG_GETARG_INT64(0), name, version, &moment) :
-		!nurture_moment_load(PG_GETARG_INT64(0), PG_GETARG_TIMESTAMPTZ(3), DT_NOEND, name, version, &moment))
+	if (PG_ARGISNULL(3) && PG_ARGISNULL(4) ? !load_now(PG_GETARG_INT64(0), name, version, &moment) :
+		!nurture_moment_load(PG_GETARG_INT64(0),
+							 PG_ARGISNULL(3) ? nurture_now_statement() : PG_GETARG_TIMESTAMPTZ(3),
+							 PG_ARGISNULL(4) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(4), name, version, &moment))
 		return (Datum) 0;
 	detail.results = palloc0(sizeof(ScoreRuleResult) * Max(moment.model->core.nrules, 1));
 	detail.truths = palloc0(sizeof(NurtureTruth) * Max(moment.model->n_point_rules, 1));

@@ -1,7 +1,7 @@
 /*
  * moment.c
- *	  A lead at a moment: its facts, its activity counted from the events that
- *	  are kept, and the version of the model that was in force.
+ *	  A lead at a moment: its facts, its activity counted from the events as
+ *	  they were known, and the version of the model that was in force.
  *
  * What may be read is decided by the rights of the caller on the lead as it
  * is now: who may not see the lead, or a column that the model reads, gets
@@ -13,6 +13,7 @@
 #include "base/owner.h"
 #include "base/plans.h"
 #include "catalog/pg_type.h"
+#include "facts/event_past.h"
 #include "facts/past.h"
 #include "scoring/activity.h"
 #include "scoring/activity_private.h"
@@ -34,6 +35,12 @@
 static KeptPlan read_events =
 KEPT_PLAN("SELECT event_type, occurred_at, tags, properties, lead_id FROM nurture.event"
 		  " WHERE lead_id = ANY ($1) AND recorded_at <= $3 AND (occurred_at <= $2 OR recorded_at <= $2)",
+		  INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
+
+/* the same where some of them were corrected or deleted since */
+static KeptPlan read_known =
+KEPT_PLAN(EVENTS_KNOWN "SELECT event_type, occurred_at, tags, properties, lead_id FROM known"
+		  " WHERE occurred_at <= $2 OR learned_at <= $2",
 		  INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static KeptPlan read_base =
@@ -163,8 +170,8 @@ granted(const SubjectPast *past, int64 lead_id, Datum *values)
 }
 
 /*
- * Counts the events that are kept of a lead, and of those merged into it,
- * into its subject, on top of what dropped events left in their bases.
+ * Counts the events of a lead, and of those merged into it, into its subject,
+ * on top of what dropped events left in their bases.
  */
 static void
 count_events(const SubjectPast *past)
@@ -190,7 +197,8 @@ count_events(const SubjectPast *past)
 	values[2] = TimestampTzGetDatum(subject->known_at);
 	nurture_owner_enter(&owner);
 	level = nurture_spi_connect();
-	nurture_execute(&read_events, values, NULL, true);
+	nurture_execute(nurture_events_touched(members, Min(subject->now, subject->known_at)) ?
+					&read_known : &read_events, values, NULL, true);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		text	   *code = DatumGetTextPP(nurture_cell(row, 1, &isnull));

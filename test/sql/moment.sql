@@ -60,7 +60,7 @@ SELECT is(nurture_score_at(931003, '2026-02-12 00:00Z'), 1000.00, 'the future is
 SELECT is((SELECT last_day FROM nurture_explain(931003, at => '2026-01-10 00:00Z') WHERE rule = 'view'), '2026-01-08', 'explained as of then');
 SELECT is((SELECT sum(points) FROM nurture_explain(931003, at => '2026-01-11 23:30Z')), nurture_score_at(931003, '2026-01-11 23:30Z'), 'which adds up');
 
--- what is corrected or deleted cannot be seen any more
+-- what is known now of what was corrected or deleted (test/sql/event_history.sql has what was known before)
 UPDATE nurture.event SET occurred_at = '2026-01-07 12:00Z' WHERE lead_id = 931003 AND occurred_at < '2026-01-09';
 SELECT is(nurture_score_at(931003, '2026-01-10 00:00Z'), 1001.00, 'a corrected event counts as corrected');
 DELETE FROM nurture.event WHERE lead_id = 931003 AND occurred_at < '2026-01-09';

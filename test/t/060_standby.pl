@@ -63,7 +63,7 @@ my %reads = (
 	(   map { ("nurture_$_(bigint)" => "SELECT lead_id, nurture_$_(lead_id) FROM nurture.lead",
 				"nurture_$_(bigint,text)" => "SELECT lead_id, nurture_$_(lead_id, 'dump_model') FROM nurture.lead") }
 		  qw(score fit intent grade confidence)),
-	'nurture_explain(bigint,text,integer,timestamp with time zone)' => "SELECT l.lead_id, e.* FROM $a_lead, nurture_explain(l.lead_id) e",
+	'nurture_explain(bigint,text,integer,timestamp with time zone,timestamp with time zone)' => "SELECT l.lead_id, e.* FROM $a_lead, nurture_explain(l.lead_id) e",
 	'nurture_scores(text,integer)' => 'SELECT * FROM nurture_scores()',
 	'nurture_scores_at(bigint,timestamp with time zone,text,integer,timestamp with time zone)' =>
 	  "SELECT l.lead_id, nurture_scores_at(l.lead_id, nurture_now(), 'dump_model', 1) FROM $a_lead",
