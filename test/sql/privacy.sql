@@ -60,6 +60,7 @@ SELECT count(nurture_consent(970000 + i, 'given', 'phone', source => 'form', con
 INSERT INTO nurture.event (lead_id, event_type, occurred_at, source, source_key, tags, properties)
     SELECT 970000 + i, 'page_viewed', now() - interval '1 day' * i, 'web', 'erase' || i || '-' || k, '{topic:moa}', jsonb_build_object('said', 'erase.person' || i || '@example.org')
     FROM generate_series(1, 6) i, generate_series(1, 4) k;
+UPDATE nurture.event SET properties = '{}' WHERE source_key LIKE 'erase%-4' AND lead_id BETWEEN 970001 AND 970006;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key) SELECT 970000 + i, 'demo_requested', 'web', 'erase-demo' || i FROM generate_series(1, 6) i;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key, channel, properties) SELECT 970000 + i, 'email_soft_bounced', 'mail', 'erase-bounce' || i, 'email', '{"status": "4.2.2"}' FROM generate_series(1, 6) i;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key, properties) SELECT 970000 + i, 'form_submitted', 'web', 'erase-form' || i, '{"role": "nurse", "country": "Germany"}' FROM generate_series(1, 6) i;

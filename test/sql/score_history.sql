@@ -132,7 +132,7 @@ SELECT is((SELECT count(*) FROM nurture.score_history WHERE lead_id > 934000 AND
 -- rights, and what goes
 CREATE ROLE nurture_test_history;
 GRANT USAGE ON SCHEMA nurture, nurture_bi TO nurture_test_history;
-GRANT SELECT ON nurture.lead, nurture.account, nurture.activity, nurture.score_history, nurture.lead_history, nurture.event, nurture_bi.score_history, nurture_bi.score_change TO nurture_test_history;
+GRANT SELECT ON nurture.lead, nurture.account, nurture.activity, nurture.score_history, nurture.lead_history, nurture.event, nurture.event_history, nurture_bi.score_history, nurture_bi.score_change TO nurture_test_history;
 ALTER TABLE nurture.lead ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON nurture.lead TO nurture_test_history USING (lead_id <> 933003);
 SET LOCAL ROLE nurture_test_history;

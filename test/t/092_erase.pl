@@ -37,6 +37,9 @@ INSERT INTO nurture.event (lead_id, event_type, source, source_key, tags, proper
         jsonb_build_object('typed', format('zqp%sq', 10000 + i), 'role', 'nurse', 'noise', CASE WHEN k = 3 THEN (SELECT string_agg(md5(i::text || j) || format('zqt%sq', 10000 + i), '') FROM generate_series(1, 90) j) END)
     FROM generate_series(1, 300) i, generate_series(1, 3) k;
 INSERT INTO nurture.event (lead_id, event_type, source, source_key) SELECT i, 'demo_requested', 'web', format('zqd%sq', 10000 + i) FROM generate_series(1, 300, 2) i;
+-- what was corrected or deleted is kept for scores as they were known
+UPDATE nurture.event SET properties = '{}', source_key = NULL WHERE source_key LIKE 'zqk%-2';
+DELETE FROM nurture.event WHERE source_key LIKE 'zqk%-3' AND lead_id % 2 = 0;
 INSERT INTO nurture.message (lead_id, channel, asset_id, occurrence_key) SELECT i, 'email', 'a', format('zqo%sq', 10000 + i) FROM generate_series(1, 300) i;
 SELECT count(nurture_ack(lead_id, message_id, 'sent', format('zqm%sq', 10000 + lead_id))) FROM nurture_take('email', 150, 'w');
 INSERT INTO nurture.document (lead_id, kind, uri) SELECT i, 'cv', format('https://dms.example.org/zqu%sq', 10000 + i) FROM generate_series(1, 300) i;
