@@ -112,7 +112,7 @@ static HistoryKind kinds[] = {
 			" SELECT u.lead_id, u.replaced_at, u.changed, u.reason, u.actor, u.event_id, u.recorded_at,"
 			" u.event_type, u.occurred_at, u.source, u.source_key, u.channel, u.campaign, u.asset_id, u.version,"
 			" u.message_id, u.tags, u.properties FROM unnest($1) u"
-			" WHERE (SELECT l.erased_at IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id)", {0}, NULL, false}
+		" WHERE (SELECT l.erased_at IS NULL FROM nurture.lead l WHERE l.lead_id = u.lead_id)", {0}, NULL, false}
 	},
 };
 
