@@ -38,13 +38,15 @@ static KeptPlan find_refused = KEPT_PLAN(
 										 " FROM nurture.event_key k WHERE k.lead_id = u.lead_id"
 										 " AND k.source = u.source AND k.source_key = u.source_key), false)",
 										 INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID);
+
+/* by place: a join would go over all keys when it takes them for few */
 static KeptPlan release_keys = KEPT_PLAN(
-										 "DELETE FROM nurture.event_key k"
-										 " USING unnest($1, $2, $3, $4, $5)"
-										 " AS u(lead_id, source, source_key, event_id, recorded_at)"
-										 " WHERE k.lead_id = u.lead_id AND k.source = u.source"
-										 " AND k.source_key = u.source_key AND k.event_id = u.event_id"
-										 " AND k.recorded_at = u.recorded_at",
+										 "DELETE FROM nurture.event_key WHERE ctid = ANY (ARRAY("
+										 "SELECT (SELECT k.ctid FROM nurture.event_key k WHERE k.lead_id = u.lead_id"
+										 " AND k.source = u.source AND k.source_key = u.source_key"
+										 " AND k.event_id = u.event_id AND k.recorded_at = u.recorded_at)"
+										 " FROM unnest($1, $2, $3, $4, $5)"
+										 " AS u(lead_id, source, source_key, event_id, recorded_at)))",
 										 INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID);
 static KeptPlan drop_events = KEPT_PLAN(
 										"DELETE FROM nurture.event e"
