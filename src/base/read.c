@@ -30,6 +30,14 @@
 
 static KeptRead *reads = NULL;	/* all that were ever used */
 
+/* A read that stays open. */
+typedef struct HeldRead
+{
+	RowRead		open;
+	bool		busy;			/* somebody is using it */
+	struct HeldRead *next;
+} HeldRead;
+
 static void
 forget_read(Datum arg, Oid relid)
 {
@@ -214,9 +222,9 @@ make_ready(KeptRead *kept)
 	table_close(rel, NoLock);
 }
 
-/* Opens a read as of a snapshot. */
-void
-nurture_read_open(RowRead *read, KeptRead *kept, Snapshot snapshot)
+/* Opens a read as of a snapshot, its memory in the current context. */
+static void
+open_read(RowRead *read, KeptRead *kept, Snapshot snapshot)
 {
 	memset(read, 0, sizeof(*read));
 	read->kept = kept;
@@ -253,10 +261,109 @@ nurture_read_open(RowRead *read, KeptRead *kept, Snapshot snapshot)
 										 kept->nkeys);
 }
 
+/* Closes what open_read has opened by the index. */
+static void
+close_read(RowRead *read)
+{
+	index_endscan(read->scan);
+	ExecDropSingleTupleTableSlot(read->slot);
+	/* the table's lock keeps it; there are sixteen places for quick ones */
+	index_close(read->index, AccessShareLock);
+	table_close(read->rel, NoLock);
+}
+
+void
+nurture_hold_close_reads(Hold *hold)
+{
+	for (HeldRead *held = hold->reads; held != NULL; held = held->next)
+	{
+		if (held->open.rel != NULL)
+			close_read(&held->open);
+	}
+	hold->reads = NULL;
+}
+
+/*
+ * Returns the held read, opened now or before; NULL when it is in use or takes
+ * a query.
+ */
+static HeldRead *
+hold_read(Hold *hold, KeptRead *kept, Snapshot snapshot)
+{
+	HeldRead   *held = hold->reads;
+	RowRead    *open;
+
+	while (held != NULL && held->open.kept != kept)
+		held = held->next;
+	if (held == NULL)
+	{
+		held = MemoryContextAllocZero(hold->context, sizeof(HeldRead));
+		held->open.kept = kept;
+		held->next = hold->reads;
+		hold->reads = held;
+	}
+	if (held->busy)
+		return NULL;
+	open = &held->open;
+	if (open->rel != NULL && (unlikely(!kept->ready) ||
+							  open->rel->rd_rel->relowner != GetUserId()))
+	{
+		close_read(open);
+		open->rel = NULL;
+	}
+	if (open->rel == NULL)
+	{
+		MemoryContext old;
+
+		if (!kept->ready)
+			make_ready(kept);
+		if (!kept->direct)
+			return NULL;
+		old = MemoryContextSwitchTo(hold->context);
+		open_read(open, kept, snapshot);
+		MemoryContextSwitchTo(old);
+		if (open->rel == NULL)
+		{
+			nurture_read_close(open);
+			return NULL;
+		}
+	}
+	return held;
+}
+
+/* Opens a read as of a snapshot. */
+void
+nurture_read_open(RowRead *read, KeptRead *kept, Snapshot snapshot)
+{
+	open_read(read, kept, snapshot);
+}
+
+/* The same with a hold, NULL = none. */
+void
+nurture_read_open_held(RowRead *read, KeptRead *kept, Hold *hold,
+					   Snapshot snapshot)
+{
+	HeldRead   *held = NULL;
+
+	if (nurture_hold_serves(hold) && !kept->share)
+		held = hold_read(hold, kept, snapshot);
+	if (held == NULL)
+	{
+		open_read(read, kept, snapshot);
+		return;
+	}
+	held->busy = true;
+	held->open.snapshot = snapshot;
+	held->open.scan->xs_snapshot = snapshot;
+	*read = held->open;
+	read->held = held;
+	read->context = hold->context;
+}
+
 /* Opens a read of one partition. */
 bool
 nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
-					   Snapshot snapshot)
+					   Hold *hold, Snapshot snapshot)
 {
 	KeptRead   *own = reads;
 
@@ -276,11 +383,19 @@ nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
 		make_ready(own);
 	if (!own->direct)
 		return false;
-	nurture_read_open(read, own, snapshot);
+	nurture_read_open_held(read, own, hold, snapshot);
 	if (read->rel != NULL)
 		return true;
 	nurture_read_close(read);
 	return false;
+}
+
+/* Makes what a scan allocates as it goes live as long as the scan. */
+static MemoryContext
+enter_read(const RowRead *read)
+{
+	return MemoryContextSwitchTo(read->held ? read->context :
+								 CurrentMemoryContext);
 }
 
 /* Starts over with the rows of a key. */
@@ -288,13 +403,16 @@ void
 nurture_read_find(RowRead *read, const Datum *keys)
 {
 	KeptRead   *kept = read->kept;
+	MemoryContext old;
 
 	if (read->rel != NULL)
 	{
 		for (int i = 0; i < kept->nkeys; i++)
 			kept->scankeys[i].sk_argument = keys[i];
+		old = enter_read(read);
 		/* the scan copies the keys */
 		index_rescan(read->scan, kept->scankeys, kept->nkeys, NULL, 0);
+		MemoryContextSwitchTo(old);
 		return;
 	}
 	if (kept->share)
@@ -368,6 +486,9 @@ lock_row(RowRead *read)
 bool
 nurture_read_next(RowRead *read)
 {
+	MemoryContext old;
+	bool		found;
+
 	if (read->rel == NULL)
 	{
 		if (read->row >= read->nrows)
@@ -375,11 +496,15 @@ nurture_read_next(RowRead *read)
 		read->row++;
 		return true;
 	}
+	old = enter_read(read);
 	do
 	{
-		if (!index_getnext_slot(read->scan, ForwardScanDirection, read->slot))
-			return false;
-	} while (read->kept->share && !lock_row(read));
+		found = index_getnext_slot(read->scan, ForwardScanDirection,
+								   read->slot);
+	} while (found && read->kept->share && !lock_row(read));
+	MemoryContextSwitchTo(old);
+	if (!found)
+		return false;
 	slot_getsomeattrs(read->slot, read->kept->deepest);
 	return true;
 }
@@ -398,10 +523,15 @@ nurture_read_close(RowRead *read)
 		MemoryContextSwitchTo(context);
 		return;
 	}
-	index_endscan(read->scan);
-	ExecDropSingleTupleTableSlot(read->slot);
-	index_close(read->index, NoLock);
-	table_close(read->rel, NoLock);
+	if (read->held == NULL)
+	{
+		close_read(read);
+		return;
+	}
+	/* no page stays pinned: that would keep it from being pruned */
+	ExecClearTuple(read->slot);
+	table_index_fetch_reset(read->scan->xs_heapfetch);
+	read->held->busy = false;
 }
 
 /* Returns one column of the row at hand. */

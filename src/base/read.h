@@ -26,6 +26,7 @@
 #include "base/compat.h"
 #include "access/genam.h"
 #include "access/skey.h"
+#include "base/hold.h"
 #include "base/plans.h"
 #include "executor/tuptable.h"
 #include "utils/relcache.h"
@@ -67,6 +68,8 @@ typedef struct KeptRead
 typedef struct RowRead
 {
 	KeptRead   *kept;
+	struct HeldRead *held;		/* that this is a use of; NULL: its own */
+	MemoryContext context;		/* of the hold */
 	Snapshot	snapshot;
 	Relation	rel;			/* NULL: by the plan */
 	Relation	index;
@@ -90,7 +93,12 @@ extern void nurture_read_open(RowRead *read, KeptRead *kept,
 
 /* The same of one partition; false when that needs a query. */
 extern bool nurture_read_open_part(RowRead *read, const KeptRead *kept,
-								   Oid part, Snapshot snapshot);
+								   Oid part, Hold *hold,
+								   Snapshot snapshot);
+
+/* The same with a hold, NULL = none. */
+extern void nurture_read_open_held(RowRead *read, KeptRead *kept,
+								   Hold *hold, Snapshot snapshot);
 extern void nurture_read_find(RowRead *read, const Datum *keys);
 extern bool nurture_read_next(RowRead *read);
 extern void nurture_read_close(RowRead *read);

@@ -23,6 +23,16 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+/* A table that stays open. */
+typedef struct HeldRow
+{
+	RowTable	table;
+	Oid			oid;
+	RowUse		use;
+	bool		busy;			/* somebody is using it */
+	struct HeldRow *next;
+} HeldRow;
+
 bool
 nurture_row_triggers_ours(Relation rel)
 {
@@ -125,8 +135,9 @@ nurture_row_open(RowTable *table, Oid oid, RowUse use,
 	return true;
 }
 
-void
-nurture_row_close(RowTable *table)
+/* Closes the indexes that are written. */
+static void
+finish_indexes(RowTable *table)
 {
 	if (table->info != NULL)
 		ExecCloseIndices(table->info);
@@ -135,40 +146,115 @@ nurture_row_close(RowTable *table)
 		ExecResetTupleTable(table->estate->es_tupleTable, false);
 		FreeExecutorState(table->estate);
 	}
+	table->info = NULL;
+	table->estate = NULL;
+}
+
+static void
+close_table(RowTable *table)
+{
+	finish_indexes(table);
+	if (table->scan != NULL)
+		index_endscan(table->scan);
 	if (table->index != NULL)
-		index_close(table->index, NoLock);
+		index_close(table->index, table->scan != NULL ? AccessShareLock :
+					RowExclusiveLock);
 	ExecDropSingleTupleTableSlot(table->found);
 	if (table->row != NULL)
 		ExecDropSingleTupleTableSlot(table->row);
 	table_close(table->rel, NoLock);
 }
 
+void
+nurture_row_close(RowTable *table)
+{
+	if (!table->held)
+	{
+		close_table(table);
+		return;
+	}
+	finish_indexes(table);
+	/* no page stays pinned: that would keep it from being pruned */
+	ExecClearTuple(table->found);
+	if (table->row != NULL)
+		ExecClearTuple(table->row);
+	((HeldRow *) table)->busy = false;
+}
+
+void
+nurture_hold_close_rows(Hold *hold)
+{
+	for (HeldRow *held = hold->rows; held != NULL; held = held->next)
+		close_table(&held->table);
+	hold->rows = NULL;
+}
+
+RowTable   *
+nurture_row_open_held(RowTable *own, Hold *hold, Oid oid, RowUse use,
+					  const char *const *columns, int ncolumns)
+{
+	HeldRow    *held;
+	MemoryContext old;
+
+	if (!nurture_hold_serves(hold))
+		return nurture_row_open(own, oid, use, columns, ncolumns) ? own : NULL;
+	for (held = hold->rows; held != NULL; held = held->next)
+	{
+		if (held->oid == oid && held->use == use && !held->busy)
+		{
+			held->busy = true;
+			return &held->table;
+		}
+	}
+	old = MemoryContextSwitchTo(hold->context);
+	if (nurture_row_open(own, oid, use, columns, ncolumns))
+	{
+		held = palloc0(sizeof(HeldRow));
+		held->table = *own;
+		held->table.held = true;
+		held->oid = oid;
+		held->use = use;
+		held->busy = true;
+		held->next = hold->rows;
+		hold->rows = held;
+	}
+	MemoryContextSwitchTo(old);
+	return held ? &held->table : NULL;
+}
+
+/* Opens the primary key, one bigint, to be looked through. */
+static void
+open_key(RowTable *table, Snapshot snapshot)
+{
+	Oid			index = nurture_primary_key_index(table->rel);
+
+	if (!OidIsValid(index))
+		elog(ERROR, "table \"%s\" has no primary key",
+			 RelationGetRelationName(table->rel));
+	table->index = index_open(index, AccessShareLock);
+	if (IndexRelationGetNumberOfKeyAttributes(table->index) != 1 ||
+		TupleDescAttr(RelationGetDescr(table->index), 0)->atttypid != INT8OID)
+		elog(ERROR, "the primary key of table \"%s\" is not one bigint",
+			 RelationGetRelationName(table->rel));
+	table->scan = nurture_index_beginscan(table->rel, table->index, snapshot, 1);
+}
+
 bool
 nurture_row_find(RowTable *table, int64 key, Snapshot snapshot)
 {
-	IndexScanDesc scan;
+	MemoryContext old = MemoryContextSwitchTo(table->context);
 	ScanKeyData scan_key;
 	bool		found;
 
-	if (table->index == NULL)
-	{
-		Oid			index = nurture_primary_key_index(table->rel);
-
-		if (!OidIsValid(index))
-			elog(ERROR, "table \"%s\" has no primary key",
-				 RelationGetRelationName(table->rel));
-		table->index = index_open(index, AccessShareLock);
-		if (IndexRelationGetNumberOfKeyAttributes(table->index) != 1 ||
-			TupleDescAttr(RelationGetDescr(table->index), 0)->atttypid != INT8OID)
-			elog(ERROR, "the primary key of table \"%s\" is not one bigint",
-				 RelationGetRelationName(table->rel));
-	}
+	if (table->scan == NULL)
+		open_key(table, snapshot);
+	table->scan->xs_snapshot = snapshot;
 	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(key));
-	scan = nurture_index_beginscan(table->rel, table->index, snapshot, 1);
-	index_rescan(scan, &scan_key, 1, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, table->found);
-	index_endscan(scan);
+	index_rescan(table->scan, &scan_key, 1, NULL, 0);
+	found = index_getnext_slot(table->scan, ForwardScanDirection, table->found);
+	table_index_fetch_reset(table->scan->xs_heapfetch);
+	MemoryContextSwitchTo(old);
 	return found;
 }
 

@@ -17,6 +17,8 @@
 #define NURTURE_ROW_H
 
 #include "base/compat.h"
+#include "access/genam.h"
+#include "base/hold.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "utils/relcache.h"
@@ -31,7 +33,9 @@ typedef struct RowTable
 	TupleTableSlot *row;		/* the row to write */
 	EState	   *estate;			/* NULL until an index has to be written */
 	ResultRelInfo *info;		/* likewise */
+	IndexScanDesc scan;			/* of the primary key; NULL until needed */
 	bool		deleted;		/* by whom update gave way to */
+	bool		held;			/* stays open: close leaves it so */
 } RowTable;
 
 typedef enum RowUse
@@ -55,6 +59,15 @@ extern bool nurture_row_is_table(Relation rel);
 extern bool nurture_row_open(RowTable *table, Oid oid, RowUse use,
 							 const char *const *columns, int ncolumns);
 extern void nurture_row_close(RowTable *table);
+
+/*
+ * The same with a hold, NULL = none: returns the held table, or *own, which it
+ * opens; NULL when it is not as plain as it has to be.
+ */
+extern RowTable *nurture_row_open_held(RowTable *own, Hold *hold, Oid oid,
+									   RowUse use,
+									   const char *const *columns,
+									   int ncolumns);
 
 /* Finds a row by a primary key of one bigint, as of a snapshot. */
 extern bool nurture_row_find(RowTable *table, int64 key, Snapshot snapshot);

@@ -482,7 +482,7 @@ read_event_parts(Choice *c, Snapshot snapshot)
 	{
 		RowRead		read;
 
-		if (!nurture_read_open_part(&read, &read_event, parts[i], snapshot))
+		if (!nurture_read_open_part(&read, &read_event, parts[i], NULL, snapshot))
 		{
 			c->ntopics = c->nown_families = c->engaged_depth = 0;
 			n = -1;

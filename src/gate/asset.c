@@ -4,17 +4,21 @@
  *
  * Its row is locked FOR SHARE, once per statement and version, so that a
  * withdrawal either comes first and is seen, or finds the message.  What other
- * tables say is read by statements of their own after the lock is ours.
+ * tables say holds when it is known after the lock is ours: it is read then, or
+ * was kept by this backend and no invalidation says that it has changed.
  */
 #include "base/compat.h"
 
 #include "access/xact.h"
 #include "base/plans.h"
 #include "base/read.h"
+#include "base/rulecache.h"
 #include "catalog/pg_type.h"
 #include "gate/gate_private.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/rangetypes.h"
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
@@ -114,6 +118,105 @@ KEPT_PLAN("SELECT v.version FROM nurture.asset_version AS v"
 		  " AND v.status OPERATOR(pg_catalog.=) 'approved'::pg_catalog.text"
 		  " AND v.valid_during OPERATOR(pg_catalog.@>) $2",
 		  TEXTOID, TIMESTAMPTZOID);
+
+#define PARTS_ASSET_ID	124		/* longer ones do not exist */
+#define MAX_PARTS		1000	/* kept at a time */
+
+/* What is kept of an asset, or of one version of it. */
+typedef struct PartsKey
+{
+	char		asset_id[PARTS_ASSET_ID];
+	int32		version;		/* 0 = of the asset: which one is in force */
+} PartsKey;
+
+typedef struct KnownParts
+{
+	PartsKey	key;
+	int32		in_force;		/* of an asset */
+	const char *family;
+	const char *purpose;
+	ArrayType  *topics;
+	ArrayType  *products;
+	ArrayType  *formats;
+	bool		made_with;		/* blocks */
+} KnownParts;
+
+typedef struct PartsCache
+{
+	MemoryContext context;
+	HTAB	   *parts;
+} PartsCache;
+
+static void *begin_parts(Snapshot snapshot);
+
+static RuleCache parts_cache = {
+	.name = "assets of messages",
+	.tables = {"asset", "asset_version", "asset_tag", "asset_block"},
+	.load = begin_parts
+};
+
+/* Makes a cache in which nothing is known yet. */
+static void *
+begin_parts(Snapshot snapshot)
+{
+	PartsCache *cache = palloc(sizeof(PartsCache));
+	HASHCTL		control = {
+		.keysize = sizeof(PartsKey),.entrysize = sizeof(KnownParts),
+		.hcxt = CurrentMemoryContext
+	};
+
+	cache->context = CurrentMemoryContext;
+	cache->parts = hash_create("nurture assets", 64, &control,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return cache;
+}
+
+/* Registers the cache. */
+void
+nurture_gate_asset_init(void)
+{
+	nurture_rulecache_register(&parts_cache);
+}
+
+/*
+ * Returns the cache; NULL where what is read has to be as old as the
+ * transaction's snapshot.
+ */
+static PartsCache *
+known_parts(void)
+{
+	return IsolationUsesXactSnapshot() ? NULL :
+		nurture_rulecache_get(&parts_cache);
+}
+
+/* Finds what is kept, or adds an entry for it; NULL when there is none. */
+static KnownParts *
+find_parts(PartsCache *cache, const char *asset_id, int32 version, bool add)
+{
+	PartsKey	key;
+
+	if (cache == NULL || strlen(asset_id) >= sizeof(key.asset_id) ||
+		(add && hash_get_num_entries(cache->parts) >= MAX_PARTS))
+		return NULL;
+	memset(&key, 0, sizeof(key));
+	strcpy(key.asset_id, asset_id);
+	key.version = version;
+	return hash_search(cache->parts, &key, add ? HASH_ENTER : HASH_FIND, NULL);
+}
+
+static ArrayType *
+keep_array(MemoryContext context, const ArrayType *array)
+{
+	return array == NULL ? NULL :
+		memcpy(MemoryContextAlloc(context, VARSIZE(array)), array,
+			   VARSIZE(array));
+}
+
+static char *
+keep_text(MemoryContext context, const char *text)
+{
+	return text == NULL ? NULL : MemoryContextStrdup(context, text);
+}
 
 static ArrayType *
 copy_array(const RowRead *read, int column)
@@ -327,6 +430,56 @@ take_parts(GateAsset *asset, const Datum *key, bool *made_with)
 	PopActiveSnapshot();
 }
 
+/* Does so, or takes what is kept of it. */
+static void
+take_known_parts(GateAsset *asset, const Datum *key, bool *made_with)
+{
+	PartsCache *cache;
+	KnownParts *parts;
+
+	/* what was committed before the lock was ours has told us by now */
+	AcceptInvalidationMessages();
+	cache = known_parts();
+	parts = find_parts(cache, asset->asset_id, asset->version, false);
+	if (parts == NULL)
+	{
+		take_parts(asset, key, made_with);
+		parts = find_parts(cache, asset->asset_id, asset->version, true);
+		if (parts == NULL)
+			return;
+		parts->family = keep_text(cache->context, asset->family);
+		parts->purpose = keep_text(cache->context, asset->purpose);
+		parts->topics = keep_array(cache->context, asset->topics);
+		parts->products = keep_array(cache->context, asset->products);
+		parts->formats = keep_array(cache->context, asset->formats);
+		parts->made_with = *made_with;
+		return;
+	}
+	asset->family = parts->family;
+	asset->purpose = parts->purpose;
+	asset->topics = parts->topics;
+	asset->products = parts->products;
+	asset->formats = parts->formats;
+	*made_with = parts->made_with;
+}
+
+/* Returns the version to use, as it is kept or read. */
+static int32
+known_version(const char *asset_id, Datum id)
+{
+	PartsCache *cache = known_parts();
+	KnownParts *parts = find_parts(cache, asset_id, 0, false);
+	int32		version;
+
+	if (parts != NULL)
+		return parts->in_force;
+	version = choose_version(id);
+	parts = version != 0 ? find_parts(cache, asset_id, 0, true) : NULL;
+	if (parts != NULL)
+		parts->in_force = version;
+	return version;
+}
+
 /*
  * Reads an asset version into *asset, in the current memory context; version
  * 0 takes the approved one.  With lock, it stays as it is until the
@@ -349,7 +502,8 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 	 */
 	for (int try = 0; try < 2; try++)
 	{
-		asset->version = version != 0 ? version : choose_version(key[0]);
+		asset->version = version != 0 ? version :
+			try == 0 ? known_version(asset_id, key[0]) : choose_version(key[0]);
 		key[1] = Int32GetDatum(asset->version);
 		if (!take_version(asset, key, lock, &made_with) || version != 0 ||
 			asset->in_force)
@@ -357,7 +511,7 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 	}
 	if (!asset->found)
 		return;
-	take_parts(asset, key, &made_with);
+	take_known_parts(asset, key, &made_with);
 	asset->blocks = true;
 	if (made_with)
 	{

@@ -49,6 +49,7 @@ typedef struct AskCalls
 {
 	TupleDesc	desc;			/* of nurture_may_contact */
 	char	   *channel;		/* the last one found to be a channel */
+	Hold	   *hold;			/* NULL = none */
 } AskCalls;
 
 /*
@@ -59,7 +60,7 @@ typedef struct AskCalls
 static GateDecision *
 ask_gate(int64 lead_id, const char *channel, const char *purpose,
 		 const char *asset_id, int32 version, TimestampTz at, bool remedies,
-		 const GateRules **rules, bool *known)
+		 Hold *hold, const GateRules **rules, bool *known)
 {
 	MemoryContext context = CurrentMemoryContext;
 	GateDecision *decision = palloc(sizeof(GateDecision));
@@ -71,6 +72,7 @@ ask_gate(int64 lead_id, const char *channel, const char *purpose,
 	*rules = nurture_gate_rules();
 	nurture_owner_enter(&owner);
 	lead.context = context;
+	lead.hold = hold;
 	lead.asked = lead_id;
 	ask.channel = channel;
 	ask.purpose = purpose;
@@ -97,8 +99,8 @@ nurture_gate_may_contact(int64 lead_id, const char *channel,
 	const GateRules *rules;
 	bool		known_lead;
 	GateDecision *decision = ask_gate(lead_id, channel, purpose, asset_id,
-									  version, at, false, &rules,
-									  &known_lead);
+									  version, at, false, NULL,
+									  &rules, &known_lead);
 	GateAnswer	answer;
 
 	answer.verdict = decision->verdict;
@@ -171,8 +173,15 @@ static AskCalls *
 calls_of(FunctionCallInfo fcinfo)
 {
 	if (fcinfo->flinfo->fn_extra == NULL)
-		fcinfo->flinfo->fn_extra =
-			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(AskCalls));
+	{
+		MemoryContext context = fcinfo->flinfo->fn_mcxt;
+		AskCalls   *calls = MemoryContextAllocZero(context, sizeof(AskCalls));
+
+		/* in FROM the memory of the call is the executor's */
+		if (fcinfo->resultinfo != NULL)
+			calls->hold = nurture_hold_make(context);
+		fcinfo->flinfo->fn_extra = calls;
+	}
 	return fcinfo->flinfo->fn_extra;
 }
 
@@ -216,7 +225,8 @@ ask_from_sql(FunctionCallInfo fcinfo, bool remedies, const GateRules **rules)
 	decision = ask_gate(PG_GETARG_INT64(0), channel, text_argument(fcinfo, 2),
 						text_argument(fcinfo, 3), 0,
 						PG_ARGISNULL(4) ? nurture_now_wall() :
-						PG_GETARG_TIMESTAMPTZ(4), remedies, rules, &known);
+						PG_GETARG_TIMESTAMPTZ(4), remedies,
+						calls_of(fcinfo)->hold, rules, &known);
 	/* the gate has seen the lead itself, unless it is merged or unknown */
 	if (all && !known)
 		check_visible(PG_GETARG_INT64(0), all);

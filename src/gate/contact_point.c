@@ -261,6 +261,37 @@ nurture_address_verdict(int kinds, int class, const char **kind)
 	return verdict;
 }
 
+/* Hashes of domains made before: most addresses are of a few. */
+typedef struct KnownDomain
+{
+	uint64		epoch;			/* of the rules; 0 = none */
+	char		domain[64];
+	uint8		hash[GATE_HASH_LEN];
+} KnownDomain;
+
+#define KNOWN_DOMAINS	64
+
+/* Adds the hash of a domain, made before or now. */
+static void
+add_domain(const GateRules *rules, const char *domain, Datum *hashes, int *n)
+{
+	static KnownDomain known[KNOWN_DOMAINS];
+	KnownDomain *place =
+	&known[nurture_gate_text_hash(domain) % KNOWN_DOMAINS];
+
+	/* another pepper comes with another epoch */
+	if (place->epoch != nurture_rules_epoch ||
+		strcmp(place->domain, domain) != 0)
+	{
+		place->epoch = 0;
+		nurture_gate_hash(rules, "domain", domain, place->hash);
+		if (strlcpy(place->domain, domain, sizeof(place->domain)) <
+			sizeof(place->domain))
+			place->epoch = nurture_rules_epoch;
+	}
+	hashes[(*n)++] = nurture_gate_hash_datum(place->hash);
+}
+
 /* Adds the hash of a value to those to be looked up. */
 static void
 add_hash(const GateRules *rules, const char *scope, const char *value,
@@ -274,7 +305,7 @@ add_hash(const GateRules *rules, const char *scope, const char *value,
 
 /* Reads the suppressions of some hashes that are in force. */
 static void
-read_suppressions(const Datum *hashes, int n, GateAsk *ask)
+read_suppressions(const Datum *hashes, int n, Hold *hold, GateAsk *ask)
 {
 	GateSuppression *found = NULL;
 	int			max = 0;
@@ -283,7 +314,8 @@ read_suppressions(const Datum *hashes, int n, GateAsk *ask)
 	/* one that did not concern the lead before has not touched its gate row */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
-	nurture_read_open(&read, &read_suppression, GetActiveSnapshot());
+	nurture_read_open_held(&read, &read_suppression, hold,
+						   GetActiveSnapshot());
 	for (int i = 0; i < n; i++)
 	{
 		nurture_read_find(&read, &hashes[i]);
@@ -359,7 +391,7 @@ nurture_contact_suppressions(const GateLead *lead, const GateRules *rules,
 		int			ndomains = nurture_contact_domains(point.domain, domains);
 
 		for (int i = 0; i < ndomains; i++)
-			add_hash(rules, "domain", domains[i], hashes, &n);
+			add_domain(rules, domains[i], hashes, &n);
 		ask->address_kinds = address_kinds(&point);
 	}
 	if (lead->suppressed)
@@ -373,7 +405,7 @@ nurture_contact_suppressions(const GateLead *lead, const GateRules *rules,
 		add_hash(rules, "account", id, hashes, &n);
 	}
 	if (n > 0)
-		read_suppressions(hashes, n, ask);
+		read_suppressions(hashes, n, lead->hold, ask);
 }
 
 /* Does so for the contact point that the ask's channel needs. */

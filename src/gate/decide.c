@@ -12,6 +12,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#define CAP_DIGITS	12			/* of a number */
+
 /* Adds the answer of a rule; returns it to be filled further. */
 GateFinding *
 nurture_gate_found(GateDecision *decision, const char *rule, bool passed,
@@ -54,6 +56,32 @@ nurture_gate_when(TimestampTz at)
 	if (TIMESTAMP_IS_NOEND(at))
 		return "it is lifted";
 	return pstrdup(timestamptz_to_str(at));
+}
+
+/* Tells how much of a cap is used: "0 of 2 in 7 days, lead_week". */
+char	   *
+nurture_gate_used(const GateCap *cap, int used, int n)
+{
+	int			period = strlen(cap->period_text);
+	int			clock = cap->clock ? strlen(cap->clock) : 0;
+	char	   *said = palloc(2 * CAP_DIGITS + period + clock + 16);
+	char	   *end = said + pg_ltoa(used, said);
+
+	/* every message asks each cap: the server's printf takes a while */
+	memcpy(end, " of ", 4);
+	end += 4;
+	end += pg_ltoa(n, end);
+	memcpy(end, " in ", 4);
+	memcpy(end + 4, cap->period_text, period);
+	end += 4 + period;
+	if (clock > 0)
+	{
+		memcpy(end, ", ", 2);
+		memcpy(end + 2, cap->clock, clock);
+		end += 2 + clock;
+	}
+	*end = '\0';
+	return said;
 }
 
 /* Asks what needs the asset version alone. */

@@ -17,6 +17,7 @@ extern GateFinding *nurture_gate_found(GateDecision *decision,
 									   GateVerdict verdict,
 									   const char *reason, const char *fact);
 extern char *nurture_gate_when(TimestampTz at);
+extern char *nurture_gate_used(const GateCap *cap, int used, int n);
 
 /* decide_consent.c */
 extern void nurture_gate_decide_consent(const GateRules *rules,

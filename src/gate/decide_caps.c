@@ -58,7 +58,8 @@ cap_rule(const GateCap *cap, const When *when, int32 pace, ContactRule *rule)
 			 live->counts))
 			times[rule->ntimes++] = contact_instant(live->at);
 	}
-	qsort(times, rule->ntimes, sizeof(int64), compare_times);
+	if (rule->ntimes > 1)
+		qsort(times, rule->ntimes, sizeof(int64), compare_times);
 	if (cap->days > 0)
 	{
 		rule->kind = CONTACT_CALENDAR;
@@ -84,9 +85,9 @@ ask_family(const GateCap *cap, const When *when, GateDecision *decision)
 									 NURTURE_CONTACT_NEVER - 1);
 	finding = nurture_gate_found(decision, cap->rule, next == when->start,
 								 GATE_REFUSE, "duplicate",
-								 psprintf("%d of %d in %s",
-										  nurture_contact_used(&rule, when->start),
-										  cap->n, cap->period_text));
+								 nurture_gate_used(cap,
+												   nurture_contact_used(&rule, when->start),
+												   cap->n));
 	if (next == when->start)
 		return;
 	finding->passes_from = contact_timestamp(next);

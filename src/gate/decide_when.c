@@ -154,11 +154,9 @@ tell(const When *when, int64 next, GateDecision *decision)
 		GateFinding *finding;
 
 		if (told->cap != NULL)
-			fact = psprintf("%d of %d in %s%s%s",
-							nurture_contact_used(rule, when->start), rule->n,
-							told->cap->period_text,
-							told->cap->clock ? ", " : "",
-							told->cap->clock ? told->cap->clock : "");
+			fact = nurture_gate_used(told->cap,
+									 nurture_contact_used(rule, when->start),
+									 rule->n);
 		finding = nurture_gate_found(decision, told->rule, rule->passes,
 									 never ? GATE_REFUSE : GATE_DEFER,
 									 told->reason, fact);

@@ -17,6 +17,8 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
+#define SAID_WORDS	(4 + 4 * GATE_MAX_RULES)	/* of the longest decision */
+
 typedef struct TextEntry
 {
 	uint64		hash;			/* key */
@@ -244,30 +246,88 @@ text_place(GateSaid *said, uint64 hash)
 	return &entry->said;
 }
 
+/* Lists all that the text of a decision is made of, in its order. */
+static int
+list_words(const GateDecision *decision, const GateLead *lead,
+		   const char **words)
+{
+	int			n = 0;
+
+	words[n++] = nurture_gate_verdict_name(decision->verdict);
+	words[n++] = decision->purpose;
+	words[n++] = decision->review_scope;
+	words[n++] = lead->asked != lead->lead_id ? "merged" : NULL;
+	for (int i = 0; i < decision->nfindings; i++)
+	{
+		const GateFinding *finding = &decision->findings[i];
+
+		words[n++] = finding->rule;
+		words[n++] = finding->reason;
+		words[n++] = finding->fact;
+		words[n++] = finding->version;
+	}
+	return n;
+}
+
+/* Tells whether two lists hold the same words. */
+static bool
+same_words(const char *const *a, const char *const *b, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (a[i] != b[i] &&
+			(a[i] == NULL || b[i] == NULL || strcmp(a[i], b[i]) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Keeps the words of a text that is made for the second time. */
+static void
+keep_words(SaidText *said, const char *const *words, int n)
+{
+	said->nwords = n;
+	said->words = palloc(sizeof(char *) * n);
+	for (int i = 0; i < n; i++)
+		said->words[i] = words[i] ? pstrdup(words[i]) : NULL;
+}
+
 /* Returns the texts of a decision, those made before when they are the same. */
 const SaidText *
 nurture_said_text(GateSaid *said, const GateDecision *decision,
 				  const GateLead *lead)
 {
+	const char *words[SAID_WORDS];
+	int			nwords = list_words(decision, lead, words);
 	StringInfoData json;
 	uint64		hash;
 	SaidText  **place;
+	MemoryContext old;
 
+	for (int i = 0; i < said->nfew; i++)
+	{
+		const SaidText *few = said->few[i];
+
+		if (few->nwords == nwords && same_words(few->words, words, nwords))
+			return few;
+	}
 	initStringInfo(&json);
 	put_decision(&json, decision, lead, true);
 	hash = hash_bytes_extended((unsigned char *) json.data, json.len, 0);
 	place = text_place(said, hash);
+	old = MemoryContextSwitchTo(said->context);
 	if (*place == NULL || strcmp((*place)->text, json.data) != 0)
 	{
-		MemoryContext old = MemoryContextSwitchTo(said->context);
-		SaidText   *made = palloc(sizeof(SaidText));
+		SaidText   *made = palloc0(sizeof(SaidText));
 
 		made->hash = hash;
 		made->text = pnstrdup(json.data, json.len);
 		made->json = nurture_gate_decision_short(decision, lead);
 		*place = made;
-		MemoryContextSwitchTo(old);
 	}
+	else if ((*place)->words == NULL)
+		keep_words(*place, words, nwords);
+	MemoryContextSwitchTo(old);
 	return *place;
 }
 

@@ -13,12 +13,18 @@
 
 #define SAID_FEW		8		/* texts that are looked through one by one */
 
-/* A decision in full as text, and in short as jsonb, as the message has it. */
+/*
+ * A decision in full as text, and in short as jsonb, as the message has it.
+ * words is what the text is made of, by which the same decision is known
+ * without making it again; NULL as long as it was made once only.
+ */
 typedef struct SaidText
 {
 	uint64		hash;			/* of text */
 	const char *text;
 	Datum		json;
+	int			nwords;
+	const char **words;
 } SaidText;
 
 /* What was said of a row. */

@@ -13,6 +13,7 @@ void
 nurture_gate_init(void)
 {
 	nurture_gate_rules_init();
+	nurture_gate_asset_init();
 	nurture_contact_init();
 	nurture_stop_rules_init();
 	nurture_bounce_init();

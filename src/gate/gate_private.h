@@ -6,6 +6,7 @@
 #define NURTURE_GATE_PRIVATE_H
 
 #include "base/compat.h"
+#include "base/hold.h"
 #include "base/plans.h"
 #include "core/condition.h"
 #include "datatype/timestamp.h"
@@ -210,6 +211,7 @@ typedef struct GateSuppression
 typedef struct GateLead
 {
 	MemoryContext context;		/* where everything below is kept */
+	Hold	   *hold;			/* of the statement; NULL = none */
 	int64		lead_id;		/* the survivor */
 	int64		asked;			/* the lead asked for */
 	bool		found;
@@ -346,7 +348,8 @@ extern Datum nurture_gate_hash_datum(const uint8 *hash);
 /* gate_row.c */
 extern uint64 nurture_gate_epoch;	/* grows with whatever this backend does
 									 * to a gate row */
-extern bool nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead);
+extern bool nurture_gate_update(int64 lead_id, int64 reserve, Hold *hold,
+								GateLead *lead);
 extern void nurture_gate_lock(int64 lead_id);
 extern int64 nurture_gate_survivor(int64 lead_id);
 
@@ -366,6 +369,7 @@ extern void nurture_gate_suppressions(const GateLead *lead,
 									  const GateRules *rules, GateAsk *ask);
 
 /* asset.c */
+extern void nurture_gate_asset_init(void);
 extern void nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 							   TimestampTz now, GateAsset *asset);
 
@@ -387,7 +391,7 @@ extern char *nurture_gate_decision_json(const GateDecision *decision,
 extern Datum nurture_gate_decision_short(const GateDecision *decision,
 										 const GateLead *lead);
 
-/* message_trigger.c */
+/* message_record.c */
 extern void nurture_gate_open_review(Datum lead_id, Datum scope,
 									 Datum message_id);
 

@@ -136,45 +136,49 @@ take_row(int64 lead_id, const Datum *values, const bool *nulls,
  * above it the answer is 40001, as the executor's.
  */
 static bool
-update_row(int64 lead_id, int64 reserve, GateLead *lead, bool *found)
+update_row(int64 lead_id, int64 reserve, Hold *hold, GateLead *lead,
+		   bool *found)
 {
-	RowTable	table;
+	RowTable	own;
+	RowTable   *table = nurture_row_open_held(&own, hold,
+											  nurture_table_oid("gate", false),
+											  ROW_UPDATE, gate_columns,
+											  GATE_COLUMNS);
 	bool		done = false;
 
-	if (!nurture_row_open(&table, nurture_table_oid("gate", false), ROW_UPDATE,
-						  gate_columns, GATE_COLUMNS))
+	if (table == NULL)
 		return false;
 	CommandCounterIncrement();	/* see this transaction's own changes */
 	do
 	{
-		TupleTableSlot *row = table.row;
-		int			natts = RelationGetDescr(table.rel)->natts;
+		TupleTableSlot *row = table->row;
+		int			natts = RelationGetDescr(table->rel)->natts;
 
 		PushActiveSnapshot(GetTransactionSnapshot());
-		*found = nurture_row_find(&table, lead_id, GetActiveSnapshot());
+		*found = nurture_row_find(table, lead_id, GetActiveSnapshot());
 		if (*found)
 		{
-			slot_getallattrs(table.found);
+			slot_getallattrs(table->found);
 			ExecClearTuple(row);
-			memcpy(row->tts_values, table.found->tts_values,
+			memcpy(row->tts_values, table->found->tts_values,
 				   natts * sizeof(Datum));
-			memcpy(row->tts_isnull, table.found->tts_isnull,
+			memcpy(row->tts_isnull, table->found->tts_isnull,
 				   natts * sizeof(bool));
 			take_row(lead_id, row->tts_values, row->tts_isnull, lead);
 			row->tts_values[GATE_SEQ] = Int64GetDatum(lead->seq + reserve);
 			lead->seq++;
 			ExecStoreVirtualTuple(row);
-			done = nurture_row_update(&table, GetActiveSnapshot());
+			done = nurture_row_update(table, GetActiveSnapshot());
 		}
 		PopActiveSnapshot();
 		if (*found && !done && IsolationUsesXactSnapshot())
 			ereport(ERROR,
 					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 table.deleted ?
+					 table->deleted ?
 					 errmsg("could not serialize access due to concurrent delete") :
 					 errmsg("could not serialize access due to concurrent update")));
 	} while (*found && !done);
-	nurture_row_close(&table);
+	nurture_row_close(table);
 	return true;
 }
 
@@ -222,16 +226,17 @@ update_by_query(int64 lead_id, int64 reserve, GateLead *lead)
 /*
  * Updates the gate row, the first statement of everything the gate does, and
  * reads it into lead.  seq grows by reserve; lead->seq is the first of these
- * numbers.  Answers false when there is no such lead.  As the owner.
+ * numbers.  Answers false when there is no such lead.  As the owner; hold may
+ * be NULL.
  */
 bool
-nurture_gate_update(int64 lead_id, int64 reserve, GateLead *lead)
+nurture_gate_update(int64 lead_id, int64 reserve, Hold *hold, GateLead *lead)
 {
 	bool		found;
 	int			level;
 
 	nurture_gate_epoch++;
-	if (update_row(lead_id, reserve, lead, &found) && found)
+	if (update_row(lead_id, reserve, hold, lead, &found) && found)
 		return true;
 	level = nurture_spi_connect_here();
 	found = update_by_query(lead_id, reserve, lead);
@@ -245,7 +250,7 @@ nurture_gate_lock(int64 lead_id)
 {
 	GateLead	lead;
 
-	if (!nurture_gate_update(lead_id, 1, &lead))
+	if (!nurture_gate_update(lead_id, 1, NULL, &lead))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("there is no lead " INT64_FORMAT, lead_id),
@@ -699,7 +704,7 @@ leads_deleted(TriggerData *data)
 		GateLead	lead;
 
 		CHECK_FOR_INTERRUPTS();
-		(void) nurture_gate_update(leads[i].lead_id, 1, &lead);
+		(void) nurture_gate_update(leads[i].lead_id, 1, NULL, &lead);
 	}
 	for (int i = 0; i < n; i++)
 	{

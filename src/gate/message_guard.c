@@ -29,13 +29,30 @@ static const char *const column_names[MESSAGE_COLUMNS] = {
 	"requested_by"
 };
 
+/* Tells whether a column of the table has the name. */
+static bool
+is_column(TupleDesc desc, int column, const char *name)
+{
+	Form_pg_attribute att;
+
+	if (column <= 0 || column > desc->natts)
+		return false;
+	att = TupleDescAttr(desc, column - 1);
+	return !att->attisdropped && strcmp(NameStr(att->attname), name) == 0;
+}
+
 /* Finds the columns by their names, so that their order does not matter. */
 void
 nurture_message_columns(TupleDesc desc, int *columns)
 {
+	/* where they were last time: every statement asks */
+	static int	last[MESSAGE_COLUMNS];
+
 	for (int i = 0; i < MESSAGE_COLUMNS; i++)
 	{
-		columns[i] = SPI_fnumber(desc, column_names[i]);
+		if (!is_column(desc, last[i], column_names[i]))
+			last[i] = SPI_fnumber(desc, column_names[i]);
+		columns[i] = last[i];
 		if (columns[i] <= 0)
 			ereport(ERROR,
 					(errcode(NURTURE_ERRCODE_NOT_INSTALLED),

@@ -49,4 +49,12 @@ typedef enum MessageColumn
 extern void nurture_message_columns(TupleDesc desc, int *columns);
 extern const char *nurture_message_column_name(MessageColumn column);
 
+/* A text column of a row, NULL when null. */
+extern char *nurture_message_text(const int *columns, MessageColumn which,
+								  const Datum *values, const bool *nulls);
+
+/* A hash of a row, all columns but the mark, with this backend's key. */
+extern int64 nurture_message_mark(const int *columns, TupleDesc desc,
+								  const Datum *values, const bool *nulls);
+
 #endif							/* NURTURE_MESSAGE_ROW_H */

@@ -4,8 +4,7 @@
  *	  nurture.message.
  *
  * The BEFORE ROW trigger "~nurture_gate", last by name, decides for every
- * writer alike.  The AFTER STATEMENT trigger writes the audit entries and
- * checks that each row still says what was decided.  Rows that ON CONFLICT
+ * writer alike; message_record.c puts it on record.  Rows that ON CONFLICT
  * drops were decided but never recorded: what is kept about a row outside of it
  * (decision.h) is asked for by the row that is there.
  */
@@ -29,20 +28,19 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
-#define AUDIT_BATCH		100		/* audit entries appended at a time */
 #define SEQ_RESERVE		32		/* numbers taken ahead for a lead's second
 								 * message in a statement; doubles */
 #define SEQ_RESERVE_MAX 4096
 #define MAX_ASSET_ID	124		/* longer ones do not exist */
 
 NURTURE_FUNCTION(nurture_gate_message);
-NURTURE_FUNCTION(nurture_gate_record);
 
 typedef struct AssetKey
 {
@@ -70,7 +68,9 @@ typedef struct GateStatement
 	uint64		epoch;			/* nurture_gate_epoch when it was read */
 	int64		seq_left;		/* numbers reserved and not used */
 	int64		reserve;		/* how many to reserve next */
-	HTAB	   *assets;
+	AssetEntry	asset;			/* the last one; no name: none yet */
+	HTAB	   *assets;			/* the others, NULL until there are some */
+	int			nrows;			/* decided so far, up to 2 */
 	Oid			role;			/* caller, and its name */
 	char	   *role_name;
 	GateSaid	said;			/* decisions */
@@ -81,16 +81,6 @@ static const char *const status_names[] = {
 	[GATE_REVIEW] = "held",[GATE_REFUSE] = "refused"
 };
 
-static uint64 mark_seed = 0;	/* of this backend, random */
-
-static KeptPlan open_review =
-KEPT_PLAN("INSERT INTO nurture.review (lead_id, bucket, scope, evidence)"
-		  " VALUES ($1, 'consent'::pg_catalog.text, $2,"
-		  " pg_catalog.jsonb_build_object('message_id'::pg_catalog.text, $3))"
-		  " ON CONFLICT (lead_id, bucket, scope)"
-		  " WHERE state OPERATOR(pg_catalog.=) 'open'::pg_catalog.text"
-		  " DO NOTHING", INT8OID, TEXTOID, INT8OID);
-
 /* Makes the statement's memory. */
 static GateStatement *
 begin_statement(FmgrInfo *info, TupleDesc desc)
@@ -100,18 +90,12 @@ begin_statement(FmgrInfo *info, TupleDesc desc)
 												  ALLOCSET_DEFAULT_SIZES);
 	GateStatement *statement = MemoryContextAllocZero(context,
 													  sizeof(GateStatement));
-	HASHCTL		control = {
-		.keysize = sizeof(AssetKey),.entrysize = sizeof(AssetEntry),
-		.hcxt = context
-	};
 
 	statement->context = context;
 	nurture_said_open(&statement->said, context);
 	statement->lead.context = AllocSetContextCreate(context,
 													"nurture gate lead",
 													ALLOCSET_DEFAULT_SIZES);
-	statement->assets = hash_create("nurture gate assets", 16, &control,
-									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	nurture_message_columns(desc, statement->column);
 	info->fn_extra = statement;
 	return statement;
@@ -168,7 +152,8 @@ statement_lead(GateStatement *statement, const GateRules *rules,
 			GateLead	fresh;
 
 			/* the row is ours already; this only takes numbers ahead */
-			if (!nurture_gate_update(lead->lead_id, statement->reserve, &fresh))
+			if (!nurture_gate_update(lead->lead_id, statement->reserve, lead->hold,
+									 &fresh))
 				elog(ERROR, "gate row of lead " INT64_FORMAT " is gone",
 					 lead->lead_id);
 			lead->seq = fresh.seq;
@@ -194,32 +179,64 @@ statement_lead(GateStatement *statement, const GateRules *rules,
 	return lead;
 }
 
+/* Returns the place of another asset version than the last. */
+static AssetEntry *
+other_asset(GateStatement *statement, const AssetKey *key)
+{
+	AssetEntry *entry;
+	bool		known;
+
+	if (statement->assets == NULL)
+	{
+		HASHCTL		control = {
+			.keysize = sizeof(AssetKey),.entrysize = sizeof(AssetEntry),
+			.hcxt = statement->context
+		};
+
+		statement->assets = hash_create("nurture gate assets", 16, &control,
+										HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(statement->assets, &statement->asset.key, HASH_ENTER,
+						&known);
+	*entry = statement->asset;
+	entry = hash_search(statement->assets, key, HASH_FIND, NULL);
+	if (entry != NULL)
+		statement->asset = *entry;
+	else
+	{
+		memset(&statement->asset, 0, sizeof(AssetEntry));
+		statement->asset.key = *key;
+	}
+	return &statement->asset;
+}
+
 /* Returns the asset version, locked once per statement. */
 static const GateAsset *
 statement_asset(GateStatement *statement, const char *asset_id, int32 version,
 				TimestampTz now)
 {
 	AssetKey	key;
-	AssetEntry *entry;
-	bool		known;
+	AssetEntry *entry = &statement->asset;
 
 	if (strlen(asset_id) >= MAX_ASSET_ID)
 		return palloc0(sizeof(GateAsset));
 	memset(&key, 0, sizeof(key));
 	strcpy(key.asset_id, asset_id);
 	key.version = version;
-	entry = hash_search(statement->assets, &key, HASH_FIND, NULL);
+	if (entry->epoch == 0)
+		entry->key = key;
+	else if (memcmp(&entry->key, &key, sizeof(key)) != 0)
+		entry = other_asset(statement, &key);
 	/* this transaction may take it out of use while the statement runs */
-	if (entry == NULL || entry->epoch != nurture_gate_asset_epoch)
+	if (entry->epoch != nurture_gate_asset_epoch)
 	{
 		MemoryContext old = MemoryContextSwitchTo(statement->context);
-		GateAsset	asset;
+		uint64		epoch = nurture_gate_asset_epoch;
 
-		nurture_gate_asset(asset_id, version, true, now, &asset);
+		entry->epoch = 0;
+		nurture_gate_asset(asset_id, version, true, now, &entry->asset);
 		MemoryContextSwitchTo(old);
-		entry = hash_search(statement->assets, &key, HASH_ENTER, &known);
-		entry->asset = asset;
-		entry->epoch = nurture_gate_asset_epoch;
+		entry->epoch = epoch;
 	}
 	return &entry->asset;
 }
@@ -259,42 +276,6 @@ raise_refused(const GateDecision *decision)
 			 errhint("nurture_explain_contact tells what would lift each of them; with nurture.refuse_with_error off the refused message is kept as evidence.")));
 }
 
-/* Hashes a row, all columns but the mark, with this backend's key. */
-static int64
-row_mark(const GateStatement *statement, TupleDesc desc, const Datum *values,
-		 const bool *nulls)
-{
-	uint64		hash;
-
-	while (mark_seed == 0)
-	{
-		if (!pg_strong_random(&mark_seed, sizeof(mark_seed)))
-			elog(ERROR, "could not generate a random key");
-	}
-	hash = mark_seed;
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (i == statement->column[MESSAGE_MARK] - 1 || att->attisdropped)
-			continue;
-		if (nulls[i])
-			hash = hash_combine64(hash, i + 1);
-		else if (att->attbyval)
-			hash = hash_bytes_extended((const unsigned char *) &values[i],
-									   sizeof(Datum), hash + i);
-		else
-		{
-			struct varlena *value =
-			PG_DETOAST_DATUM_PACKED(values[i]);
-
-			hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(value),
-									   VARSIZE_ANY_EXHDR(value), hash + i);
-		}
-	}
-	return (int64) hash;
-}
-
 /* Returns the name of the calling role. */
 static char *
 caller_name(GateStatement *statement)
@@ -309,15 +290,6 @@ caller_name(GateStatement *statement)
 		statement->role = role;
 	}
 	return statement->role_name;
-}
-
-static char *
-text_of(const GateStatement *statement, MessageColumn column,
-		const Datum *values, const bool *nulls)
-{
-	int			i = statement->column[column] - 1;
-
-	return nulls[i] ? NULL : TextDatumGetCString(values[i]);
 }
 
 /*
@@ -346,11 +318,11 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 			PUT(which, CStringGetTextDatum(text)); \
 	} while (0)
 
-	ask.channel = text_of(statement, MESSAGE_CHANNEL, values, nulls);
-	ask.purpose = text_of(statement, MESSAGE_PURPOSE, values, nulls);
-	ask.track = text_of(statement, MESSAGE_TRACK, values, nulls);
-	ask.occurrence_key = text_of(statement, MESSAGE_OCCURRENCE_KEY, values,
-								 nulls);
+	ask.channel = nurture_message_text(column, MESSAGE_CHANNEL, values, nulls);
+	ask.purpose = nurture_message_text(column, MESSAGE_PURPOSE, values, nulls);
+	ask.track = nurture_message_text(column, MESSAGE_TRACK, values, nulls);
+	ask.occurrence_key = nurture_message_text(column, MESSAGE_OCCURRENCE_KEY, values,
+											  nulls);
 	i = column[MESSAGE_NOT_BEFORE] - 1;
 	ask.not_before = nulls[i] ? DT_NOBEGIN : DatumGetTimestampTz(values[i]);
 
@@ -363,7 +335,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 	ask.now = nurture_now_wall();
 	i = column[MESSAGE_VERSION] - 1;
 	asset = statement_asset(statement,
-							text_of(statement, MESSAGE_ASSET_ID, values, nulls),
+							nurture_message_text(column, MESSAGE_ASSET_ID, values, nulls),
 							nulls[i] ? 0 : DatumGetInt32(values[i]), ask.now);
 	nurture_gate_suppressions(lead, rules, &ask);
 	nurture_gate_decide(rules, lead, asset, &ask, decision);
@@ -445,6 +417,9 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 
 	if (statement == NULL)
 		statement = begin_statement(fcinfo->flinfo, desc);
+	/* for one row alone it is as well to close everything at once */
+	if (statement->nrows < 2 && ++statement->nrows == 2)
+		statement->lead.hold = nurture_hold_make(fcinfo->flinfo->fn_mcxt);
 	values = palloc(sizeof(Datum) * desc->natts);
 	nulls = palloc(sizeof(bool) * desc->natts);
 	heap_deform_tuple(data->tg_trigtuple, desc, values, nulls);
@@ -457,161 +432,9 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 		return PointerGetDatum(data->tg_trigtuple); /* NOT NULL raises */
 	check_brought(statement, values, nulls);
 	said = decide_row(statement, values, nulls);
-	mark = row_mark(statement, desc, values, nulls);
+	mark = nurture_message_mark(statement->column, desc, values, nulls);
 	nurture_said_keep(&statement->said, mark, said);
 	values[statement->column[MESSAGE_MARK] - 1] = Int64GetDatum(mark);
 	nulls[statement->column[MESSAGE_MARK] - 1] = false;
 	return PointerGetDatum(heap_form_tuple(desc, values, nulls));
-}
-
-/* Adds the audit entry of a message. */
-static void
-message_entry(GateStatement *statement, const Datum *values,
-			  const bool *nulls, AuditEntry *entry)
-{
-	const int  *column = statement->column;
-	StringInfoData json;
-	int			i;
-
-	memset(entry, 0, sizeof(*entry));
-	entry->has_lead = true;
-	entry->lead_id = DatumGetInt64(values[column[MESSAGE_LEAD_ID] - 1]);
-	entry->kind = "message";
-	entry->object = psprintf("message:" INT64_FORMAT,
-							 DatumGetInt64(values[column[MESSAGE_MESSAGE_ID] - 1]));
-	entry->outcome = text_of(statement, MESSAGE_STATUS, values, nulls);
-	i = column[MESSAGE_REASONS] - 1;
-	if (!nulls[i])
-	{
-		Datum	   *items;
-		bool	   *item_nulls;
-		const char **codes;
-
-		deconstruct_array(DatumGetArrayTypeP(values[i]), TEXTOID, -1, false,
-						  TYPALIGN_INT, &items, &item_nulls, &entry->nreasons);
-		codes = palloc(sizeof(char *) * entry->nreasons);
-		for (int j = 0; j < entry->nreasons; j++)
-			codes[j] = TextDatumGetCString(items[j]);
-		entry->reasons = codes;
-	}
-
-	initStringInfo(&json);
-	appendStringInfoString(&json, "{\"kind\":");
-	escape_json(&json, text_of(statement, MESSAGE_TRIGGER_KIND, values, nulls));
-	i = column[MESSAGE_TRIGGER_EVENT_ID] - 1;
-	if (!nulls[i])
-		appendStringInfo(&json, ",\"event_id\":" INT64_FORMAT,
-						 DatumGetInt64(values[i]));
-	if (!nulls[column[MESSAGE_TRACK] - 1])
-	{
-		appendStringInfoString(&json, ",\"track\":");
-		escape_json(&json, text_of(statement, MESSAGE_TRACK, values, nulls));
-	}
-	appendStringInfoChar(&json, '}');
-	entry->trigger_json = json.data;
-
-	initStringInfo(&json);
-	appendStringInfoString(&json, "{\"asset\":");
-	escape_json(&json, text_of(statement, MESSAGE_ASSET_ID, values, nulls));
-	i = column[MESSAGE_VERSION] - 1;
-	if (!nulls[i])
-		appendStringInfo(&json, ",\"version\":%d", DatumGetInt32(values[i]));
-	appendStringInfoChar(&json, '}');
-	entry->versions_json = json.data;
-	entry->inputs =
-		nurture_said_find(DatumGetInt64(values[column[MESSAGE_MARK] - 1]));
-}
-
-/* Opens a review of consent, unless one is open; lead, scope and message. */
-void
-nurture_gate_open_review(Datum lead_id, Datum scope, Datum message_id)
-{
-	Datum		args[3] = {lead_id, scope, message_id};
-	int			level = nurture_spi_connect_here();
-
-	(void) nurture_execute(&open_review, args, NULL, false);
-	nurture_spi_finish(level);
-}
-
-/* Opens the review that a held message asks for. */
-static void
-ask_review(const GateStatement *statement, const Datum *values)
-{
-	Jsonb	   *decision =
-	DatumGetJsonbP(values[statement->column[MESSAGE_DECISION] - 1]);
-	JsonbValue	found;
-	Datum		scope = CStringGetTextDatum("*");
-
-	if (getKeyJsonValueFromContainer(&decision->root, "review",
-									 strlen("review"), &found) != NULL &&
-		found.type == jbvString)
-		scope = PointerGetDatum(cstring_to_text_with_len(found.val.string.val,
-														 found.val.string.len));
-	nurture_gate_open_review(values[statement->column[MESSAGE_LEAD_ID] - 1],
-							 scope,
-							 values[statement->column[MESSAGE_MESSAGE_ID] - 1]);
-}
-
-/*
- * Trigger of nurture.message, after each INSERT statement: checks that the
- * rows say what the gate decided, opens reviews and writes the audit.
- */
-Datum
-nurture_gate_record(PG_FUNCTION_ARGS)
-{
-	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_gate_record");
-	TupleDesc	desc = RelationGetDescr(data->tg_relation);
-	GateStatement statement = {0};
-	TupleTableSlot *slot;
-	MemoryContext batch_context;
-	MemoryContext old;
-	AuditEntry *entries;
-	OwnerSwitch owner;
-	int			n = 0;
-
-	if (!nurture_deriving())
-		return PointerGetDatum(NULL);
-	nurture_message_columns(desc, statement.column);
-	batch_context = AllocSetContextCreate(CurrentMemoryContext,
-										  "nurture gate audit",
-										  ALLOCSET_DEFAULT_SIZES);
-	entries = palloc(sizeof(AuditEntry) * AUDIT_BATCH);
-	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	nurture_owner_enter(&owner);
-	old = MemoryContextSwitchTo(batch_context);
-	tuplestore_rescan(data->tg_newtable);
-	while (tuplestore_gettupleslot(data->tg_newtable, true, true, slot))
-	{
-		int			mark = statement.column[MESSAGE_MARK] - 1;
-		char	   *status;
-
-		slot_getallattrs(slot);
-		if (slot->tts_isnull[mark] ||
-			DatumGetInt64(slot->tts_values[mark]) !=
-			row_mark(&statement, desc, slot->tts_values, slot->tts_isnull))
-			ereport(ERROR,
-					(errcode(NURTURE_ERRCODE_BYPASS),
-					 errmsg("a message was changed after the gate had decided about it"),
-					 errhint("Look for triggers on nurture.message that are not nurture's, and for disabled ones that are.")));
-		status = text_of(&statement, MESSAGE_STATUS, slot->tts_values,
-						 slot->tts_isnull);
-		if (strcmp(status, "held") == 0)
-			ask_review(&statement, slot->tts_values);
-		message_entry(&statement, slot->tts_values, slot->tts_isnull,
-					  &entries[n++]);
-		if (n == AUDIT_BATCH)
-		{
-			CHECK_FOR_INTERRUPTS();
-			nurture_audit_append(entries, n);
-			n = 0;
-			ExecClearTuple(slot);	/* its tuple lies in the context */
-			MemoryContextReset(batch_context);
-		}
-	}
-	nurture_audit_append(entries, n);
-	MemoryContextSwitchTo(old);
-	ExecDropSingleTupleTableSlot(slot);
-	nurture_owner_leave(&owner);
-	MemoryContextDelete(batch_context);
-	return PointerGetDatum(NULL);
 }

@@ -63,13 +63,13 @@ static KeptRead read_event = {
 
 /* Returns when the lead did something last, DT_NOBEGIN when never. */
 static TimestampTz
-last_activity(int64 lead_id, Snapshot snapshot)
+last_activity(const GateLead *lead, Snapshot snapshot)
 {
 	RowRead		read;
-	Datum		key = Int64GetDatum(lead_id);
+	Datum		key = Int64GetDatum(lead->lead_id);
 	TimestampTz last = DT_NOBEGIN;
 
-	nurture_read_open(&read, &read_activity, snapshot);
+	nurture_read_open_held(&read, &read_activity, lead->hold, snapshot);
 	nurture_read_find(&read, &key);
 	if (nurture_read_next(&read))
 	{
@@ -131,7 +131,8 @@ read_parts(GateLead *lead, const ContactPolicy *policy, TimestampTz since,
 	{
 		RowRead		read;
 
-		if (!nurture_read_open_part(&read, &read_event, parts[i], snapshot))
+		if (!nurture_read_open_part(&read, &read_event, parts[i], lead->hold,
+									snapshot))
 		{
 			lead->nrests = 0;
 			n = -1;
@@ -167,7 +168,7 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 	MemoryContext context = CurrentMemoryContext;
 	int			level;
 
-	if (last_activity(lead->lead_id, snapshot) <= since)
+	if (last_activity(lead, snapshot) <= since)
 		return;
 	if (read_parts(lead, policy, since, now, snapshot))
 		return;

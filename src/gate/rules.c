@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "access/tupmacs.h"
 #include "base/plans.h"
 #include "base/rulecache.h"
 #include "catalog/pg_type.h"
@@ -88,29 +89,31 @@ nurture_gate_class_name(int bit)
 bool
 nurture_gate_listed(ArrayType *list, const char *item)
 {
-	ArrayIterator iterator;
-	Datum		value;
-	bool		null;
-	bool		found = false;
+	int			item_len = item ? strlen(item) : -1;
+	const char *at;
+	bits8	   *present;
+	int			n;
 
 	if (list == NULL)
 		return false;
-	iterator = array_create_iterator(list, 0, NULL);
-	while (!found && array_iterate(iterator, &value, &null))
+	n = ArrayGetNItems(ARR_NDIM(list), ARR_DIMS(list));
+	at = ARR_DATA_PTR(list);
+	present = ARR_NULLBITMAP(list);
+	for (int i = 0; i < n; i++)
 	{
-		text	   *word;
 		int			len;
 
-		if (null)
+		if (present != NULL && (present[i / 8] & 1 << i % 8) == 0)
 			continue;
-		word = DatumGetTextPP(value);
-		len = VARSIZE_ANY_EXHDR(word);
-		found = (len == 1 && *VARDATA_ANY(word) == '*') ||
-			(item != NULL && strlen(item) == len &&
-			 memcmp(VARDATA_ANY(word), item, len) == 0);
+		/* what is in an array is neither compressed nor elsewhere */
+		len = VARSIZE_ANY_EXHDR(at);
+		if ((len == 1 && *VARDATA_ANY(at) == '*') ||
+			(len == item_len && memcmp(VARDATA_ANY(at), item, len) == 0))
+			return true;
+		at = att_addlength_pointer(at, -1, at);
+		at = (const char *) att_align_nominal(at, TYPALIGN_INT);
 	}
-	array_free_iterator(iterator);
-	return found;
+	return false;
 }
 
 /* Returns the bits of the message classes in a text[]. */

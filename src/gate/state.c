@@ -159,7 +159,7 @@ read_gate_row(int64 lead_id, GateLead *lead)
 	Datum		value;
 	bool		found;
 
-	nurture_read_open(&read, &read_gate, new_snapshot());
+	nurture_read_open_held(&read, &read_gate, lead->hold, new_snapshot());
 	nurture_read_find(&read, &key);
 	found = nurture_read_next(&read);
 	if (found)
@@ -187,7 +187,7 @@ read_facts(GateLead *lead, Snapshot snapshot)
 	Datum		key = Int64GetDatum(lead->lead_id);
 	bool		found;
 
-	nurture_read_open(&read, &read_lead, snapshot);
+	nurture_read_open_held(&read, &read_lead, lead->hold, snapshot);
 	nurture_read_find(&read, &key);
 	found = nurture_read_next(&read);
 	if (found)
@@ -221,7 +221,7 @@ read_stage_of(GateLead *lead, Snapshot snapshot)
 
 	keys[0] = Int64GetDatum(lead->lead_id);
 	keys[1] = CStringGetTextDatum("*");
-	nurture_read_open(&read, &read_stage, snapshot);
+	nurture_read_open_held(&read, &read_stage, lead->hold, snapshot);
 	nurture_read_find(&read, keys);
 	lead->stage = nurture_read_next(&read) ?
 		nurture_read_text(&read, STAGE_STAGE) : "new";
@@ -235,7 +235,7 @@ read_consents(GateLead *lead, Snapshot snapshot)
 	Datum		key = Int64GetDatum(lead->lead_id);
 	int			max = 0;
 
-	nurture_read_open(&read, &read_consent, snapshot);
+	nurture_read_open_held(&read, &read_consent, lead->hold, snapshot);
 	nurture_read_find(&read, &key);
 	while (nurture_read_next(&read))
 	{
@@ -377,7 +377,7 @@ read_live_messages(GateLead *lead, TimestampTz since, TimestampTz now,
 
 	lead->nlive = 0;
 	lead->nadded = 0;
-	nurture_read_open(&read, &read_live, snapshot);
+	nurture_read_open_held(&read, &read_live, lead->hold, snapshot);
 	take_live(lead, &read, lead->lead_id, since, now);
 	for (int i = 0; i < lead->nabsorbed; i++)
 		take_live(lead, &read, lead->absorbed[i], since, now);
@@ -476,7 +476,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	for (int merges = 0; merges < GATE_MAX_MERGES; merges++)
 	{
 		if (bump)
-			lead->found = nurture_gate_update(lead_id, 1, lead);
+			lead->found = nurture_gate_update(lead_id, 1, lead->hold, lead);
 		else
 			lead->found = read_gate_row(lead_id, lead);
 		if (!lead->found)
