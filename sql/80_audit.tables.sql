@@ -48,7 +48,7 @@ CREATE TABLE nurture.audit (
     app_user text,
     reason text,
     simulated boolean NOT NULL,
-    leaf bytea NOT NULL CHECK (pg_catalog.octet_length(leaf) = 32),
+    leaf bytea NOT NULL,
     PRIMARY KEY (audit_id, at)
 ) PARTITION BY RANGE (at);
 CREATE TABLE nurture_part.audit_default PARTITION OF nurture.audit DEFAULT;
