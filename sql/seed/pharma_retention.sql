@@ -12,6 +12,9 @@ INSERT INTO nurture.retention (retention, table_name, action, period, enabled, l
     ('handoff', 'handoff', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Packages of closed hand-offs', 'likewise; how teams did stays'),
     ('attempt', 'attempt', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Notes about trials to reach a lead', 'likewise'),
     ('feedback', 'feedback', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Notes about what teams were given', 'likewise'),
+    ('request', 'request', 'delete', '3 years', true, 'GDPR Art. 5(1)(e)', 'Requests that were answered', 'likewise'),
+    ('task', 'task', 'delete', '3 years', true, 'GDPR Art. 5(1)(e)', 'Tasks that were done', 'likewise'),
+    ('stop_effect', 'stop_effect', 'delete', '3 years', true, 'GDPR Art. 5(1)(e)', 'Stops and pauses that have ended', 'likewise; what is in force stays, and so does the audit trail'),
     ('message', 'message', 'clear', '3 years', true, 'GDPR Art. 5(1)(e)', 'Addresses and facts of messages', 'what was sent of which asset stays'),
     ('consent_proof', 'consent_event', 'delete', '5 years', true, 'GDPR Art. 7(1), 17(3)(e); UWG 7a', 'Proof of consent of erased leads', 'German law asks for five years'),
     ('consent_state', 'consent', 'delete', '5 years', true, 'GDPR Art. 7(1), 17(3)(e); UWG 7a', 'State of consent of erased leads', 'goes with its proof'),
@@ -19,5 +22,6 @@ INSERT INTO nurture.retention (retention, table_name, action, period, enabled, l
     ('event_history', 'event_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Events before they were corrected or deleted', 'scores as they were known before are then told by the corrected events'),
     ('lead_history', 'lead_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Earlier facts', 'scores as of a moment before are then told by later facts'),
     ('score_history', 'score_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Earlier scores', 'a profile'),
+    ('stage_history', 'stage_history', 'delete', '5 years', false, 'GDPR Art. 5(1)(e)', 'Earlier standings', 'a profile; where a lead stood at any later moment stays'),
     ('lead', 'lead', 'erase', '5 years', false, 'GDPR Art. 5(1)(e)', 'Leads that nothing is heard of', 'erases persons for good: decide it, then enable it')
 ON CONFLICT DO NOTHING;

@@ -1,7 +1,8 @@
 /*
  * erase.c
  *	  What outlives the erasure of a lead: that its addresses are not to be
- *	  written to, by whatever lead they come back with.
+ *	  written to, by whatever lead they come back with; and what a person is
+ *	  told of suppressions, which name nobody but by a keyed hash.
  */
 #include "base/compat.h"
 
@@ -32,6 +33,18 @@ KEPT_PLAN("SELECT DISTINCT CASE WHEN c.state = 'objected' THEN '*' ELSE c.channe
 		  " FROM nurture.consent c WHERE c.lead_id = ANY ($1)"
 		  " AND c.state IN ('refused', 'withdrawn', 'objected')"
 		  " AND c.purpose <> '" NURTURE_INFERENCE_PURPOSE "'", INT8ARRAYOID);
+
+static KeptPlan read_accounts =
+KEPT_PLAN("SELECT DISTINCT l.account_id FROM nurture.lead l"
+		  " WHERE l.lead_id = ANY ($1) AND l.account_id IS NOT NULL", INT8ARRAYOID);
+
+static KeptPlan read_suppressions =
+KEPT_PLAN("SELECT coalesce(jsonb_agg(x.told ORDER BY x.scope COLLATE \"C\", x.value COLLATE \"C\"), '[]')::text"
+		  " FROM (SELECT DISTINCT s.scope, k.value, jsonb_strip_nulls(jsonb_build_object('scope', s.scope,"
+		  "  'of', k.value, 'reason', s.reason, 'since', s.since, 'until', s.until, 'source', s.source)) AS told"
+		  "  FROM unnest($1, $2, $3) AS k (key_hash, scope, value)"
+		  "  JOIN nurture.suppression s ON s.key_hash = k.key_hash AND s.scope = k.scope) x",
+		  BYTEAARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 
 /* An address of one of the leads, in normal form. */
 typedef struct OwnAddress
@@ -167,4 +180,79 @@ nurture_gate_keep_denials(const int64 *leads, int n, bool all)
 		last = addresses[i].address;
 	}
 	return kept;
+}
+
+/* What may be suppressed of a person: the keys that a suppression would have. */
+typedef struct PersonKeys
+{
+	const GateRules *rules;
+	Datum	   *hashes;
+	Datum	   *scopes;
+	Datum	   *values;
+	int			n;
+	int			room;
+} PersonKeys;
+
+static void
+add_key(PersonKeys *keys, const char *scope, const char *value)
+{
+	uint8		hash[GATE_HASH_LEN];
+
+	if (keys->n == keys->room)
+	{
+		Size		size = sizeof(Datum) * (keys->room = Max(keys->room * 2, 32));
+
+		keys->hashes = keys->n ? repalloc(keys->hashes, size) : palloc(size);
+		keys->scopes = keys->n ? repalloc(keys->scopes, size) : palloc(size);
+		keys->values = keys->n ? repalloc(keys->values, size) : palloc(size);
+	}
+	nurture_gate_hash(keys->rules, scope, value, hash);
+	keys->hashes[keys->n] = nurture_gate_hash_datum(hash);
+	keys->scopes[keys->n] = CStringGetTextDatum(scope);
+	keys->values[keys->n++] = CStringGetTextDatum(value);
+}
+
+static Datum
+array_of(Datum *items, int n, Oid type)
+{
+	return PointerGetDatum(construct_array(items, n, type, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * Lists, as a JSON array, the suppressions whose key is that of something the
+ * leads have: scope, what of theirs it is, reason, since, until, source.
+ */
+char	   *
+nurture_gate_tell_suppressions(const int64 *leads, int n)
+{
+	int			naddresses;
+	OwnAddress *addresses = own_addresses(leads, n, &naddresses);
+	PersonKeys	keys = {.rules = nurture_gate_rules()};
+	Datum		values[3] = {lead_array(leads, n)};
+
+	for (int i = 0; i < n; i++)
+	{
+		add_key(&keys, "lead", psprintf(INT64_FORMAT, leads[i]));
+		for (int j = 0; j < naddresses; j++)
+			add_key(&keys, "lead_address", psprintf(INT64_FORMAT ":%s", leads[i], addresses[j].address));
+	}
+	for (int i = 0; i < naddresses; i++)
+	{
+		const char *at = addresses[i].kind == CONTACT_EMAIL ? strrchr(addresses[i].address, '@') : NULL;
+		const char *domains[CONTACT_MAX_DOMAINS];
+		int			ndomains = at ? nurture_contact_domains(at + 1, domains) : 0;
+
+		add_key(&keys, "contact_point", addresses[i].address);
+		for (int j = 0; j < ndomains; j++)
+			add_key(&keys, "domain", domains[j]);
+	}
+	(void) nurture_execute_latest(&read_accounts, values, NULL, false);
+	for (uint64 row = 0, rows = SPI_processed; row < rows; row++)
+		add_key(&keys, "account", nurture_cell_text(row, 1));
+
+	values[0] = array_of(keys.hashes, keys.n, BYTEAOID);
+	values[1] = array_of(keys.scopes, keys.n, TEXTOID);
+	values[2] = array_of(keys.values, keys.n, TEXTOID);
+	(void) nurture_execute_latest(&read_suppressions, values, NULL, false);
+	return nurture_cell_text(0, 1);
 }

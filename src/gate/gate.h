@@ -220,4 +220,7 @@ extern int64 *nurture_gate_absorbed(int64 lead_id, bool read_only,
 extern void nurture_gate_erase_lock(const int64 *leads, int n);
 extern int	nurture_gate_keep_denials(const int64 *leads, int n, bool all);
 
+/* For nurture_subject_export, likewise: what is suppressed of leads, as JSON. */
+extern char *nurture_gate_tell_suppressions(const int64 *leads, int n);
+
 #endif							/* NURTURE_GATE_H */

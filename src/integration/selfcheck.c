@@ -37,7 +37,7 @@ static const Selfcheck selfchecks[] = {
 		"SELECT format('rule %I on %s', r.rulename, r.ev_class::regclass),"
 		" format('DROP RULE %I ON %s', r.rulename, r.ev_class::regclass)"
 		" FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class"
-	" WHERE c.relnamespace IN ('nurture'::regnamespace, 'nurture_part'::regnamespace) AND r.rulename <> '_RETURN'"},
+	" WHERE c.relnamespace IN ('nurture'::regnamespace, 'nurture_part'::regnamespace, 'nurture_bi'::regnamespace) AND r.rulename <> '_RETURN'"},
 	{"partition_foreign", "error",
 		"SELECT format('%s is a %s of nurture.%I', c.oid::regclass,"
 		"  CASE WHEN p.relkind = 'p' THEN 'partition' ELSE 'child' END, p.relname), NULL"

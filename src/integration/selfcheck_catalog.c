@@ -55,6 +55,34 @@ const Selfcheck nurture_selfcheck_catalog[] = {
 	{"event_trigger", "warning",
 		"SELECT format('event trigger %I calls %s at %s and may change or refuse what nurture does to its tables', t.evtname, t.evtfoid::regproc, t.evtevent), NULL"
 	" FROM pg_event_trigger t WHERE t.evtenabled <> 'D' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'e')"},
+	{"trigger_foreign", "error",
+		"SELECT format('trigger %I on view %s calls %s', t.tgname, t.tgrelid::regclass, t.tgfoid::regproc), NULL"
+		" FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+	" WHERE c.relnamespace = 'nurture_bi'::regnamespace AND NOT t.tgisinternal"},
+
+	/* rows that go elsewhere, or come from there */
+	{"publication_partial", "warning",
+		"SELECT format('publication %I leaves %s of %s out: a copy made by it lacks them', p.pubname,"
+		"  concat_ws(' and ', CASE WHEN r.prqual IS NOT NULL THEN 'rows' END, CASE WHEN r.prattrs IS NOT NULL THEN 'columns' END,"
+		"   CASE WHEN NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate) THEN 'changes' END), c.oid::regclass), NULL"
+		" FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid"
+		" WHERE c.relnamespace IN " OURS " AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL"
+	"  OR NOT (p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate))"},
+	{"subscription", "warning",
+		"SELECT format('subscription %I may write to %s: what another server sends is kept as it came, without a decision of the gate', s.subname,"
+		"  coalesce((SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text) FROM pg_subscription_rel r"
+		"   JOIN pg_class c ON c.oid = r.srrelid WHERE r.srsubid = s.oid AND c.relnamespace IN " OURS "), 'any table')), NULL"
+		" FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database()"
+		" AND (NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid) OR EXISTS (SELECT FROM pg_subscription_rel r"
+	"  JOIN pg_class c ON c.oid = r.srrelid WHERE r.srsubid = s.oid AND c.relnamespace IN " OURS "))"},
+	{"security_label", "warning",
+		"SELECT format('%s has the label %L of %s, which may allow or forbid what rights do not', l.objname, l.label, l.provider), NULL"
+		" FROM pg_seclabels l JOIN pg_class c ON l.classoid = 'pg_class'::regclass AND c.oid = l.objoid"
+		" WHERE c.relnamespace IN " OURS
+		" UNION ALL SELECT format('%s has the label %L of %s, which may allow or forbid what rights do not', p.oid::regprocedure, l.label, l.provider), NULL"
+		" FROM pg_seclabels l JOIN pg_proc p ON l.classoid = 'pg_proc'::regclass AND p.oid = l.objoid"
+		" JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'"
+	" JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid WHERE e.extname = 'nurture'"},
 	{"function_shadow", "warning",
 		"SELECT format('%s is not of the extension and could be called instead of a function that is', p.oid::regprocedure), NULL"
 		" FROM pg_proc p JOIN pg_extension e ON e.extnamespace = p.pronamespace WHERE e.extname = 'nurture' AND p.proname ~ '^nurture_'"

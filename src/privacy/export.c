@@ -5,6 +5,7 @@
  * Rows come as they are, table by table in the order of the map and row by row
  * by their key; jsonb has one order of keys.  So the same rows give the same
  * bytes.  Keys of hashes and what only nurture itself needs are left out.
+ * Suppressions name nobody: of those, which concern what the person has.
  */
 #include "base/compat.h"
 
@@ -13,6 +14,7 @@
 #include "base/owner.h"
 #include "catalog/pg_type.h"
 #include "facts/lead.h"
+#include "gate/gate.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "privacy/map.h"
@@ -101,8 +103,13 @@ put_table(int i, PrivacyPerson *person, StringInfo json)
 
 	if (table->order == NULL)
 		return;
-	(void) nurture_execute(plan_of(i), person->parameters, NULL, true);
-	rows = nurture_cell_text(0, 1);
+	if (table->of == NULL)
+		rows = nurture_gate_tell_suppressions(person->leads, person->n);
+	else
+	{
+		(void) nurture_execute(plan_of(i), person->parameters, NULL, true);
+		rows = nurture_cell_text(0, 1);
+	}
 	if (strcmp(rows, "[]") == 0)
 		return;
 	value = CStringGetTextDatum(table->table);

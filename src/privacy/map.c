@@ -197,7 +197,8 @@ const PrivacyTable nurture_privacy_map[] = {
 	"Which leads are one person."},
 	{"gate", PRIVACY_KEEP, OF_LEAD, NULL, NULL, NULL, NULL, NULL, NULL,
 	"What forbids messages, as bits; keeps an erased lead from being written to."},
-	{"suppression", PRIVACY_KEEP, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+	/* whose they are, only the gate can tell, from what the person has */
+	{"suppression", PRIVACY_KEEP, NULL, NULL, NULL, NULL, "scope", "key_hash", NULL,
 	"Addresses that are not to be written to, as keyed hashes: they outlive erasure (GDPR Art. 17(3)(b), 21(3))."},
 	{"erasure", PRIVACY_KEEP, "t.leads && $1", NULL, NULL, NULL, "lead_id, erasure_id", NULL, NULL,
 	"Certificates of erasures; name nobody but by number."},

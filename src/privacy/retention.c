@@ -78,6 +78,13 @@ static const RetentionAct acts[] = {
 	90, "bounces and complaints come late"},
 	{"bounce", "clear", "t.key_hash IS NOT NULL AND t.occurred_at < $1", "key_hash = NULL", 2 * 365, "bounces are counted by address"},
 	{"handoff", "clear", "t.closed_at < $1 AND t.package <> '{}'", "package = '{}'", 30, "a returned lead may be offered again"},
+	{"stage_history", "delete",
+		"t.at < $1 AND EXISTS (SELECT FROM nurture.stage_history n WHERE n.lead_id = t.lead_id AND n.product = t.product"
+		" AND n.history_no > t.history_no AND n.at < $1)",
+	NULL, 365, "conversion rates compare years"},
+	{"stop_effect", "delete", "t.lifted_at < $1", NULL, 365, "reports tell what stop rules did in a year"},
+	{"request", "delete", "t.state <> 'open' AND t.closed_at < $1", NULL, 365, "reports compare requests of a year"},
+	{"task", "delete", "t.state <> 'open' AND t.done_at < $1", NULL, 30, "who takes over reads them"},
 	{"attempt", "clear", "t.at < $1 AND t.note IS NOT NULL", "note = NULL", 30, "who takes over reads it"},
 	{"feedback", "clear", "t.at < $1 AND t.note IS NOT NULL", "note = NULL", 30, "the next package tells it"},
 	{"review", "clear", "t.state = 'closed' AND t.closed_at < $1 AND (t.evidence IS NOT NULL OR t.reason IS NOT NULL)",

@@ -6,7 +6,7 @@
 -- 010_dump_restore.pl and 090_logical.pl what restores and replication bring.
 BEGIN;
 SET LOCAL client_min_messages = error;
-SELECT plan(135);
+SELECT plan(151);
 
 -- a lead that opted out and has a refused message, and one that may be sent to
 SELECT set_config('search_path', '', true) \g /dev/null
@@ -187,6 +187,13 @@ SELECT pg_temp.super('guards that a replica skips', $$ALTER TABLE nurture.messag
 SELECT pg_temp.super('a rule that swallows opt-outs', $$CREATE RULE quiet AS ON INSERT TO nurture.consent_event DO INSTEAD NOTHING$$, 'reported rule_foreign');
 SELECT pg_temp.super('a rule on a partition', $$CREATE RULE quiet AS ON INSERT TO nurture_part.event_default DO INSTEAD NOTHING$$, 'reported rule_foreign');
 CREATE FUNCTION pg_temp.at_end() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN END$$;
+SELECT pg_temp.super('a rule on a view', $$CREATE RULE also AS ON INSERT TO nurture_bi.message_log DO INSTEAD UPDATE nurture.message SET channel = 'email' WHERE false$$, 'reported rule_foreign');
+SELECT pg_temp.super('a trigger instead of a view', $$CREATE TRIGGER mine INSTEAD OF INSERT ON nurture_bi.message_log FOR EACH ROW EXECUTE FUNCTION pg_temp.drop_it()$$, 'reported trigger_foreign');
+SELECT pg_temp.super('a rule with a condition', $$CREATE RULE sometimes AS ON UPDATE TO nurture.gate WHERE OLD.lead_id = 990001 DO INSTEAD NOTHING$$, 'reported rule_foreign');
+SELECT pg_temp.super('a rule that does more', $$CREATE RULE more AS ON INSERT TO nurture.suppression DO ALSO DELETE FROM nurture.suppression$$, 'reported rule_foreign');
+SELECT pg_temp.super('a rule that a replica has', $$CREATE RULE quiet AS ON INSERT TO nurture.consent_event DO INSTEAD NOTHING; ALTER TABLE nurture.consent_event ENABLE REPLICA RULE quiet$$, 'reported rule_foreign');
+SELECT pg_temp.writer('an event trigger without the right', $$CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION pg_temp.at_end()$$, 'refused 42501');
+SELECT pg_temp.super('an event trigger that is always on', $$CREATE EVENT TRIGGER mine ON sql_drop EXECUTE FUNCTION pg_temp.at_end(); ALTER EVENT TRIGGER mine ENABLE ALWAYS$$, 'reported event_trigger');
 SELECT pg_temp.super('an event trigger', $$CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION pg_temp.at_end()$$, 'reported event_trigger');
 SELECT pg_temp.super('a rule changed while its log was off', $$ALTER TABLE nurture.consent_policy DISABLE TRIGGER USER; UPDATE nurture.consent_policy SET rule = 'opt_out'; ALTER TABLE nurture.consent_policy ENABLE ALWAYS TRIGGER nurture_invalidate, ENABLE ALWAYS TRIGGER nurture_invalidate_row, ENABLE TRIGGER nurture_change_log$$, 'reported rule_unlogged');
 
@@ -230,7 +237,18 @@ SELECT pg_temp.super('opt-outs hidden from the owner', $$ALTER TABLE nurture.sup
 SELECT pg_temp.super('a view with its owner''s rights', $$ALTER VIEW nurture_bi.lead_overview SET (security_invoker = false)$$, 'reported view_changed');
 SELECT pg_temp.super('a view that shows more', $$DO $do$BEGIN EXECUTE format('CREATE OR REPLACE VIEW nurture_bi.audit_lag WITH (security_invoker) AS SELECT * FROM (%s) AS v LIMIT 1', rtrim(pg_get_viewdef('nurture_bi.audit_lag'::regclass), ';')); END$do$ $$, 'reported view_changed');
 SELECT pg_temp.super('a security label', $$SECURITY LABEL ON TABLE nurture.message IS 'open'$$, 'refused 22023');
-SELECT pg_temp.super('a publication that leaves rows out', $$CREATE PUBLICATION mine FOR TABLE nurture.suppression WHERE (scope = 'none')$$, 'nothing', $$(SELECT count(*) FROM nurture.suppression) > 0$$);
+SELECT pg_temp.super('a security label that was there before its module', $$SET LOCAL allow_system_table_mods = on; INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label) VALUES ('nurture.message'::regclass, 'pg_class'::regclass, 0, 'selinux', 'open')$$, 'reported security_label');
+SELECT pg_temp.super('one on a function', $$SET LOCAL allow_system_table_mods = on; INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label) VALUES ('public.nurture_gate_message()'::regprocedure, 'pg_proc'::regclass, 0, 'selinux', 'open')$$, 'reported security_label');
+
+-- what goes to other servers, and comes from them
+SELECT pg_temp.writer('a publication without the right', $$CREATE PUBLICATION mine FOR TABLE nurture.suppression$$, 'refused 42501');
+SELECT pg_temp.super('a publication that leaves rows out', $$CREATE PUBLICATION mine FOR TABLE nurture.suppression WHERE (scope = 'none') WITH (publish = 'insert')$$, 'reported publication_partial', $$(SELECT count(*) FROM nurture.suppression) > 0$$);
+SELECT pg_temp.super('one that leaves columns out', $$CREATE PUBLICATION mine FOR TABLE nurture.consent_event (lead_id, consent_event_id)$$, 'reported publication_partial');
+SELECT pg_temp.super('one that tells of no deletion', $$CREATE PUBLICATION mine FOR TABLE nurture.lead WITH (publish = 'insert, update')$$, 'reported publication_partial');
+SELECT pg_temp.super('one of everything, which is none', $$CREATE PUBLICATION mine FOR TABLES IN SCHEMA nurture$$, 'nothing');
+SELECT pg_temp.writer('a subscription without the right', $$CREATE SUBSCRIPTION mine CONNECTION 'dbname=nowhere' PUBLICATION other WITH (connect = false)$$, 'refused 42501');
+SELECT pg_temp.super('a subscription that brings what it likes', $$CREATE SUBSCRIPTION mine CONNECTION 'dbname=nowhere' PUBLICATION other WITH (connect = false, slot_name = NONE)$$, 'reported subscription');
+SELECT pg_temp.super('one that is known to write messages', $$CREATE SUBSCRIPTION mine CONNECTION 'dbname=nowhere' PUBLICATION other WITH (connect = false, slot_name = NONE); SET LOCAL allow_system_table_mods = on; INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate, srsublsn) SELECT oid, 'nurture.message'::regclass, 'r', NULL FROM pg_subscription WHERE subname = 'mine'$$, 'reported subscription');
 
 -- COPY is no statement of a function
 SAVEPOINT copying;

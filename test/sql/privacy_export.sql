@@ -2,7 +2,7 @@
 -- processing activities.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(55);
+SELECT plan(63);
 
 CREATE FUNCTION pg_temp.raised(statement text) RETURNS text LANGUAGE plpgsql AS $f$
 DECLARE
@@ -27,6 +27,11 @@ SELECT nurture_request_consent(971001, 'sms', source => 'form') IS NOT NULL AS r
 INSERT INTO nurture.recipient (recipient, kind, channels, country, safeguard, title) VALUES ('export_mailer', 'processor', '{email}', 'US', 'standard contractual clauses', 'Mail provider');
 INSERT INTO nurture.controller (name, contact, dpo_contact, security_measures) VALUES ('Pharma', 'privacy@pharma.example', 'dpo@pharma.example', 'see ISMS');
 SELECT nurture_merge(971001, 971002, 'same person') > 0 AS merged;
+-- suppressions name nobody: those whose hash is that of something the person has
+SET LOCAL client_min_messages = error;
+SELECT count(nurture_suppress(scope, value, reason)) AS suppressed FROM (VALUES ('contact_point', 'EXPORT2@Example.org', 'asked by phone'), ('contact_point', '+33123456711', 'asked'), ('lead', '971001', 'asked'),
+    ('lead_address', '971001:export1@example.org', 'soft_bounce'), ('domain', 'example.org', 'all of them'), ('contact_point', 'export3@example.org', 'of another'), ('account', '971099', 'all of it'), ('lead', '971003', 'of another')) v (scope, value, reason);
+SET LOCAL client_min_messages = warning;
 CREATE TEMP TABLE export AS SELECT nurture_subject_export(971001) AS of_survivor, nurture_subject_export(971002) AS of_merged, nurture_subject_export(971003) AS of_other;
 SELECT is((SELECT of_survivor -> 'leads' FROM export), '[971001, 971002]'::jsonb, 'a person is all of its leads');
 SELECT is((SELECT of_survivor #- '{held,audit}' FROM export), (SELECT of_merged #- '{held,audit}' FROM export), 'whichever is asked for');
@@ -43,6 +48,10 @@ SELECT is((SELECT count(*) FROM export, jsonb_array_elements(of_survivor #> '{he
 SELECT results_eq($$SELECT r ->> 'kind', r ->> 'value' FROM export, jsonb_array_elements(of_survivor #> '{held,identity,rows}') r WHERE r ->> 'kind' = 'cookie'$$, $$VALUES ('cookie', 'export-cookie')$$, 'identities');
 SELECT results_eq($$SELECT r ->> 'kind', r ->> 'notice_version', r ->> 'legal_basis' FROM export, jsonb_array_elements(of_survivor #> '{held,consent_event,rows}') r WHERE r ->> 'channel' = 'email' AND (r ->> 'lead_id')::bigint = 971001$$,
     $$VALUES ('given', '3', 'consent')$$, 'what was consented to, under which notice');
+SELECT results_eq($$SELECT r ->> 'scope', r ->> 'of', r ->> 'reason', r ->> 'until' FROM export, jsonb_array_elements(of_survivor #> '{held,suppression,rows}') r$$,
+    $$VALUES ('contact_point', '+33123456711', 'asked', 'infinity'), ('contact_point', 'export2@example.org', 'asked by phone', 'infinity'), ('domain', 'example.org', 'all of them', 'infinity'), ('lead', '971001', 'asked', 'infinity'),
+        ('lead_address', '971001:export1@example.org', 'soft_bounce', 'infinity')$$, 'what is suppressed of it, by what it has');
+SELECT results_eq($$SELECT r ->> 'scope', r ->> 'of' FROM export, jsonb_array_elements(of_other #> '{held,suppression,rows}') r$$, $$VALUES ('contact_point', 'export3@example.org'), ('domain', 'example.org'), ('lead', '971003')$$, 'and nothing of others');
 SELECT is((SELECT of_survivor -> 'sources' @> '["congress", "form", "web", "website"]' FROM export), true, 'where it comes from');
 SELECT is((SELECT of_survivor -> 'purposes' @> '["marketing"]' FROM export), true, 'what it is for');
 SELECT is((SELECT of_survivor #>> '{controller,name}' FROM export), 'Pharma', 'who answers for it');
@@ -95,6 +104,22 @@ INSERT INTO nurture.review (lead_id, bucket, scope, evidence, state, ruling, clo
 SELECT nurture_retain('review') IS NOT NULL AS done;
 SELECT results_eq($$SELECT scope, evidence IS NULL, ruling FROM nurture.review WHERE lead_id = 971001 AND scope IN ('r1', 'r2') ORDER BY 1$$, $$VALUES ('r1', true, 'done'), ('r2', false, NULL)$$, 'evidence of closed cases is cleared, the ruling stays');
 
+-- standings, stops, requests and tasks: what is over goes, what is in force stays
+UPDATE nurture.retention SET period = '400 days' WHERE retention IN ('stage_history', 'stop_effect', 'request', 'task');
+INSERT INTO nurture.lead (lead_id, email, audience_type, country) VALUES (971020, 'over@example.org', 'hcp', 'FR');
+SET LOCAL session_replication_role = replica;
+INSERT INTO nurture.stage_history (lead_id, product, new_stage, at) SELECT 971020, p, 's' || i, nurture_now() - (510 - 20 * i) * interval '1 day' FROM generate_series(1, 6) i, unnest('{a,b}'::text[]) p WHERE p = 'a' OR i = 1;
+INSERT INTO nurture.stop_effect (lead_id, rule, effect, mode, since, until, lifted_at) SELECT 971020, 'r' || i, 'pause', 'enforced', nurture_now() - interval '600 days', until, lifted
+    FROM (VALUES (1, 'infinity'::timestamptz, nurture_now() - interval '401 days'), (2, 'infinity', nurture_now() - interval '399 days'), (3, 'infinity', NULL), (4, nurture_now() - interval '500 days', NULL)) v (i, until, lifted);
+INSERT INTO nurture.request (lead_id, request_kind, opened_at, state, closed_at) SELECT 971020, 'k' || i, nurture_now() - interval '600 days', state, nurture_now() - days * interval '1 day' FROM (VALUES (1, 'fulfilled', 401), (2, 'declined', 399), (3, 'open', NULL)) v (i, state, days);
+INSERT INTO nurture.task (lead_id, task_kind, title, team, created_at, state, done_at) SELECT 971020, 'contact', 't' || i, 'x', nurture_now() - interval '600 days', state, nurture_now() - days * interval '1 day' FROM (VALUES (1, 'done', 401), (2, 'cancelled', 401), (3, 'done', 399), (4, 'open', NULL)) v (i, state, days);
+SET LOCAL session_replication_role = origin;
+SELECT results_eq($$SELECT r, (SELECT done FROM nurture_retain(r)) FROM unnest('{request,stage_history,stop_effect,task}'::text[]) r ORDER BY 1$$, $$VALUES ('request', 1::bigint), ('stage_history', 4), ('stop_effect', 1), ('task', 2)$$, 'so many of each');
+SELECT set_eq($$SELECT product || new_stage FROM nurture.stage_history WHERE lead_id = 971020$$, ARRAY['as5', 'as6', 'bs1'], 'of standings the one that held then, and what came after');
+SELECT set_eq($$SELECT rule FROM nurture.stop_effect WHERE lead_id = 971020$$, ARRAY['r2', 'r3', 'r4'], 'of stops those in force, and those that nobody has ended yet');
+SELECT set_eq($$SELECT request_kind FROM nurture.request WHERE lead_id = 971020$$, ARRAY['k2', 'k3'], 'of requests the open ones');
+SELECT set_eq($$SELECT title FROM nurture.task WHERE lead_id = 971020$$, ARRAY['t3', 't4'], 'of tasks too');
+
 -- whole persons and whole months
 INSERT INTO nurture.lead (lead_id, email, audience_type, created_at, updated_at) SELECT 971010 + i, 'quiet' || i || '@example.org', 'hcp', '2020-01-01', '2020-01-01' FROM generate_series(1, 2) i;
 INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (971012, 'page_viewed', '2026-06-14');
@@ -122,6 +147,7 @@ FROM (VALUES ($$INSERT INTO nurture.retention (retention, table_name, action, pe
     ($$INSERT INTO nurture.retention (retention, table_name, action, period) VALUES ('r', 'audit', 'drop', '1 year')$$, '^NU003', 'so does the trail'),
     ($$INSERT INTO nurture.retention (retention, table_name, action, period) VALUES ('r', 'message', 'delete', '9 years')$$, '^NU003', 'and that messages went out'),
     ($$UPDATE nurture.retention SET period = '2 years' WHERE retention = 'consent_proof'$$, '^22023 / table "consent_event" cannot be kept for less than 1095 days / .', 'proof of consent is kept long enough'),
+    ($$UPDATE nurture.retention SET period = '90 days' WHERE retention = 'stop_effect'$$, '^22023 / table "stop_effect" cannot be kept for less than 365 days / .', 'reports need a year'),
     ($$UPDATE nurture.retention SET period = '-1 day' WHERE retention = 'document'$$, '^22023|^23514', 'no period before'),
     ($$SELECT * FROM nurture_retain('nothing')$$, '^NU003 / there is no rule of retention "nothing" / .', 'an unknown rule'),
     ($$SELECT * FROM nurture_retain('document', 0)$$, '^22023 / max_rows must be between', 'no rows')) v (statement, pattern, what);
