@@ -234,6 +234,7 @@ CREATE TABLE nurture.message (
     PRIMARY KEY (lead_id, message_id)
 ) WITH (fillfactor = 85, toast_tuple_target = 8160);
 CREATE UNIQUE INDEX message_once ON nurture.message (lead_id, family, occurrence_key) WHERE status <> 'refused' AND status <> 'cancelled' AND status <> 'failed';
+CREATE INDEX message_held ON nurture.message (lead_id) WHERE status = 'held';
 CREATE INDEX message_asset ON nurture.message (asset_id, version) WHERE status IN ('queued', 'held', 'taken');
 COMMENT ON TABLE nurture.message IS 'Outgoing messages, refused ones too. INSERT here asks the gate; states change through functions only.';
 COMMENT ON COLUMN nurture.message.lead_id IS 'Lead; the survivor when the one asked for was merged.';

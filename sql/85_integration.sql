@@ -10,6 +10,11 @@ CREATE FUNCTION nurture_seed(preset text) RETURNS text
     AS 'MODULE_PATHNAME', 'nurture_seed';
 COMMENT ON FUNCTION nurture_seed(text) IS 'Loads a preset into an installed nurture; rows that are there stay as they are.';
 
+CREATE FUNCTION nurture_unseed(preset text) RETURNS text
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_unseed';
+COMMENT ON FUNCTION nurture_unseed(text) IS 'Takes away what the preset demo brought beyond pharma: its leads with all that is held about them, its organisations, assets and members. What the audit trail and the change log have on record stays, without the numbers of the leads. For the owner of schema nurture. Returns how many leads and assets went.';
+
 CREATE FUNCTION nurture_config_table(configuration regclass) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'nurture_config_table';

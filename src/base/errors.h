@@ -9,6 +9,7 @@
 #define NURTURE_ERRORS_H
 
 #include "base/compat.h"
+#include "mb/pg_wchar.h"
 
 #define NURTURE_ERRCODE_REFUSED			MAKE_SQLSTATE('N','U','0','0','1')	/* message refused,
 																			 * refuse_with_error is
@@ -39,5 +40,14 @@
 
 #define NURTURE_ERRCODE_TOKEN			MAKE_SQLSTATE('N','U','0','1','2')	/* token not ours, used
 																			 * or expired */
+
+/* Returns a word of a client's as a message tells it: whole characters only. */
+static inline const char *
+nurture_clipped(const char *word)
+{
+	int			length = strlen(word);
+
+	return length <= 64 ? word : pnstrdup(word, pg_mbcliplen(word, length, 64));
+}
 
 #endif							/* NURTURE_ERRORS_H */

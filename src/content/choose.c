@@ -82,7 +82,7 @@ KEPT_PLAN("SELECT e.event_type, e.tags, e.asset_id, max(e.occurred_at) "
 
 static const char *const filter_codes[CONTENT_FILTERS] = {
 	"not_in_force", "block_not_in_force", "market", "audience", "language",
-	"channel", "message_class", "role", "reading_level", "step", "seen",
+	"channel", "message_class", "claim", "content_policy", "role", "reading_level", "step", "seen",
 	"depth", "prerequisite", "consent"
 };
 
@@ -141,7 +141,7 @@ typedef struct FilterSet
 } FilterSet;
 
 /* filters that are sets of entries come first, then those that look closer */
-#define SET_FILTERS		(FILTER_MESSAGE_CLASS + 1)
+#define SET_FILTERS		(FILTER_POLICY + 1)
 
 typedef struct Choice
 {
@@ -749,6 +749,8 @@ passes(Choice *c, const IndexEntry *entry, ContentFilter filter, int *channel)
 		case FILTER_LANGUAGE:
 		case FILTER_CHANNEL:
 		case FILTER_MESSAGE_CLASS:
+		case FILTER_CLAIM:
+		case FILTER_POLICY:
 			return c->sets[filter].all ||
 				bits_has(c->sets[filter].a, i) || bits_has(c->sets[filter].b, i);
 		case FILTER_ROLE:
@@ -902,6 +904,54 @@ entries_in(const Choice *c, const char *language)
 	return both;
 }
 
+/* Finds which entries may say to the lead what they claim. */
+static void
+prepare_claims(Choice *c, const IndexForce *force)
+{
+	const ContentIndex *index = c->index;
+	FilterSet  *set = &c->sets[FILTER_CLAIM];
+	Bits	   *allowed;
+
+	set->all = index->claim_codes.n == 0;
+	if (set->all)
+		return;
+	allowed = bits_make(index->nentries);
+	bits_join(allowed, force->claims, index->nentries);
+	(void) bits_keep(allowed, index->claim_markets.any,
+					 entries_of(&index->claim_markets, c->country), index->nentries);
+	(void) bits_keep(allowed, index->claim_audiences.any,
+					 entries_of(&index->claim_audiences, c->audience), index->nentries);
+	set->a = allowed;
+}
+
+/* Finds which entries have what the policies for the lead ask for. */
+static void
+prepare_policies(Choice *c)
+{
+	const ContentIndex *index = c->index;
+	FilterSet  *set = &c->sets[FILTER_POLICY];
+	Bits	   *kept = NULL;
+
+	for (int i = 0; i < index->npolicies; i++)
+	{
+		const IndexPolicy *policy = &index->policies[i];
+
+		if ((strcmp(policy->market, "*") != 0 &&
+			 (c->country == NULL || strcmp(policy->market, c->country) != 0)) ||
+			(strcmp(policy->audience, "*") != 0 && strcmp(policy->audience, c->audience) != 0))
+			continue;
+		if (kept == NULL)
+		{
+			kept = bits_make(index->nentries);
+			bits_join(kept, policy->kept, index->nentries);
+		}
+		else
+			(void) bits_keep(kept, policy->kept, NULL, index->nentries);
+	}
+	set->all = kept == NULL;
+	set->a = kept;
+}
+
 /* Finds which entries pass the filters that are sets. */
 static void
 prepare_sets(Choice *c)
@@ -920,6 +970,8 @@ prepare_sets(Choice *c)
 	c->sets[FILTER_LANGUAGE].b = entries_in(c, c->language);
 	c->sets[FILTER_CHANNEL].all = c->request->channel == NULL;
 	c->sets[FILTER_CHANNEL].a = entries_of(&index->channels, c->request->channel);
+	prepare_claims(c, force);
+	prepare_policies(c);
 	c->sets[FILTER_MESSAGE_CLASS].all = stage == NULL;
 	if (stage != NULL)
 	{
@@ -1085,8 +1137,12 @@ nurture_content_choose(Subject *subject, const ContentRequest *request)
 	choice.selection = c.index->selection;
 	choice.selection_version = c.index->selection_version;
 	alive = bits_make(c.index->nentries);
-	memset(alive, 0xff, BITS_WORDS(c.index->nentries) * sizeof(Bits));
-	some = c.index->nentries > 0;
+	some = false;
+	for (int w = 0; w < BITS_WORDS(c.index->nentries); w++)
+	{
+		alive[w] = ~c.index->components[w];
+		some = some || alive[w] != 0;
+	}
 	for (int f = 0; some && f < SET_FILTERS; f++)
 	{
 		if (c.sets[f].all)
@@ -1133,8 +1189,12 @@ nurture_content_ledger(Subject *subject, const ContentRequest *request, int *n)
 	*n = c.index->nentries;
 	result = MemoryContextAllocHuge(CurrentMemoryContext,
 									Max(*n, 1) * sizeof(ContentCandidate));
-	for (int i = 0; i < *n; i++)
-		judge(&c, &c.index->entries[i], 0, true, &result[i]);
+	*n = 0;
+	for (int i = 0; i < c.index->nentries; i++)
+	{
+		if (!c.index->entries[i].component)
+			judge(&c, &c.index->entries[i], 0, true, &result[(*n)++]);
+	}
 	qsort(result, *n, sizeof(ContentCandidate), compare_candidates);
 	return result;
 }

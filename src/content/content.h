@@ -63,6 +63,9 @@ typedef enum ContentFilter
 	FILTER_LANGUAGE,			/* not in the lead's language */
 	FILTER_CHANNEL,				/* not made for the channel */
 	FILTER_MESSAGE_CLASS,		/* class not allowed in the lead's stage */
+	FILTER_CLAIM,				/* a claim it makes is not in force, or not
+								 * for the lead's market or audience */
+	FILTER_POLICY,				/* made without what content policy asks for */
 	FILTER_ROLE,				/* tagged for other roles */
 	FILTER_READING_LEVEL,		/* tagged for other readers */
 	FILTER_STEP,				/* not the family, format or required tags */

@@ -7,6 +7,9 @@
 
 #include "content/content.h"
 
+/* move.c */
+extern void nurture_content_move_init(void);
+
 /* lint.c */
 extern void nurture_content_lint_init(void);
 

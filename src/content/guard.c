@@ -135,8 +135,8 @@ refuse_truncate(const char *table)
 }
 
 /*
- * Trigger on nurture.asset_version: drafts may be edited, everything else
- * moves through nurture_set_asset_status and nurture_approve.
+ * Trigger on nurture.asset_version and nurture.claim: drafts may be edited,
+ * everything else moves through functions.
  */
 Datum
 nurture_asset_guard(PG_FUNCTION_ARGS)
@@ -145,9 +145,13 @@ nurture_asset_guard(PG_FUNCTION_ARGS)
 	TupleDesc	desc = RelationGetDescr(data->tg_relation);
 	HeapTuple	result = TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
 	data->tg_newtuple : data->tg_trigtuple;
-	const char *hint = "Use nurture_set_asset_status or nurture_approve.";
-	static const char *const protected_columns[] = {
-		"asset_id", "version", "status", "approved_by", "approved_at",
+	bool		asset = strcmp(RelationGetRelationName(data->tg_relation), "asset_version") == 0;
+	const char *table = asset ? "nurture.asset_version" : "nurture.claim";
+	const char *thing = asset ? "asset" : "claim";
+	const char *hint = asset ? "Use nurture_set_asset_status or nurture_approve." :
+	"Use nurture_set_claim_status or nurture_approve.";
+	const char *protected_columns[] = {
+		NameStr(TupleDescAttr(desc, 0)->attname), "version", "status", "approved_by", "approved_at",
 		"content_hash", "status_reason"
 	};
 	char	   *status;
@@ -155,7 +159,7 @@ nurture_asset_guard(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{
 		if (nurture_deriving())
-			refuse_truncate("nurture.asset_version");
+			refuse_truncate(table);
 		return PointerGetDatum(NULL);
 	}
 	if (open_depth > 0 || !nurture_deriving())
@@ -163,7 +167,7 @@ nurture_asset_guard(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 	{
-		check_begins_as_draft(result, desc, "nurture.asset_version", hint);
+		check_begins_as_draft(result, desc, table, hint);
 		return PointerGetDatum(result);
 	}
 
@@ -171,11 +175,11 @@ nurture_asset_guard(PG_FUNCTION_ARGS)
 	if (strcmp(status, "draft") != 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_PUBLISHED),
-				 errmsg("version %s of asset \"%s\" is %s and cannot be changed",
-						column_text(data->tg_trigtuple, desc, "version"),
-						column_text(data->tg_trigtuple, desc, "asset_id"),
-						status),
-				 errhint("Add a new version with nurture_add_asset; the status moves with nurture_set_asset_status.")));
+				 errmsg("version %s of %s \"%s\" is %s and cannot be changed",
+						column_text(data->tg_trigtuple, desc, "version"), thing,
+						SPI_getvalue(data->tg_trigtuple, desc, 1), status),
+				 errhint("Add a new version%s; the status moves with nurture_set_%s_status.",
+						 asset ? " with nurture_add_asset" : "", thing)));
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 	{
 		for (int i = 0; i < lengthof(protected_columns); i++)
@@ -184,8 +188,8 @@ nurture_asset_guard(PG_FUNCTION_ARGS)
 							   protected_columns[i]))
 				ereport(ERROR,
 						(errcode(NURTURE_ERRCODE_BAD_STATE),
-						 errmsg("column \"%s\" of an asset version is changed by functions only",
-								protected_columns[i]),
+						 errmsg("column \"%s\" of %s version is changed by functions only",
+								protected_columns[i], asset ? "an asset" : "a claim"),
 						 errhint("%s", hint)));
 		}
 	}

@@ -30,7 +30,7 @@ static RuleCache content_cache = {
 	.name = "content",
 	.tables = {"asset", "asset_version", "asset_tag", "asset_block",
 		"asset_prerequisite", "selection_version", "selection_weight", "stage",
-	"frequency_cap", "tag", "signal"},
+	"frequency_cap", "tag", "signal", "claim", "content_policy"},
 	.load = load_index
 };
 
@@ -47,7 +47,7 @@ KEPT_PLAN_SCAN("SELECT v.asset_id, v.version, a.family, a.purpose,"
 			   "  ELSE upper(v.valid_during) END,"
 			   " coalesce(v.approved_at, '-infinity'),"
 			   " v.channels, v.audience_types, v.languages, v.markets,"
-			   " a.format"
+			   " a.format, v.claims"
 			   " FROM nurture.asset_version v"
 			   " JOIN nurture.asset a ON a.asset_id = v.asset_id"
 			   " WHERE v.status IN ('approved', 'suspended')"
@@ -67,13 +67,29 @@ KEPT_PLAN_SCAN("SELECT asset_id, version, dimension, value"
 			   " FROM nurture.asset_tag", 0);
 
 static KeptPlan read_blocks =
-KEPT_PLAN_SCAN("SELECT asset_id, version, block FROM"
-			   " (SELECT asset_id, version, block_asset AS block"
+KEPT_PLAN_SCAN("SELECT asset_id, version, block, bool_or(slot = 'unsubscribe') FROM"
+			   " (SELECT asset_id, version, block_asset AS block, slot"
 			   "  FROM nurture.asset_block"
-			   "  UNION SELECT asset_id, version, safety_block"
+			   "  UNION ALL SELECT asset_id, version, safety_block, ''"
 			   "  FROM nurture.asset_version WHERE safety_block IS NOT NULL) b"
+			   " GROUP BY asset_id, version, block"
 			   " ORDER BY asset_id COLLATE \"C\", version, block COLLATE \"C\"",
 			   0);
+
+static KeptPlan read_claims =
+KEPT_PLAN_SCAN("SELECT claim,"
+			   " CASE WHEN lower_inf(valid_during) THEN '-infinity'"
+			   "  WHEN lower_inc(valid_during) THEN lower(valid_during)"
+			   "  ELSE lower(valid_during) + interval '1 us' END,"
+			   " CASE WHEN upper_inf(valid_during) THEN 'infinity'"
+			   "  WHEN upper_inc(valid_during)"
+			   "  THEN upper(valid_during) + interval '1 us'"
+			   "  ELSE upper(valid_during) END, markets, audience_types"
+			   " FROM nurture.claim WHERE status = 'approved'", 0);
+
+static KeptPlan read_policies =
+KEPT_PLAN_SCAN("SELECT market, message_class, audience_type, safety_block,"
+			   " disclaimer, unsubscribe_required FROM nurture.content_policy", 0);
 
 static KeptPlan read_prerequisites = {
 	"SELECT asset_id, prerequisite, condition::text "
@@ -316,6 +332,10 @@ take_version(TupleTableSlot *row, void *arg)
 	entry->languages = take_list(loading, values[12], &index->languages);
 	entry->markets = take_list(loading, values[13], &index->markets);
 	entry->format = take_place(values[14], &index->formats);
+	if (ArrayGetNItems(ARR_NDIM(DatumGetArrayTypeP(values[15])), ARR_DIMS(DatumGetArrayTypeP(values[15]))) > 0)
+		entry->claims = take_list(loading, values[15], &index->claim_codes);
+	entry->component = strcmp(index->formats.codes[entry->format], "block") == 0 ||
+		strcmp(index->formats.codes[entry->format], "landing_page") == 0;
 	entry->next = -1;
 }
 
@@ -553,8 +573,170 @@ load_blocks(ContentIndex *index, Snapshot snapshot)
 										 DatumGetInt32(nurture_cell(i, 2, &isnull)));
 
 		blocks[i] = index->places[asset_place(index, block, strlen(block))];
-		if (entry != NULL && entry->nblocks++ == 0)
+		if (entry == NULL)
+			continue;
+		if (entry->nblocks++ == 0)
 			entry->blocks = &blocks[i];
+		entry->unsubscribe |= DatumGetBool(nurture_cell(i, 4, &isnull));
+	}
+}
+
+/* Blocks of blocks are followed so far. */
+#define MAX_BLOCK_DEPTH	32
+
+/* Collects the claims of an entry and of what it is made with. */
+static void
+collect_claims(const ContentIndex *index, const IndexEntry *entry, int depth,
+			   int16 *places, int *n)
+{
+	for (int i = 0; entry->claims != NULL && i < entry->claims->n; i++)
+	{
+		bool		known = false;
+
+		for (int k = 0; k < *n && !known; k++)
+			known = places[k] == entry->claims->places[i];
+		if (!known)
+			places[(*n)++] = entry->claims->places[i];
+	}
+	for (int b = 0; b < entry->nblocks && depth < MAX_BLOCK_DEPTH; b++)
+	{
+		if (entry->blocks[b] >= 0)
+			collect_claims(index, &index->entries[entry->blocks[b]], depth + 1, places, n);
+	}
+}
+
+/* Adds an entry to the codes for which all its claims are approved. */
+static void
+add_claimed(const ContentIndex *index, IndexCodes *codes, int e, size_t column)
+{
+	const IndexEntry *entry = &index->entries[e];
+	bool		any = true;
+
+	for (int i = 0; i < entry->nall_claims; i++)
+	{
+		const IndexClaim *claim = &index->claims[entry->all_claims[i]];
+
+		if (!claim->approved)
+			return;				/* it is not in force, whatever the code */
+		any &= (*(const IndexList *const *) ((const char *) claim + column))->any;
+	}
+	if (any)
+	{
+		bits_add(codes->any, e);
+		return;
+	}
+	for (int code = 0; code < codes->n; code++)
+	{
+		bool		all = true;
+
+		for (int i = 0; i < entry->nall_claims && all; i++)
+		{
+			const IndexList *list =
+			*(const IndexList *const *) ((const char *) &index->claims[entry->all_claims[i]] + column);
+
+			all = list->any ||
+				nurture_content_code(list->codes, list->n, codes->codes[code]) >= 0;
+		}
+		if (all)
+			bits_add(codes->entries[code], e);
+	}
+}
+
+/* Reads the claims, and gives each entry those it makes. */
+static void
+load_claims(Loading *loading, Snapshot snapshot)
+{
+	ContentIndex *index = loading->index;
+	int16	   *places;
+
+	index->claims = palloc0(Max(index->claim_codes.n, 1) * sizeof(IndexClaim));
+	if (index->claim_codes.n == 0)
+		return;
+	nurture_execute_snapshot(&read_claims, NULL, NULL, snapshot);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *code = nurture_cell_text(i, 1);
+		int			place = nurture_content_code(index->claim_codes.codes, index->claim_codes.n, code);
+		IndexClaim *claim;
+		bool		isnull;
+
+		if (place < 0)
+			continue;
+		claim = &index->claims[place];
+		claim->approved = true;
+		claim->valid.from = DatumGetTimestampTz(nurture_cell(i, 2, &isnull));
+		claim->valid.until = DatumGetTimestampTz(nurture_cell(i, 3, &isnull));
+		claim->markets = take_list(loading, nurture_cell(i, 4, &isnull), &index->claim_markets);
+		claim->audiences = take_list(loading, nurture_cell(i, 5, &isnull), &index->claim_audiences);
+	}
+	make_sets(&index->claim_markets, index->nentries);
+	make_sets(&index->claim_audiences, index->nentries);
+	places = palloc(index->claim_codes.n * sizeof(int16));
+	for (int e = 0; e < index->nentries; e++)
+	{
+		IndexEntry *entry = &index->entries[e];
+		int			n = 0;
+
+		collect_claims(index, entry, 0, places, &n);
+		if (n > 0)
+		{
+			entry->nall_claims = n;
+			entry->all_claims = memcpy(palloc(n * sizeof(int16)), places, n * sizeof(int16));
+		}
+		add_claimed(index, &index->claim_markets, e, offsetof(IndexClaim, markets));
+		add_claimed(index, &index->claim_audiences, e, offsetof(IndexClaim, audiences));
+	}
+	pfree(places);
+}
+
+/* Tells whether an entry is made with a block, NULL = none asked for. */
+static bool
+made_with(const ContentIndex *index, const IndexEntry *entry, const char *block)
+{
+	for (int b = 0; block != NULL && b < entry->nblocks; b++)
+	{
+		if (entry->blocks[b] >= 0 &&
+			strcmp(index->entries[entry->blocks[b]].asset_id, block) == 0)
+			return true;
+	}
+	return block == NULL;
+}
+
+/* Reads the content policies, each with the entries that keep it. */
+static void
+load_policies(ContentIndex *index, Snapshot snapshot)
+{
+	nurture_execute_snapshot(&read_policies, NULL, NULL, snapshot);
+	index->npolicies = SPI_processed;
+	index->policies = palloc0(Max(index->npolicies, 1) * sizeof(IndexPolicy));
+	for (int i = 0; i < index->npolicies; i++)
+	{
+		IndexPolicy *policy = &index->policies[i];
+		char	   *class = nurture_cell_text(i, 2);
+		char	   *safety_block = nurture_cell_text(i, 4);
+		char	   *disclaimer = nurture_cell_text(i, 5);
+		bool		isnull;
+		bool		unsubscribe = DatumGetBool(nurture_cell(i, 6, &isnull));
+
+		policy->market = nurture_cell_text(i, 1);
+		policy->audience = nurture_cell_text(i, 3);
+		policy->kept = bits_make(index->nentries);
+		for (int e = 0; e < index->nentries; e++)
+		{
+			const IndexEntry *entry = &index->entries[e];
+
+			if ((strcmp(class, "*") != 0 && strcmp(class, entry->message_class) != 0) ||
+				(made_with(index, entry, safety_block) &&
+				 made_with(index, entry, disclaimer) &&
+				 (entry->unsubscribe || !unsubscribe)))
+				bits_add(policy->kept, e);
+		}
+	}
+	index->components = bits_make(index->nentries);
+	for (int e = 0; e < index->nentries; e++)
+	{
+		if (index->entries[e].component)
+			bits_add(index->components, e);
 	}
 }
 
@@ -675,6 +857,8 @@ load_with(const char *selection, int version, Snapshot snapshot)
 	load_vocabulary(&loading, snapshot);
 	load_asset_tags(&loading, snapshot);
 	load_blocks(index, snapshot);
+	load_claims(&loading, snapshot);
+	load_policies(index, snapshot);
 	load_prerequisites(index, snapshot);
 	load_weights(&loading, snapshot);
 	hash_destroy(loading.lists);
@@ -698,6 +882,7 @@ load_with(const char *selection, int version, Snapshot snapshot)
 	index->force = palloc0(sizeof(IndexForce));
 	index->force->entries = bits_make(index->nentries);
 	index->force->blocks = bits_make(index->nentries);
+	index->force->claims = bits_make(index->nentries);
 	return index;
 }
 
@@ -727,9 +912,59 @@ in_force(const IndexEntry *entry, TimestampTz at)
 	return entry->approved && entry->valid.from <= at && at < entry->valid.until;
 }
 
+/* Tells whether the blocks of an entry, and theirs, are in force. */
+static bool
+blocks_in_force(const ContentIndex *index, const IndexEntry *entry,
+				TimestampTz at, int depth)
+{
+	for (int b = 0; b < entry->nblocks; b++)
+	{
+		const IndexEntry *block;
+
+		if (entry->blocks[b] < 0)
+			return false;
+		block = &index->entries[entry->blocks[b]];
+		if (!in_force(block, at) ||
+			(block->nblocks > 0 && depth < MAX_BLOCK_DEPTH &&
+			 !blocks_in_force(index, block, at, depth + 1)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+claims_in_force(const ContentIndex *index, const IndexEntry *entry,
+				TimestampTz at)
+{
+	for (int i = 0; i < entry->nall_claims; i++)
+	{
+		const IndexClaim *claim = &index->claims[entry->all_claims[i]];
+
+		if (!claim->approved || at < claim->valid.from || at >= claim->valid.until)
+			return false;
+	}
+	return true;
+}
+
+/* Narrows a time by the ends of a range. */
+static void
+narrow(IndexForce *force, const IndexRange *range, TimestampTz at)
+{
+	TimestampTz ends[2] = {range->from, range->until};
+
+	for (int e = 0; e < lengthof(ends); e++)
+	{
+		if (ends[e] <= at)
+			force->from = Max(force->from, ends[e]);
+		else
+			force->until = Min(force->until, ends[e]);
+	}
+}
+
 /*
- * Returns which entries, and the blocks of which, are in force at an instant.
- * It is found once for all instants until the next range begins or ends.
+ * Returns which entries, and the blocks and claims of which, are in force at
+ * an instant.  It is found once for all instants until the next range begins
+ * or ends.
  */
 const IndexForce *
 nurture_content_force(const ContentIndex *index, TimestampTz at)
@@ -741,32 +976,26 @@ nurture_content_force(const ContentIndex *index, TimestampTz at)
 		return force;
 	memset(force->entries, 0, BITS_WORDS(n) * sizeof(Bits));
 	memset(force->blocks, 0, BITS_WORDS(n) * sizeof(Bits));
+	memset(force->claims, 0, BITS_WORDS(n) * sizeof(Bits));
 	force->from = DT_NOBEGIN;
 	force->until = DT_NOEND;
+	for (int i = 0; i < index->claim_codes.n; i++)
+	{
+		if (index->claims[i].approved)
+			narrow(force, &index->claims[i].valid, at);
+	}
 	for (int i = 0; i < n; i++)
 	{
 		const IndexEntry *entry = &index->entries[i];
-		bool		blocks = true;
 
 		if (in_force(entry, at))
 			bits_add(force->entries, i);
 		if (entry->approved)
-		{
-			TimestampTz ends[2] = {entry->valid.from, entry->valid.until};
-
-			for (int e = 0; e < lengthof(ends); e++)
-			{
-				if (ends[e] <= at)
-					force->from = Max(force->from, ends[e]);
-				else
-					force->until = Min(force->until, ends[e]);
-			}
-		}
-		for (int b = 0; blocks && b < entry->nblocks; b++)
-			blocks = entry->blocks[b] >= 0 &&
-				in_force(&index->entries[entry->blocks[b]], at);
-		if (blocks)
+			narrow(force, &entry->valid, at);
+		if (blocks_in_force(index, entry, at, 0))
 			bits_add(force->blocks, i);
+		if (claims_in_force(index, entry, at))
+			bits_add(force->claims, i);
 	}
 	return force;
 }

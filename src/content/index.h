@@ -53,6 +53,9 @@ typedef struct IndexEntry
 	const IndexList *audiences;
 	const uint16 *tags;			/* slots */
 	const int32 *blocks;		/* entries of its blocks; -1 = none in use */
+	const IndexList *claims;	/* its own, NULL = none */
+	const int16 *all_claims;	/* places of these and of its blocks' claims */
+	uint16		nall_claims;
 	Condition **prerequisites;
 	int32		next;			/* another version of the asset, -1 = none */
 	uint16		ntags;
@@ -61,9 +64,20 @@ typedef struct IndexEntry
 	int16		depth;			/* deepest depth tag, 0 = none */
 	int16		format;			/* place in ContentIndex.formats */
 	bool		approved;
+	bool		component;		/* a block or page: sent with others only */
+	bool		unsubscribe;	/* has a block in slot unsubscribe */
 	bool		has_role;
 	bool		has_reading_level;
 } IndexEntry;
+
+/* The approved version of a claim. */
+typedef struct IndexClaim
+{
+	bool		approved;		/* there is one */
+	IndexRange	valid;
+	const IndexList *markets;
+	const IndexList *audiences;
+} IndexClaim;
 
 /* The codes of a column, each with the entries that have it. */
 typedef struct IndexCodes
@@ -105,6 +119,15 @@ typedef struct IndexStage
 	const char **classes;
 } IndexStage;
 
+/* A row of nurture.content_policy. */
+typedef struct IndexPolicy
+{
+	const char *market;			/* "*" = every */
+	const char *audience;		/* likewise */
+	Bits	   *kept;			/* entries that have what it asks for, or are
+								 * of another class */
+} IndexPolicy;
+
 /* Which entries are in force, and have blocks in force, for a while. */
 typedef struct IndexForce
 {
@@ -112,6 +135,7 @@ typedef struct IndexForce
 	TimestampTz until;			/* excluded; not after from = not known */
 	Bits	   *entries;
 	Bits	   *blocks;
+	Bits	   *claims;			/* claims likewise */
 } IndexForce;
 
 typedef struct ContentIndex
@@ -127,6 +151,13 @@ typedef struct ContentIndex
 	IndexCodes	classes;
 	IndexCodes	purposes;		/* without entries */
 	IndexCodes	formats;		/* likewise */
+	IndexCodes	claim_codes;	/* likewise */
+	IndexClaim *claims;			/* by place in claim_codes */
+	IndexCodes	claim_markets;	/* entries all of whose claims are for them */
+	IndexCodes	claim_audiences;
+	Bits	   *components;		/* entries that are no candidates */
+	int			npolicies;
+	IndexPolicy *policies;
 	IndexCodes	dimensions;		/* likewise */
 	int			nslots;
 	IndexTag   *tags;

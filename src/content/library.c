@@ -95,16 +95,6 @@ KEPT_PLAN("INSERT INTO nurture.asset_prerequisite (asset_id, "
 		  "ON CONFLICT (asset_id, prerequisite) DO UPDATE "
 		  "SET condition = excluded.condition",
 		  TEXTOID, JSONBOID);
-static KeptPlan unknown_among =
-KEPT_PLAN("SELECT (SELECT c FROM unnest($1) c WHERE c <> '*' AND NOT "
-		  "EXISTS (SELECT FROM nurture.audience_type a WHERE "
-		  "a.audience_type = c) LIMIT 1), (SELECT "
-		  "string_agg(audience_type, ', ' ORDER BY audience_type) FROM "
-		  "nurture.audience_type), (SELECT c FROM unnest($2) c WHERE NOT "
-		  "EXISTS (SELECT FROM nurture.channel a WHERE a.channel = c) "
-		  "LIMIT 1), (SELECT string_agg(channel, ', ' ORDER BY channel) "
-		  "FROM nurture.channel)",
-		  TEXTARRAYOID, TEXTARRAYOID);
 
 /* Raises what is wrong with one key of the document. */
 static void bad_key(const char *key, const char *what, const char *hint) pg_attribute_noreturn();
@@ -255,25 +245,6 @@ check_keys(Jsonb *document)
 }
 
 static void
-check_markets(List *markets)
-{
-	ListCell   *cell;
-
-	foreach(cell, markets)
-	{
-		const char *m = lfirst(cell);
-
-		if (strcmp(m, "*") != 0 &&
-			!(strlen(m) == 2 && m[0] >= 'A' && m[0] <= 'Z' &&
-			  m[1] >= 'A' && m[1] <= 'Z'))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("market \"%.64s\" is no country code", m),
-					 errhint("Write ISO 3166-1 alpha-2 codes in capitals, such as DE, or \"*\" for every market.")));
-	}
-}
-
-static void
 check_tags(List *tags)
 {
 	ListCell   *cell;
@@ -285,29 +256,6 @@ check_tags(List *tags)
 		if (nurture_tag_id(tag, strlen(tag)) < 0)
 			nurture_unknown_code(COND_NAME_TAG, "tag", tag);
 	}
-}
-
-/* Raises when an audience type or a channel is not known. */
-static void
-check_codes(List *audiences, List *channels)
-{
-	Datum		values[2];
-	char		nulls[3] = "  ";
-	char	   *unknown;
-
-	values[0] = list_datum(audiences, &nulls[0]);
-	values[1] = list_datum(channels, &nulls[1]);
-	nurture_execute(&unknown_among, values, nulls, false);
-	if ((unknown = nurture_cell_text(0, 1)) != NULL)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("unknown audience type \"%.64s\"", unknown),
-				 errhint("Known ones are %s; \"*\" stands for all.", nurture_cell_text(0, 2))));
-	if ((unknown = nurture_cell_text(0, 3)) != NULL)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("unknown channel \"%.64s\"", unknown),
-				 errhint("Known ones are %s.", nurture_cell_text(0, 4))));
 }
 
 /* Compiles every prerequisite, so that a mistake is told now. */
@@ -394,14 +342,11 @@ nurture_add_asset(PG_FUNCTION_ARGS)
 	tags = get_list(document, "tags", false);
 	blocks = get_object(document, "blocks");
 	prerequisites = get_object(document, "prerequisites");
-	check_markets(markets);
 	check_tags(tags);
 	if (prerequisites != NULL)
 		check_prerequisites(prerequisites);
 
 	level = nurture_spi_connect();
-	check_codes(audiences, channels);
-
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = CStringGetTextDatum(asset_id);
 	values[1] = text_datum(get_text(document, "family", false), &nulls[1]);

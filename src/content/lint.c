@@ -13,9 +13,9 @@
 #define NOW "@extschema@.nurture_now()"
 
 /* versions that may be sent by themselves, blocks and pages apart */
-#define LIVE \
-	"nurture.asset a JOIN nurture.asset_version v USING (asset_id)" \
-	" WHERE v.status = 'approved' AND a.format NOT IN ('block', 'landing_page')"
+#define LIVE_FROM	"nurture.asset a JOIN nurture.asset_version v USING (asset_id)"
+#define LIVE_WHERE	"v.status = 'approved' AND a.format NOT IN ('block', 'landing_page')"
+#define LIVE		LIVE_FROM " WHERE " LIVE_WHERE
 
 /* each tag with itself and all that is above it */
 #define TAG_TREE \
@@ -82,6 +82,55 @@ static const LintCheck checks[] = {
 		" FROM nurture.asset_version v JOIN nurture.asset_version o ON o.uri = v.uri AND o.asset_id <> v.asset_id"
 		" WHERE v.status = 'approved' AND o.status IN ('withdrawn', 'expired') AND v.uri <> ''"
 	" ORDER BY v.asset_id COLLATE \"C\", o.asset_id COLLATE \"C\", o.version"},
+	{"block_out", "error",
+		"Have a version of the block approved, or the asset's next version without it; until then the asset is not sent.",
+		"SELECT DISTINCT 'asset:' || v.asset_id || ':' || v.version,"
+		" format('version %s of asset \"%s\" is made with \"%s\", which has no version in force', v.version, v.asset_id, b.block)"
+		" FROM nurture.asset_version v JOIN (SELECT asset_id, version, block_asset FROM nurture.asset_block"
+		"  UNION SELECT asset_id, version, safety_block FROM nurture.asset_version WHERE safety_block IS NOT NULL"
+		" ) b (asset_id, version, block) USING (asset_id, version)"
+		" WHERE v.status = 'approved' AND NOT EXISTS (SELECT FROM nurture.asset_version w"
+		"  WHERE w.asset_id = b.block AND w.status = 'approved' AND w.valid_during @> " NOW ")"
+	" ORDER BY 1, 2"},
+	{"claim_out", "error",
+		"Have a version of the claim approved, or the asset's next version without it; until then the asset is not sent.",
+		"SELECT 'asset:' || v.asset_id || ':' || v.version,"
+		" format('version %s of asset \"%s\" makes claim \"%s\", which has no version in force', v.version, v.asset_id, c)"
+		" FROM nurture.asset_version v CROSS JOIN LATERAL unnest(v.claims) c"
+		" WHERE v.status = 'approved' AND NOT EXISTS (SELECT FROM nurture.claim k"
+		"  WHERE k.claim = c AND k.status = 'approved' AND k.valid_during @> " NOW ")"
+	" ORDER BY 1, 2"},
+	{"claim_expiring", "warning",
+		"Have a new version of the claim approved before; else what makes it is not sent any more.",
+		"SELECT 'claim:' || k.claim || ':' || k.version,"
+		" format('version %s of claim \"%s\" expires on %s; %s approved assets make it', k.version, k.claim,"
+		"  (upper(k.valid_during) AT TIME ZONE 'UTC')::date, (SELECT count(*) FROM nurture.asset_version v"
+		"   WHERE v.status = 'approved' AND v.claims @> ARRAY[k.claim]))"
+		" FROM nurture.claim k WHERE k.status = 'approved'"
+		" AND upper(k.valid_during) > " NOW " AND upper(k.valid_during) <= " NOW " + " SOON
+	" ORDER BY k.claim COLLATE \"C\""},
+	{"claim_changed", "warning",
+		"Look whether the asset says what the claim says now; if not, add its next version.",
+		"SELECT 'asset:' || v.asset_id || ':' || v.version,"
+		" format('version %s of asset \"%s\" was approved before version %s of its claim \"%s\"', v.version, v.asset_id, k.version, k.claim)"
+		" FROM nurture.asset_version v CROSS JOIN LATERAL unnest(v.claims) c"
+		" JOIN nurture.claim k ON k.claim = c AND k.status = 'approved' AND k.version > 1"
+		" WHERE v.status = 'approved' AND v.approved_at < k.approved_at"
+	" ORDER BY 1, 2"},
+	{"policy_unmet", "error",
+		"Add a version that is made with it; until then the asset is not sent there.",
+		"SELECT 'asset:' || v.asset_id || ':' || v.version,"
+		" format('version %s of asset \"%s\" lacks %s, which content policy asks for in market %s', v.version, v.asset_id, q.words, p.market)"
+		" FROM " LIVE_FROM " JOIN nurture.content_policy p ON p.message_class IN ('*', v.message_class)"
+		" AND (p.market = '*' OR '*' = ANY (v.markets) OR p.market = ANY (v.markets))"
+		" AND (p.audience_type = '*' OR '*' = ANY (v.audience_types) OR p.audience_type = ANY (v.audience_types))"
+		" CROSS JOIN LATERAL (VALUES ('safety block ' || p.safety_block, p.safety_block, NULL),"
+		"  ('disclaimer ' || p.disclaimer, p.disclaimer, NULL),"
+		"  ('a block in slot unsubscribe', NULL, CASE WHEN p.unsubscribe_required THEN 'unsubscribe' END)) q (words, block, slot)"
+		" WHERE " LIVE_WHERE " AND coalesce(q.block, q.slot) IS NOT NULL AND (q.block IS NULL OR q.block IS DISTINCT FROM v.safety_block)"
+		" AND NOT EXISTS (SELECT FROM nurture.asset_block b WHERE b.asset_id = v.asset_id AND b.version = v.version"
+		"  AND (b.block_asset = q.block OR b.slot = q.slot))"
+	" ORDER BY 1, 2"},
 	{"tag_without_asset", "warning",
 		"Tag an asset with it, or take it out of the rule.",
 		TAG_TREE

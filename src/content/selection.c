@@ -155,4 +155,5 @@ nurture_content_init(void)
 	nurture_content_index_init();
 	nurture_content_lint_init();
 	nurture_experiment_init();
+	nurture_content_move_init();
 }

@@ -100,7 +100,7 @@ read_hands(const VersionedKind *kind, const char *code, int version, int *n)
 	values[2] = CStringGetTextDatum(code);
 	values[3] = CStringGetTextDatum(psprintf("%d", version));
 	/* the reason of a version is its life too: publishing writes it */
-	values[4] = text_array(life, strcmp(kind->kind, "asset") == 0 ? lengthof(life) - 1 : lengthof(life));
+	values[4] = text_array(life, strcmp(nurture_config_in_force(kind), "approved") == 0 ? lengthof(life) - 1 : lengthof(life));
 	values[5] = CStringGetTextDatum(kind->versions);
 	nurture_owner_enter(&owner);
 	(void) nurture_execute_latest(&find_hands, values, NULL, false);

@@ -34,6 +34,11 @@ static const VersionedKind assets = {
 	}
 };
 
+/* Before assets, which name them. */
+static const VersionedKind claims = {
+	"claim", "claim", "claim", NULL, NULL, {{NULL}}
+};
+
 /*
  * One row per column, with what a CHECK of that column alone says of it: the
  * values it may have, or the pattern of its text.
@@ -75,10 +80,11 @@ nurture_config_kinds(int *n)
 		int			known;
 		const VersionedKind *kinds = nurture_versioned_kinds(&known);
 
-		Assert(known < lengthof(all));
+		Assert(known + 1 < lengthof(all));
 		memcpy(all, kinds, sizeof(VersionedKind) * known);
-		all[known] = assets;
-		count = known + 1;
+		all[known] = claims;
+		all[known + 1] = assets;
+		count = known + 2;
 	}
 	*n = count;
 	return all;
@@ -102,7 +108,7 @@ nurture_config_kind(const char *name)
 const char *
 nurture_config_in_force(const VersionedKind *kind)
 {
-	return strcmp(kind->kind, "asset") == 0 ? "approved" : "published";
+	return strcmp(kind->kind, "asset") == 0 || strcmp(kind->kind, "claim") == 0 ? "approved" : "published";
 }
 
 /* Finds out what a table is of. */
@@ -142,7 +148,7 @@ is_exported(const ConfigTable *table, const char *column)
 		return true;
 	/* publishing writes its reason there */
 	if (strcmp(column, "reason") == 0)
-		return strcmp(kind->kind, "asset") == 0;
+		return strcmp(nurture_config_in_force(kind), "approved") == 0;
 	return !is_one_of(column, life, lengthof(life));
 }
 

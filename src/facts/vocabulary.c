@@ -449,7 +449,7 @@ nurture_unknown_code(CondNameKind kind, const char *what, const char *code)
 	nurture_vocabulary_each(kind, consider, &nearest);
 	ereport(ERROR,
 			(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-			 errmsg("unknown %s \"%.64s\"", what, code),
+			 errmsg("unknown %s \"%s\"", what, nurture_clipped(code)),
 			 nearest.count > 0 ?
 			 errhint("The nearest known ones are %s.", nearest_text(&nearest)) : 0));
 }

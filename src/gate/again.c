@@ -26,7 +26,12 @@ static KeptPlan read_message =
 KEPT_PLAN("SELECT m.status, m.cancel_requested, m.channel, m.purpose,"
 		  " m.asset_id, m.version, m.family, m.track, m.occurrence_key,"
 		  " m.not_before, m.message_class, m.takes, m.taken_by, m.lease_until,"
-		  " COALESCE(m.sent_at, m.taken_at, m.not_before, m.decided_at)"
+		  " COALESCE(m.sent_at, m.taken_at, m.not_before, m.decided_at),"
+		  " m.status OPERATOR(pg_catalog.=) 'held'::pg_catalog.text"
+		  " AND m.reasons OPERATOR(pg_catalog.&&)"
+		  " '{asset_superseded,next_version_differs}'::pg_catalog.text[],"
+		  " m.decided_at,"
+		  " m.reasons OPERATOR(pg_catalog.@>) '{asset_superseded}'::pg_catalog.text[]"
 		  " FROM nurture.message AS m"
 		  " WHERE m.lead_id OPERATOR(pg_catalog.=) $1"
 		  " AND m.message_id OPERATOR(pg_catalog.=) $2", INT8OID, INT8OID);
@@ -157,6 +162,9 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 	again->taken_by = copy_text(context, 13);
 	again->lease_until = cell_time(14);
 	version = DatumGetInt32(nurture_cell(0, 6, &null));
+	again->superseded = DatumGetBool(nurture_cell(0, 16, &null)) && !null;
+	again->held_at = cell_time(17);
+	again->moves_first = DatumGetBool(nurture_cell(0, 18, &null)) && !null;
 	ask->channel = copy_text(context, 3);
 	ask->purpose = copy_text(context, 4);
 	ask->track = again->track;
@@ -179,7 +187,8 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 	/* with bump the gate row is ours: only now is now now */
 	ask->now = nurture_now_wall();
 	nurture_gate_asset(again->asset_id,
-					   again->version ? again->version : version, bump,
+					   again->version ? again->version :
+					   again->superseded ? 0 : version, bump,
 					   ask->now, &again->asset);
 	nurture_gate_suppressions(lead, rules, ask);
 	nurture_gate_decide(rules, lead, &again->asset, ask, &again->decision);
@@ -378,6 +387,145 @@ nurture_gate_again(int64 lead_id, int64 message_id, int32 version,
 	level = nurture_spi_connect_here();
 	if (nurture_gate_ask_again(again, true))
 		status = nurture_gate_write_again(again, NULL, cause, reason);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&owner);
+	MemoryContextSwitchTo(context);
+	return status;
+}
+
+/* how long a message is held for a version that fits */
+#define MOVE_ON_WITHIN	(30 * USECS_PER_DAY)
+
+static KeptPlan find_moving =
+KEPT_PLAN("SELECT m.lead_id, m.message_id FROM nurture.message AS m"
+		  " WHERE m.status = 'held' AND (m.reasons @> '{asset_superseded}'"
+		  " OR m.reasons @> '{next_version_differs}' AND m.decided_at < $1)"
+		  " ORDER BY m.lead_id, m.message_id LIMIT $2", TIMESTAMPTZOID, INT4OID);
+
+static KeptPlan lock_moving =
+KEPT_PLAN("SELECT g.lead_id FROM nurture.gate AS g WHERE g.lead_id = ANY ($1)"
+		  " ORDER BY g.lead_id FOR NO KEY UPDATE SKIP LOCKED", INT8ARRAYOID);
+
+static KeptPlan keep_held =
+KEPT_PLAN("UPDATE nurture.message AS m SET reasons = $3, decided_at = $4,"
+		  " gate_seq = $5, decision = $6"
+		  " WHERE m.lead_id OPERATOR(pg_catalog.=) $1"
+		  " AND m.message_id OPERATOR(pg_catalog.=) $2"
+		  " AND m.status OPERATOR(pg_catalog.=) 'held'::pg_catalog.text",
+		  INT8OID, INT8OID, TEXTARRAYOID, TIMESTAMPTZOID, INT8OID, JSONBOID);
+
+/* Lists what waits for a new version; see gate.h. */
+int
+nurture_gate_moving(TimestampTz now, int64 *leads, int64 *messages, int max)
+{
+	Datum		values[2] = {TimestampTzGetDatum(now - MOVE_ON_WITHIN),
+	Int32GetDatum(max)};
+	Datum	   *wanted;
+	Datum		array;
+	bool		null;
+	int			found;
+	int			n = 0;
+
+	(void) nurture_execute(&find_moving, values, NULL, false);
+	found = (int) SPI_processed;
+	if (found == 0)
+		return 0;
+	wanted = palloc(sizeof(Datum) * found);
+	for (int i = 0; i < found; i++)
+	{
+		wanted[i] = nurture_cell(i, 1, &null);
+		leads[i] = DatumGetInt64(wanted[i]);
+		messages[i] = DatumGetInt64(nurture_cell(i, 2, &null));
+	}
+	array = PointerGetDatum(construct_array(wanted, found, INT8OID, 8, true,
+											TYPALIGN_DOUBLE));
+	(void) nurture_execute(&lock_moving, &array, NULL, false);
+	for (int i = 0; i < found; i++)
+	{
+		for (uint64 row = 0; row < SPI_processed; row++)
+		{
+			if (DatumGetInt64(nurture_cell(row, 1, &null)) != leads[i])
+				continue;
+			leads[n] = leads[i];
+			messages[n++] = messages[i];
+			break;
+		}
+	}
+	return n;
+}
+
+/* Tells whether all that speaks against a message is that the version is for others. */
+static bool
+only_misfits(const GateDecision *decision)
+{
+	static const char *const misfits[] = {
+		"market", "audience", "language", "channel_not_supported",
+		"claim_not_allowed"
+	};
+
+	for (int i = 0; i < decision->nfindings; i++)
+	{
+		bool		misfit = false;
+
+		if (decision->findings[i].verdict != GATE_REFUSE)
+			continue;
+		for (int j = 0; j < lengthof(misfits); j++)
+			misfit = misfit || strcmp(decision->findings[i].reason, misfits[j]) == 0;
+		if (!misfit)
+			return false;
+	}
+	return true;
+}
+
+/* Leaves a message held, with what speaks against the new version. */
+static const char *
+leave_held(GateAgain *again)
+{
+	ArrayType  *reasons;
+	Datum		values[6];
+	char	   *json;
+
+	(void) nurture_gate_found(&again->decision, "next_version", false, GATE_REFUSE,
+							  "next_version_differs", "not made for this lead");
+	reasons = nurture_gate_reasons(&again->decision);
+	json = nurture_gate_decision_json(&again->decision, &again->lead);
+	values[0] = Int64GetDatum(again->lead_id);
+	values[1] = Int64GetDatum(again->message_id);
+	values[2] = PointerGetDatum(reasons);
+	values[3] = TimestampTzGetDatum(again->ask.now);
+	values[4] = Int64GetDatum(again->lead.seq);
+	values[5] = nurture_gate_decision_short(&again->decision, &again->lead);
+	nurture_message_write(&keep_held, values, NULL);
+	if (SPI_processed == 0)
+		return NULL;
+	record_decision(again, NULL, "held", reasons, json, "superseded", NULL);
+	return "held";
+}
+
+/* Moves a message on to the version in use; see gate.h. */
+const char *
+nurture_gate_move_on(int64 lead_id, int64 message_id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	GateAgain  *again = palloc0(sizeof(GateAgain));
+	const char *status = NULL;
+	OwnerSwitch owner;
+	int			level;
+
+	again->lead_id = lead_id;
+	again->message_id = message_id;
+	nurture_owner_enter(&owner);
+	level = nurture_spi_connect_here();
+	if (nurture_gate_ask_again(again, true) && again->superseded)
+	{
+		if (again->decision.verdict == GATE_REFUSE &&
+			only_misfits(&again->decision) &&
+			(again->moves_first ||
+			 again->held_at > again->ask.now - MOVE_ON_WITHIN))
+			status = leave_held(again);
+		else
+			status = nurture_gate_write_again(again, NULL, "superseded", NULL);
+	}
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	MemoryContextSwitchTo(context);

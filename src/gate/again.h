@@ -16,6 +16,10 @@ typedef struct GateAgain
 	/* what the message says */
 	const char *status;
 	bool		cancel_requested;
+	bool		superseded;		/* held since its version was: goes on with
+								 * the one in use */
+	bool		moves_first;	/* and nothing was tried yet */
+	TimestampTz held_at;		/* decided_at */
 	const char *asset_id;
 	const char *track;
 	int			takes;			/* how often it was taken */

@@ -15,10 +15,12 @@
 #include "base/rulecache.h"
 #include "catalog/pg_type.h"
 #include "gate/gate_private.h"
+#include "nodes/pg_list.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/json.h"
 #include "utils/rangetypes.h"
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
@@ -27,7 +29,8 @@ enum
 {
 	VERSION_VERSION, VERSION_STATUS, VERSION_CLASS, VERSION_CHANNELS,
 	VERSION_LANGUAGES, VERSION_MARKETS, VERSION_AUDIENCE_TYPES,
-	VERSION_VALID_DURING, VERSION_CONTENT_HASH, VERSION_SAFETY_BLOCK
+	VERSION_VALID_DURING, VERSION_CONTENT_HASH, VERSION_SAFETY_BLOCK,
+	VERSION_CLAIMS
 };
 
 #define VERSION_COLUMNS { \
@@ -40,7 +43,8 @@ enum
 		[VERSION_AUDIENCE_TYPES] = {"audience_types", TEXTARRAYOID}, \
 		[VERSION_VALID_DURING] = {"valid_during", TSTZRANGEOID}, \
 		[VERSION_CONTENT_HASH] = {"content_hash", BYTEAOID}, \
-		[VERSION_SAFETY_BLOCK] = {"safety_block", TEXTOID} \
+		[VERSION_SAFETY_BLOCK] = {"safety_block", TEXTOID}, \
+		[VERSION_CLAIMS] = {"claims", TEXTARRAYOID} \
 	}
 
 static KeptRead lock_version = {
@@ -97,27 +101,58 @@ static KeptRead find_blocks = {
 };
 
 static KeptPlan read_blocks =
-KEPT_PLAN("SELECT b.block_asset FROM nurture.asset_block AS b"
+KEPT_PLAN("SELECT b.block_asset, b.slot FROM nurture.asset_block AS b"
 		  " WHERE b.asset_id OPERATOR(pg_catalog.=) $1"
 		  " AND b.version OPERATOR(pg_catalog.=) $2"
-		  " UNION SELECT v.safety_block FROM nurture.asset_version AS v"
+		  " UNION SELECT v.safety_block, 'safety_block'::pg_catalog.text"
+		  " FROM nurture.asset_version AS v"
 		  " WHERE v.asset_id OPERATOR(pg_catalog.=) $1"
 		  " AND v.version OPERATOR(pg_catalog.=) $2"
-		  " AND v.safety_block IS NOT NULL ORDER BY 1", TEXTOID, INT4OID);
+		  " AND v.safety_block IS NOT NULL ORDER BY 1, 2", TEXTOID, INT4OID);
+
+#define BLOCK_IN_FORCE \
+	"SELECT v.version, v.content_hash, v.claims FROM nurture.asset_version AS v" \
+	" WHERE v.asset_id OPERATOR(pg_catalog.=) $1" \
+	" AND v.status OPERATOR(pg_catalog.=) 'approved'::pg_catalog.text" \
+	" AND v.valid_during OPERATOR(pg_catalog.@>) $2"
 
 static KeptPlan lock_block =
-KEPT_PLAN("SELECT v.version FROM nurture.asset_version AS v"
-		  " WHERE v.asset_id OPERATOR(pg_catalog.=) $1"
-		  " AND v.status OPERATOR(pg_catalog.=) 'approved'::pg_catalog.text"
-		  " AND v.valid_during OPERATOR(pg_catalog.@>) $2 FOR SHARE OF v",
-		  TEXTOID, TIMESTAMPTZOID);
+KEPT_PLAN(BLOCK_IN_FORCE " FOR SHARE OF v", TEXTOID, TIMESTAMPTZOID);
 
-static KeptPlan read_block =
-KEPT_PLAN("SELECT v.version FROM nurture.asset_version AS v"
-		  " WHERE v.asset_id OPERATOR(pg_catalog.=) $1"
-		  " AND v.status OPERATOR(pg_catalog.=) 'approved'::pg_catalog.text"
-		  " AND v.valid_during OPERATOR(pg_catalog.@>) $2",
-		  TEXTOID, TIMESTAMPTZOID);
+static KeptPlan read_block = KEPT_PLAN(BLOCK_IN_FORCE, TEXTOID, TIMESTAMPTZOID);
+
+#define CLAIMS_IN_FORCE \
+	"SELECT c.claim, c.version, c.content_hash, c.markets, c.audience_types" \
+	" FROM nurture.claim AS c WHERE c.claim OPERATOR(pg_catalog.=) ANY ($1)" \
+	" AND c.status OPERATOR(pg_catalog.=) 'approved'::pg_catalog.text" \
+	" AND c.valid_during OPERATOR(pg_catalog.@>) $2 ORDER BY c.claim"
+
+static KeptPlan lock_claims =
+KEPT_PLAN(CLAIMS_IN_FORCE " FOR SHARE OF c", TEXTARRAYOID, TIMESTAMPTZOID);
+
+static KeptPlan read_claims =
+KEPT_PLAN(CLAIMS_IN_FORCE, TEXTARRAYOID, TIMESTAMPTZOID);
+
+/* What a version is made with, while it is found out. */
+typedef struct Parts
+{
+	GateAsset  *asset;
+	MemoryContext context;		/* of the asset */
+	bool		lock;
+	TimestampTz now;
+	List	   *blocks;			/* BlockPart, in the order in which they were
+								 * found */
+	List	   *claims;			/* codes */
+} Parts;
+
+/* A block, and where in the asset it is. */
+typedef struct BlockPart
+{
+	char	   *block;
+	char	   *slot;
+	int32		version;
+	char	   *hash;			/* hex */
+} BlockPart;
 
 #define PARTS_ASSET_ID	124		/* longer ones do not exist */
 #define MAX_PARTS		1000	/* kept at a time */
@@ -227,21 +262,23 @@ copy_array(const RowRead *read, int column)
 	return null ? NULL : DatumGetArrayTypePCopy(value);
 }
 
+static char *
+hex_of(bytea *bytes)
+{
+	char	   *hex = palloc(VARSIZE_ANY_EXHDR(bytes) * 2 + 1);
+
+	hex[hex_encode(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), hex)] = '\0';
+	return hex;
+}
+
 /* Returns a bytea column as hexadecimal digits. */
 static char *
 copy_hex(const RowRead *read, int column)
 {
 	bool		null;
 	Datum		value = nurture_read_cell(read, column, &null);
-	bytea	   *bytes;
-	char	   *hex;
 
-	if (null)
-		return NULL;
-	bytes = DatumGetByteaPP(value);
-	hex = palloc(VARSIZE_ANY_EXHDR(bytes) * 2 + 1);
-	hex[hex_encode(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), hex)] = '\0';
-	return hex;
+	return null ? NULL : hex_of(DatumGetByteaPP(value));
 }
 
 /* Takes the bounds of valid_during. */
@@ -266,37 +303,208 @@ read_validity(GateAsset *asset, Datum value)
 		asset->valid_until = DT_NOBEGIN;
 }
 
+/* Returns a bytea of the last result as hexadecimal digits. */
+static char *
+cell_hex(uint64 row, int column)
+{
+	bool		null;
+	Datum		value = nurture_cell(row, column, &null);
+
+	return null ? pstrdup("") : hex_of(DatumGetByteaPP(value));
+}
+
+/* Notes the codes of claims that are not noted yet. */
+static void
+add_claims(Parts *parts, Datum array)
+{
+	Datum	   *items;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false,
+					  TYPALIGN_INT, &items, NULL, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *code = TextDatumGetCString(items[i]);
+		ListCell   *cell;
+		bool		known = false;
+
+		foreach(cell, parts->claims)
+			known = known || strcmp(lfirst(cell), code) == 0;
+		if (!known)
+			parts->claims = lappend(parts->claims, code);
+	}
+}
+
+/* Notes the blocks of a version, below the slot that it has itself. */
+static void
+add_blocks(Parts *parts, Datum *key, const char *below)
+{
+	(void) nurture_execute(&read_blocks, key, NULL, false);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *block = nurture_cell_text(i, 1);
+		char	   *slot = nurture_cell_text(i, 2);
+		BlockPart  *part;
+		ListCell   *cell;
+		bool		known = false;
+
+		if (below == NULL && strcmp(slot, "unsubscribe") == 0)
+			parts->asset->unsubscribe = true;
+		foreach(cell, parts->blocks)
+			known = known || strcmp(((BlockPart *) lfirst(cell))->block, block) == 0;
+		if (known && below != NULL)
+			continue;			/* once is enough, and a circle ends here */
+		part = palloc0(sizeof(BlockPart));
+		part->block = block;
+		part->slot = below == NULL ? slot : psprintf("%s/%s", below, slot);
+		parts->blocks = lappend(parts->blocks, part);
+	}
+}
+
 /*
- * Looks at the blocks the version is made with, in order; each must have an
- * approved version in force now.
+ * Looks at a block: it must have an approved version in force now.  One that
+ * was superseded while its lock was waited for is looked for once more.
+ */
+static bool
+take_block(Parts *parts, BlockPart *part)
+{
+	Datum		values[2] = {CStringGetTextDatum(part->block),
+	TimestampTzGetDatum(parts->now)};
+	Datum		claims;
+	bool		null;
+
+	for (int try = 0; try < 2; try++)
+	{
+		(void) nurture_execute(parts->lock ? &lock_block : &read_block, values,
+							   NULL, false);
+		if (SPI_processed > 0 || !parts->lock)
+			break;
+	}
+	if (SPI_processed == 0)
+		return false;
+	part->version = DatumGetInt32(nurture_cell(0, 1, &null));
+	part->hash = cell_hex(0, 2);
+	claims = nurture_cell(0, 3, &null);
+	if (!null)
+		add_claims(parts, claims);
+	values[1] = Int32GetDatum(part->version);
+	add_blocks(parts, values, part->slot);
+	return true;
+}
+
+static ArrayType *
+cell_array(uint64 row, int column, MemoryContext context)
+{
+	bool		null;
+	Datum		value = nurture_cell(row, column, &null);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ArrayType  *array = DatumGetArrayTypePCopy(value);
+
+	MemoryContextSwitchTo(old);
+	return array;
+}
+
+static ArrayType *
+list_array(List *list)
+{
+	Datum	   *items = palloc(sizeof(Datum) * Max(list_length(list), 1));
+	ListCell   *cell;
+	int			n = 0;
+
+	foreach(cell, list)
+		items[n++] = CStringGetTextDatum(lfirst(cell));
+	return construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* Looks at all claims; each must have an approved version in force now. */
+static void
+take_claims(Parts *parts, StringInfo json)
+{
+	GateAsset  *asset = parts->asset;
+	GateClaim  *claims = MemoryContextAlloc(parts->context,
+											sizeof(GateClaim) * list_length(parts->claims));
+	Datum		values[2] = {PointerGetDatum(list_array(parts->claims)),
+	TimestampTzGetDatum(parts->now)};
+	ListCell   *cell;
+	bool		null;
+
+	for (int try = 0; try < 2; try++)
+	{
+		(void) nurture_execute(parts->lock ? &lock_claims : &read_claims, values,
+							   NULL, false);
+		if (SPI_processed == list_length(parts->claims) || !parts->lock)
+			break;
+	}
+	asset->claims_in_force = SPI_processed == list_length(parts->claims);
+	asset->claims = claims;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		claims[i].claim = MemoryContextStrdup(parts->context, nurture_cell_text(i, 1));
+		claims[i].markets = cell_array(i, 4, parts->context);
+		claims[i].audience_types = cell_array(i, 5, parts->context);
+		asset->nclaims++;
+		appendStringInfoString(json, i == 0 ? json->len > 0 ? ",\"claims\":{" : "\"claims\":{" : ",");
+		escape_json(json, claims[i].claim);
+		appendStringInfo(json, ":{\"version\":%d,\"content_hash\":\"%s\"}",
+						 DatumGetInt32(nurture_cell(i, 2, &null)), cell_hex(i, 3));
+	}
+	if (SPI_processed > 0)
+		appendStringInfoChar(json, '}');
+	foreach(cell, parts->claims)
+	{
+		bool		found = false;
+
+		for (int i = 0; i < asset->nclaims; i++)
+			found = found || strcmp(claims[i].claim, lfirst(cell)) == 0;
+		if (!found && asset->missing_claim == NULL)
+			asset->missing_claim = MemoryContextStrdup(parts->context, lfirst(cell));
+	}
+}
+
+/*
+ * Looks at the blocks the version is made with, those of blocks too, and then
+ * at all claims they make.
  */
 static void
-read_block_state(GateAsset *asset, MemoryContext context, Datum *key,
-				 bool lock, TimestampTz now)
+read_parts(Parts *parts, Datum *key)
 {
-	SPITupleTable *blocks;
-	uint64		n;
+	GateAsset  *asset = parts->asset;
+	StringInfoData json;
+	List	   *own = NIL;
+	MemoryContext old;
 
-	asset->blocks = true;
-	(void) nurture_execute(&read_blocks, key, NULL, false);
-	blocks = SPI_tuptable;
-	n = SPI_processed;
-	for (uint64 i = 0; i < n && asset->blocks; i++)
+	initStringInfo(&json);
+	add_blocks(parts, key, NULL);
+	for (int i = 0; i < list_length(parts->blocks); i++)
 	{
-		bool		null;
-		Datum		values[2];
+		BlockPart  *part = list_nth(parts->blocks, i);
 
-		values[0] = SPI_getbinval(blocks->vals[i], blocks->tupdesc, 1, &null);
-		values[1] = TimestampTzGetDatum(now);
-		(void) nurture_execute(lock ? &lock_block : &read_block, values, NULL,
-							   false);
-		if (SPI_processed == 0)
+		if (strchr(part->slot, '/') == NULL)
+			own = lappend(own, part->block);
+		if (!take_block(parts, part))
 		{
 			asset->blocks = false;
-			asset->missing_block =
-				MemoryContextStrdup(context, TextDatumGetCString(values[0]));
+			if (asset->missing_block == NULL)
+				asset->missing_block = MemoryContextStrdup(parts->context, part->block);
+			continue;
 		}
+		appendStringInfoString(&json, json.len == 0 ? "\"blocks\":{" : ",");
+		escape_json(&json, part->slot);
+		appendStringInfoString(&json, ":{\"asset_id\":");
+		escape_json(&json, part->block);
+		appendStringInfo(&json, ",\"version\":%d,\"content_hash\":\"%s\"}",
+						 part->version, part->hash);
 	}
+	if (json.len > 0)
+		appendStringInfoChar(&json, '}');
+	if (parts->claims != NIL)
+		take_claims(parts, &json);
+	old = MemoryContextSwitchTo(parts->context);
+	if (own != NIL)
+		asset->made_with = list_array(own);
+	if (json.len > 0)
+		asset->parts = pstrdup(json.data);
+	MemoryContextSwitchTo(old);
 }
 
 /* Takes a snapshot that shows what this transaction has written. */
@@ -337,7 +545,8 @@ choose_version(Datum asset_id)
 
 /* Reads the version's row; tells whether there is one. */
 static bool
-take_version(GateAsset *asset, const Datum *key, bool lock, bool *made_with)
+take_version(GateAsset *asset, const Datum *key, bool lock, bool *made_with,
+			 ArrayType **claims)
 {
 	RowRead		read;
 	bool		null;
@@ -363,6 +572,9 @@ take_version(GateAsset *asset, const Datum *key, bool lock, bool *made_with)
 		asset->content_hash = copy_hex(&read, VERSION_CONTENT_HASH);
 		(void) nurture_read_cell(&read, VERSION_SAFETY_BLOCK, &null);
 		*made_with = !null;
+		*claims = copy_array(&read, VERSION_CLAIMS);
+		if (*claims != NULL && ARR_NDIM(*claims) == 0)
+			*claims = NULL;
 	}
 	nurture_read_close(&read);
 	PopActiveSnapshot();
@@ -491,6 +703,7 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 {
 	Datum		key[2];
 	bool		made_with = false;
+	ArrayType  *claims = NULL;
 
 	memset(asset, 0, sizeof(*asset));
 	asset->asset_id = pstrdup(asset_id);
@@ -505,7 +718,7 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 		asset->version = version != 0 ? version :
 			try == 0 ? known_version(asset_id, key[0]) : choose_version(key[0]);
 		key[1] = Int32GetDatum(asset->version);
-		if (!take_version(asset, key, lock, &made_with) || version != 0 ||
+		if (!take_version(asset, key, lock, &made_with, &claims) || version != 0 ||
 			asset->in_force)
 			break;
 	}
@@ -513,12 +726,18 @@ nurture_gate_asset(const char *asset_id, int32 version, bool lock,
 		return;
 	take_known_parts(asset, key, &made_with);
 	asset->blocks = true;
-	if (made_with)
+	asset->claims_in_force = true;
+	if (made_with || claims != NULL)
 	{
 		MemoryContext context = CurrentMemoryContext;
 		int			level = nurture_spi_connect_here();
+		Parts		parts = {
+			.asset = asset,.context = context,.lock = lock,.now = now
+		};
 
-		read_block_state(asset, context, key, lock, now);
+		if (claims != NULL)
+			add_claims(&parts, PointerGetDatum(claims));
+		read_parts(&parts, key);
 		nurture_spi_finish(level);
 		MemoryContextSwitchTo(context);
 	}

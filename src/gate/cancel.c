@@ -87,6 +87,22 @@ KEPT_PLAN(CANCEL_SET CANCELLABLE " AND m.asset_id OPERATOR(pg_catalog.=) $2"
 		  " AND m.version OPERATOR(pg_catalog.=) $3" CANCEL_RETURN,
 		  TEXTOID, TEXTOID, INT4OID);
 
+/*
+ * What waits with a version that was superseded, or with one before it, is
+ * held; also what was held already, so that it is looked at once more.
+ */
+static KeptPlan hold_asset =
+KEPT_PLAN("UPDATE nurture.message AS m SET"
+		  " status = CASE WHEN m.status OPERATOR(pg_catalog.=) 'taken'::pg_catalog.text"
+		  " THEN m.status ELSE 'held'::pg_catalog.text END,"
+		  " cancel_requested = m.status OPERATOR(pg_catalog.=) 'taken'::pg_catalog.text,"
+		  " reasons = pg_catalog.array_append(pg_catalog.array_remove(pg_catalog.array_remove("
+		  "COALESCE(m.reasons, '{}'::pg_catalog.text[]), 'next_version_differs'::pg_catalog.text), $1), $1)"
+		  " WHERE NOT m.cancel_requested AND " CANCELLABLE
+		  " AND m.asset_id OPERATOR(pg_catalog.=) $2"
+		  " AND m.version OPERATOR(pg_catalog.<=) $3" CANCEL_RETURN,
+		  TEXTOID, TEXTOID, INT4OID);
+
 /* Appends an audit entry per message of the last result; returns how many. */
 static int64
 record_cancelled(const char *reason, const char *cause)
@@ -110,8 +126,9 @@ record_cancelled(const char *reason, const char *cause)
 		entry->kind = "cancel";
 		entry->object = psprintf("message:" INT64_FORMAT,
 								 DatumGetInt64(nurture_cell(row, 2, &null)));
-		entry->outcome = strcmp(nurture_cell_text(row, 3), "taken") == 0 ?
-			"cancel_requested" : "cancelled";
+		entry->outcome = nurture_cell_text(row, 3);
+		if (strcmp(entry->outcome, "taken") == 0)
+			entry->outcome = "cancel_requested";
 		entry->reasons = reasons;
 		entry->nreasons = 1;
 		entry->inputs = cause;
@@ -211,10 +228,9 @@ nurture_gate_would_cancel(const CancelScope *scope)
 	return DatumGetInt64(nurture_cell(0, 1, &null));
 }
 
-/* Cancels the messages of an asset version; see gate.h. */
-int64
-nurture_gate_cancel_for_asset(const char *asset_id, int32 version,
-							  const char *reason)
+static int64
+change_for_asset(KeptPlan *plan, const char *asset_id, int32 version,
+				 const char *reason)
 {
 	OwnerSwitch owner;
 	int			level;
@@ -227,11 +243,26 @@ nurture_gate_cancel_for_asset(const char *asset_id, int32 version,
 	values[0] = CStringGetTextDatum(reason);
 	values[1] = CStringGetTextDatum(asset_id);
 	values[2] = Int32GetDatum(version);
-	n = run_cancel(&cancel_asset, values, NULL, reason,
+	n = run_cancel(plan, values, NULL, reason,
 				   psprintf("asset:%s:%d", asset_id, version));
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
 	return n;
+}
+
+/* Cancels the messages of an asset version; see gate.h. */
+int64
+nurture_gate_cancel_for_asset(const char *asset_id, int32 version,
+							  const char *reason)
+{
+	return change_for_asset(&cancel_asset, asset_id, version, reason);
+}
+
+/* Holds the messages of a superseded version; see gate.h. */
+int64
+nurture_gate_hold_superseded(const char *asset_id, int32 version)
+{
+	return change_for_asset(&hold_asset, asset_id, version, "asset_superseded");
 }
 
 /* Cancels the messages of a lead; see gate.h. */

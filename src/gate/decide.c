@@ -125,6 +125,15 @@ decide_asset(const GateAsset *asset, const GateAsk *ask,
 	if (ask->remedies && !asset->blocks)
 		finding->remedy = psprintf("Have a version of block %s approved.",
 								   asset->missing_block);
+	if (asset->nclaims > 0 || !asset->claims_in_force)
+	{
+		finding = nurture_gate_found(decision, "asset_claims", asset->claims_in_force,
+									 GATE_REFUSE, "claim_not_in_force",
+									 asset->claims_in_force ? "in force" : asset->missing_claim);
+		if (ask->remedies && !asset->claims_in_force)
+			finding->remedy = psprintf("Have a version of claim %s approved.",
+									   asset->missing_claim);
+	}
 	finding = nurture_gate_found(decision, "asset_channel",
 								 nurture_gate_listed(asset->channels, ask->channel),
 								 GATE_REFUSE, "channel_not_supported", ask->channel);
@@ -143,6 +152,79 @@ language_listed(ArrayType *languages, const char *language)
 	dash = strpbrk(language, "-_");
 	return dash != NULL &&
 		nurture_gate_listed(languages, pnstrdup(language, dash - language));
+}
+
+/* Asks whether what the version claims may be said to this lead. */
+static void
+decide_claims(const GateLead *lead, const GateAsset *asset,
+			  GateDecision *decision)
+{
+	const char *market = NULL;
+	const char *audience = NULL;
+
+	if (asset->nclaims == 0)
+		return;
+	for (int i = 0; i < asset->nclaims; i++)
+	{
+		const GateClaim *claim = &asset->claims[i];
+
+		if (market == NULL && !nurture_gate_listed(claim->markets, lead->country))
+			market = claim->claim;
+		if (audience == NULL &&
+			!nurture_gate_listed(claim->audience_types, lead->audience_type))
+			audience = claim->claim;
+	}
+	(void) nurture_gate_found(decision, "claim_market", market == NULL, GATE_REFUSE,
+							  "claim_not_allowed", market ? market : "allowed");
+	(void) nurture_gate_found(decision, "claim_audience", audience == NULL, GATE_REFUSE,
+							  "claim_not_allowed", audience ? audience : "allowed");
+}
+
+/* Asks for what a policy wants the version to be made with. */
+static void
+decide_part(const GateContentPolicy *policy, const GateAsset *asset,
+			const char *rule, const char *block, const char *reason,
+			const GateAsk *ask, GateDecision *decision)
+{
+	GateFinding *finding =
+	nurture_gate_found(decision, psprintf("content:%s:%s", policy->name, rule),
+					   block == NULL ? asset->unsubscribe :
+					   asset->made_with != NULL &&
+					   nurture_gate_listed(asset->made_with, block),
+					   GATE_REFUSE, reason, block ? block : "slot unsubscribe");
+
+	finding->version = policy->name;
+	if (ask->remedies && finding->reason != NULL)
+		finding->remedy = block ? psprintf("Add a version that is made with block %s.", block) :
+			"Add a version with a block in slot unsubscribe.";
+}
+
+/* Asks what the content policies that apply to the lead want. */
+static void
+decide_content(const GateRules *rules, const GateLead *lead,
+			   const GateAsset *asset, const GateAsk *ask,
+			   GateDecision *decision)
+{
+	for (int i = 0; i < rules->ncontent; i++)
+	{
+		const GateContentPolicy *policy = &rules->content[i];
+
+		if ((policy->classes & asset->class) == 0 ||
+			(strcmp(policy->market, "*") != 0 &&
+			 (lead->country == NULL || strcmp(policy->market, lead->country) != 0)) ||
+			(strcmp(policy->audience_type, "*") != 0 &&
+			 strcmp(policy->audience_type, lead->audience_type) != 0))
+			continue;
+		if (policy->safety_block != NULL)
+			decide_part(policy, asset, "safety_block", policy->safety_block,
+						"safety_block_missing", ask, decision);
+		if (policy->disclaimer != NULL)
+			decide_part(policy, asset, "disclaimer", policy->disclaimer,
+						"disclaimer_missing", ask, decision);
+		if (policy->unsubscribe)
+			decide_part(policy, asset, "unsubscribe", NULL,
+						"unsubscribe_missing", ask, decision);
+	}
 }
 
 /* Asks whether the asset version is made for this lead. */
@@ -217,6 +299,7 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 	decision->not_before = start;
 	decision->purpose = ask->purpose ? ask->purpose :
 		asset->purpose ? asset->purpose : "marketing";
+	decision->parts = ask->no_asset ? NULL : asset->parts;
 	decision->review_scope = NULL;
 	decision->particular = lead->found && lead->nwishes > 0;
 
@@ -235,7 +318,11 @@ nurture_gate_decide(const GateRules *rules, const GateLead *lead,
 		(void) nurture_gate_found(decision, "lead_not_disqualified", !disqualified,
 								  GATE_REFUSE, "lead_disqualified", lead->stage);
 		if (!ask->no_asset)
+		{
 			decide_fit(lead, asset, ask, decision);
+			decide_claims(lead, asset, decision);
+			decide_content(rules, lead, asset, ask, decision);
+		}
 		decide_stage(rules, lead, class, decision);
 		at = nurture_gate_decide_when(rules, lead, asset, ask, class, start, decision);
 		if (!ask->no_asset)

@@ -122,7 +122,8 @@ put_failed(StringInfo json, const GateFinding *finding)
 /*
  * Appends a decision as JSON: {"verdict", "purpose", "passed": {rule: fact, or
  * {"fact", "version"}}, "failed": [{"rule", "reason", "fact", "version"}]},
- * and "review", the scope of it, and "merged" where they apply.
+ * and where they apply "review", the scope of it, "merged", and "blocks" and
+ * "claims" with the versions and hashes that were resolved.
  */
 static void
 put_decision(StringInfo json, const GateDecision *decision,
@@ -137,6 +138,11 @@ put_decision(StringInfo json, const GateDecision *decision,
 		put_member(json, "review", decision->review_scope);
 	if (lead->asked != lead->lead_id)
 		appendStringInfoString(json, ",\"merged\":true");
+	if (decision->parts)
+	{
+		appendStringInfoChar(json, ',');
+		appendStringInfoString(json, decision->parts);
+	}
 	if (passed)
 		appendStringInfoString(json, ",\"passed\":{");
 	for (int i = 0; i < decision->nfindings; i++)

@@ -54,6 +54,30 @@ extern int64 nurture_gate_cancel_for_asset(const char *asset_id,
 										   int32 version, const char *reason);
 
 /*
+ * Holds what waits with a version that was superseded, in the same way; taken
+ * ones get cancel_requested.  They go on with the version in use when
+ * nurture_gate_move_on comes to them, outside of the transaction that has
+ * the asset version locked.  Returns how many.
+ */
+extern int64 nurture_gate_hold_superseded(const char *asset_id, int32 version);
+
+/*
+ * Lists messages held so, by lead, and locks the gate rows of their leads,
+ * passing over those that somebody else holds.  Connected to SPI, as the
+ * owner.  Returns how many there are in the arrays.
+ */
+extern int	nurture_gate_moving(TimestampTz now, int64 *leads, int64 *messages,
+								int max);
+
+/*
+ * Decides about such a message again, with the version of its asset that is in
+ * use: one that is not made for the lead's market, audience, language or
+ * channel, or not with what is claimed there, leaves it held, for 30 days.
+ * Returns the new status, NULL when it was not held so.
+ */
+extern const char *nurture_gate_move_on(int64 lead_id, int64 message_id);
+
+/*
  * Updates the lead's gate row, then cancels its queued and held messages:
  * those of classes promotional and disease_awareness, or all.  Returns how
  * many.

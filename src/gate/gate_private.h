@@ -103,6 +103,18 @@ typedef struct GateReason
 	const char *remedy;			/* NULL = none */
 } GateReason;
 
+/* What content must carry; a row of nurture.content_policy. */
+typedef struct GateContentPolicy
+{
+	const char *market;			/* "*" = every */
+	int			classes;		/* bits */
+	const char *audience_type;	/* "*" = every */
+	const char *safety_block;	/* NULL = none */
+	const char *disclaimer;		/* likewise */
+	bool		unsubscribe;
+	const char *name;			/* market/class/audience */
+} GateContentPolicy;
+
 typedef struct ContactPolicy ContactPolicy;
 
 /* The rules of the gate, compiled. */
@@ -121,6 +133,8 @@ typedef struct GateRules
 	GateStage  *stages;
 	int			nreasons;
 	GateReason *reasons;
+	int			ncontent;
+	GateContentPolicy *content;
 	ContactPolicy *contact;		/* see contact_policy.h */
 	const uint8 *pepper;
 	int			pepper_len;
@@ -252,6 +266,14 @@ typedef struct GateLead
 	int			nadded;			/* of live: not read but added since */
 } GateLead;
 
+/* A claim that an asset version makes, in force. */
+typedef struct GateClaim
+{
+	const char *claim;
+	ArrayType  *markets;
+	ArrayType  *audience_types;
+} GateClaim;
+
 /* An asset version as the gate sees it. */
 typedef struct GateAsset
 {
@@ -266,6 +288,14 @@ typedef struct GateAsset
 	const char *family;
 	const char *purpose;
 	const char *missing_block;	/* asset of a block without a version in force */
+	ArrayType  *made_with;		/* its own blocks, NULL = none */
+	bool		unsubscribe;	/* one of them is in slot unsubscribe */
+	bool		claims_in_force;	/* its own and those of its blocks */
+	const char *missing_claim;	/* one without a version in force */
+	int			nclaims;
+	const GateClaim *claims;
+	const char *parts;			/* JSON of blocks and claims with versions and
+								 * hashes, without braces; NULL = none */
 	ArrayType  *channels;
 	ArrayType  *languages;
 	ArrayType  *markets;
@@ -320,6 +350,7 @@ typedef struct GateDecision
 	GateVerdict verdict;
 	TimestampTz not_before;
 	const char *purpose;		/* that consent was asked for */
+	const char *parts;			/* of the asset, as in GateAsset */
 	const char *review_scope;	/* of a review */
 	bool		particular;		/* the lead said what it wants */
 	int			nfindings;

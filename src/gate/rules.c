@@ -45,6 +45,11 @@ static KeptPlan read_stages =
 KEPT_PLAN_SCAN("SELECT audience_type, stage, message_classes"
 			   " FROM nurture.stage", 0);
 
+static KeptPlan read_content =
+KEPT_PLAN_SCAN("SELECT market, message_class, audience_type, safety_block,"
+			   " disclaimer, unsubscribe_required FROM nurture.content_policy"
+			   " ORDER BY market, message_class, audience_type", 0);
+
 static KeptPlan read_reasons =
 KEPT_PLAN_SCAN("SELECT reason, text, remedy FROM nurture.reason", 0);
 
@@ -55,7 +60,7 @@ static RuleCache gate_cache = {
 	.name = "gate",
 	.tables = {"consent_policy", "channel", "frequency_cap", "stage", "reason",
 		"contact_policy", "quiet_hours", "blackout", "rest_period", "holdout",
-	"country_zone", "secret"},
+	"country_zone", "content_policy", "secret"},
 	.load = load_rules
 };
 
@@ -356,6 +361,23 @@ load_rules(Snapshot snapshot)
 		rules->stages[row].audience_type = pstrdup(nurture_cell_text(row, 1));
 		rules->stages[row].stage = pstrdup(nurture_cell_text(row, 2));
 		rules->stages[row].classes = classes_of(nurture_cell(row, 3, &null));
+	}
+
+	(void) nurture_execute_snapshot(&read_content, NULL, NULL, snapshot);
+	rules->ncontent = SPI_processed;
+	rules->content = palloc0(sizeof(GateContentPolicy) * Max(SPI_processed, 1));
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		GateContentPolicy *policy = &rules->content[row];
+		char	   *class = nurture_cell_text(row, 2);
+
+		policy->market = nurture_cell_text(row, 1);
+		policy->classes = nurture_gate_class(class);
+		policy->audience_type = nurture_cell_text(row, 3);
+		policy->safety_block = nurture_cell_text(row, 4);
+		policy->disclaimer = nurture_cell_text(row, 5);
+		policy->unsubscribe = DatumGetBool(nurture_cell(row, 6, &null));
+		policy->name = psprintf("%s/%s/%s", policy->market, class, policy->audience_type);
 	}
 
 	(void) nurture_execute_snapshot(&read_reasons, NULL, NULL, snapshot);

@@ -58,6 +58,7 @@ extern ExpectedSchema *nurture_expected_schema(void);
 /* install.c */
 extern char *nurture_config_table_ddl(const char *table);
 extern char *nurture_versioned_table_ddl(const char *table);
+extern void nurture_preset_check(const char *preset);
 extern char *nurture_with_schema(const char *sql, const char *schema);
 
 #endif							/* NURTURE_EXPECTED_H */

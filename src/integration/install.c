@@ -143,6 +143,13 @@ preset_number(const char *preset)
 	return -1;					/* not reached */
 }
 
+/* Raises when there is no such preset. */
+void
+nurture_preset_check(const char *preset)
+{
+	(void) preset_number(preset);
+}
+
 static void
 load_preset(int number, const char *schema)
 {

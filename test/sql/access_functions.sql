@@ -51,7 +51,7 @@ INSERT INTO calls VALUES
     ('enroll', '(960001, ''education'', ''test'')'), ('exit', '(960001, ''education'', ''test'')'), ('tick', '(1)'), ('dry_run', '(''[]'')'), ('segment_preview', '(''access'')'), ('reactivation', '(960001)'), ('simulate_days', '(1, 1)'),
     ('draft', '(''model'', ''access'', 1)'), ('publish', format('(''model'', ''access'', %s, ''test'', true)', :version)), ('retire', '(''model'', ''default'', ''test'')'),
     ('add_asset', '(''{"asset_id": "access_2", "title": "T", "format": "email", "message_class": "promotional", "channels": ["email"], "markets": ["*"], "audience_types": ["*"]}'')'),
-    ('set_asset_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('approve', '(''asset'', ''access'', 1, ''medical'', ''approved'', ''fit to use'')'),
+    ('set_asset_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('set_claim_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('approve', '(''asset'', ''access'', 1, ''medical'', ''approved'', ''fit to use'')'),
     ('route', '(960001, ''*'', ''test'')'), ('assign', '(1)'), ('routing_due', '(1)'), ('accept', '(960001, 1)'), ('reject', '(960001, 1, ''busy'')'),
     ('attempt', '(960001, 1, ''no_answer'')'), ('convert', '(960001, 1)'), ('return', '(960001, 1, ''busy'')'), ('reassign', '(960001, 1, ''x'')'),
     ('fulfil', '(960001, 1, ''fulfilled'')'), ('feedback', '(960001, ''handoff'', 1, ''useful'')'), ('triage', '()'),

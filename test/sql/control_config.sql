@@ -28,6 +28,8 @@ INSERT INTO nurture.asset (asset_id, family, title, format) VALUES ('cc_brief', 
 INSERT INTO nurture.asset_version (asset_id, version, message_class, channels, languages, markets, audience_types, valid_during, review_due, document_hash) VALUES
     ('cc_brief', 1, 'promotional', '{email}', '{en}', '{DE,*}', '{hcp}', '[2026-01-01 00:00+01,2027-01-01 00:00+01)', '2026-12-31', '\xCAFE');
 INSERT INTO nurture.asset_tag (asset_id, version, dimension, value) SELECT 'cc_brief', 1, dimension, value FROM nurture.tag ORDER BY dimension COLLATE "C", value COLLATE "C" LIMIT 1;
+INSERT INTO nurture.claim (claim, version, text, markets, reference, valid_during) VALUES ('cc_claim', 1, 'It works.', '{FR}', 'Doe 2025', '[2026-01-01 00:00+00,2027-01-01 00:00+00)');
+SELECT nurture_set_claim_status('cc_claim', 1, 'in_review', 'test'), nurture_approve('claim', 'cc_claim', 1, 'medical', 'approved', 'shown') \g /dev/null
 SELECT nurture_set_asset_status('cc_brief', 1, 'in_review', 'test'), nurture_approve('asset', 'cc_brief', 1, 'medical', 'approved', 'medically right') \g /dev/null
 INSERT INTO nurture.experiment (experiment, variable, hypothesis, success_signal, ends_at, salt) VALUES ('cc_pace', 'cadence', 'slower is better', 'demo_requested', '2026-12-31 00:00+00', 'cc-of-pace');
 INSERT INTO nurture.experiment_arm (experiment, arm, share, cadence_factor) VALUES ('cc_pace', 'usual', 0.333333, NULL), ('cc_pace', 'slow', 0.666667, 2);
@@ -40,7 +42,7 @@ SELECT results_eq($$SELECT s.key, jsonb_array_length(s.value)::bigint FROM expor
     $$SELECT 'consent_policy'::text, count(*) FROM nurture.consent_policy UNION ALL SELECT 'frequency_cap', count(*) FROM nurture.frequency_cap UNION ALL SELECT 'reason', count(*) FROM nurture.reason
     UNION ALL SELECT 'stop_rule', count(*) FROM nurture.stop_rule UNION ALL SELECT 'tag', count(*) FROM nurture.tag$$, 'with all its rows');
 SELECT results_eq($$SELECT k.key, count(*) FROM export, jsonb_each(d -> 'versioned') k, jsonb_object_keys(k.value) GROUP BY 1 ORDER BY 1$$,
-    $$SELECT 'asset', 1::bigint UNION ALL SELECT 'experiment', 1 UNION ALL SELECT 'model', count(*) FROM nurture.model_version WHERE status = 'published' UNION ALL SELECT 'route', count(*) FROM nurture.route_version WHERE status = 'published'
+    $$SELECT 'asset', 1::bigint UNION ALL SELECT 'claim', 1 UNION ALL SELECT 'experiment', 1 UNION ALL SELECT 'model', count(*) FROM nurture.model_version WHERE status = 'published' UNION ALL SELECT 'route', count(*) FROM nurture.route_version WHERE status = 'published'
     UNION ALL SELECT 'selection', 1 UNION ALL SELECT 'track', count(*) FROM nurture.track_version WHERE status = 'published'$$, 'and every version in force');
 SELECT is((SELECT jsonb_array_length(d #> '{versioned,model,default,signal_rule}') FROM export), (SELECT count(*)::int FROM nurture.signal_rule WHERE model = 'default' AND version = 1), 'with all its rules');
 SELECT is((SELECT d #> '{versioned,asset,cc_brief,version}' FROM export), '{"message_class": "promotional", "channels": ["email"], "languages": ["en"], "markets": ["DE", "*"], "audience_types": ["hcp"],

@@ -65,7 +65,7 @@ UPDATE nurture.band SET min_points = min_points + 1 WHERE model = 'default' AND 
 SELECT results_eq(format($$SELECT finding, severity FROM nurture_check_version('model', 'default', %s) WHERE finding LIKE 'more than one%%'$$, :d), $$VALUES ('more than one variable changes at once: signal_rule, band', 'warning')$$, 'two families are told');
 
 -- signatures: who, in which role, for which content
-SELECT is(pg_temp.refused($$SELECT nurture_approve('policy', 'cp_model', 1, 'medical', 'approved', 'x')$$), 'NU003 | "policy" is nothing that is signed | The kinds that are signed are asset, model, track, route, selection, experiment and config.', 'not everything is signed');
+SELECT is(pg_temp.refused($$SELECT nurture_approve('policy', 'cp_model', 1, 'medical', 'approved', 'x')$$), 'NU003 | "policy" is nothing that is signed | The kinds that are signed are asset, claim, model, track, route, selection, experiment and config.', 'not everything is signed');
 SELECT is(pg_temp.refused($$SELECT nurture_approve('model', 'cp_model', 9, 'medical', 'approved', 'x')$$), 'NU003 | model "cp_model" has no version 9 | Versions are rows of nurture.model_version.', 'no such version');
 SELECT is(pg_temp.refused($$SELECT nurture_approve('model', 'default', 1, 'medical', 'approved', 'x')$$), 'NU007 | version 1 of model "default" is published; only a draft is signed | Make a new version with nurture_draft(''model'', ''default'', 1).', 'what is in force is not signed');
 SELECT is(pg_temp.refused($$SELECT nurture_approve('model', 'cp_model', 1, 'medical', 'approved', ' ')$$), '22023 | a signature needs its meaning | Say in a few words what it stands for, such as ''medically correct'' (21 CFR 11.50).', 'a signature means something');

@@ -1,7 +1,7 @@
 -- nurture_lint: what it finds in the content, and that it is quiet without.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(17);
+SELECT plan(21);
 SET LOCAL nurture.clock = '2026-03-01 10:00+00';
 
 CREATE FUNCTION pg_temp.approved(id text, extra jsonb DEFAULT '{}') RETURNS text LANGUAGE sql AS
@@ -53,6 +53,21 @@ SELECT nurture_set_asset_status('lint_gone', 1, 'withdrawn', 'taken off the site
 SELECT results_eq($$SELECT object FROM pg_temp.lint('uri_missing') UNION ALL SELECT object FROM pg_temp.lint('uri_bad')$$, $$VALUES ('asset:lint_nowhere:1'::text), ('asset:lint_path:1')$$, 'no uri, or none that can be opened');
 SELECT results_eq($$SELECT * FROM pg_temp.lint('uri_dead')$$,
     $$VALUES ('asset:lint_left:1'::text, 'the uri of version 1 of asset "lint_left" is that of version 1 of asset "lint_gone", which is withdrawn'::text)$$, 'a page that was withdrawn with another asset');
+
+-- what it is made with
+INSERT INTO nurture.claim (claim, version, text, valid_during) VALUES ('lint_claim', 1, 'It works.', '[2026-01-01 00:00+00,2026-03-20 00:00+00)'), ('lint_gone', 1, 'It is safe.', '(,)');
+SELECT nurture_set_claim_status(c, 1, 'in_review', 'test'), nurture_approve('claim', c, 1, 'medical', 'approved', 'shown') FROM unnest('{lint_claim,lint_gone}'::text[]) c \g /dev/null
+SELECT pg_temp.approved('lint_made', '{"claims": ["lint_claim", "lint_gone"], "blocks": {"footer": "lint_block"}}') AS approved;
+SELECT is_empty($$SELECT rule FROM nurture_lint() WHERE rule IN ('block_out', 'claim_out', 'claim_changed')$$, 'all in force');
+SELECT results_eq($$SELECT * FROM pg_temp.lint('claim_expiring')$$, $$VALUES ('claim:lint_claim:1'::text, 'version 1 of claim "lint_claim" expires on 2026-03-20; 1 approved assets make it'::text)$$, 'a claim about to expire');
+SELECT nurture_set_asset_status('lint_block', 1, 'withdrawn', 'test'), nurture_set_claim_status('lint_gone', 1, 'withdrawn', 'test');
+SELECT results_eq($$SELECT rule, finding FROM nurture_lint() WHERE object = 'asset:lint_made:1' ORDER BY rule$$,
+    $$VALUES ('block_out'::text, 'version 1 of asset "lint_made" is made with "lint_block", which has no version in force'::text),
+        ('claim_out', 'version 1 of asset "lint_made" makes claim "lint_gone", which has no version in force')$$, 'parts that are out');
+INSERT INTO nurture.claim (claim, version, text) VALUES ('lint_claim', 2, 'It works well.');
+SET LOCAL nurture.clock = '2026-03-01 11:00+00';
+SELECT nurture_set_claim_status('lint_claim', 2, 'in_review', 'test'), nurture_approve('claim', 'lint_claim', 2, 'medical', 'approved', 'shown') \g /dev/null
+SELECT results_eq($$SELECT * FROM pg_temp.lint('claim_changed')$$, $$VALUES ('asset:lint_made:1'::text, 'version 1 of asset "lint_made" was approved before version 2 of its claim "lint_claim"'::text)$$, 'a claim that says something else since');
 
 -- the objects themselves
 UPDATE nurture.review_date SET reviewed_on = '2026-02-20', review_every = '7 days' WHERE object = 'tag';

@@ -115,6 +115,12 @@ FROM (VALUES ('moa_overview', '{"topic:moa","depth:1","offer:overview"}'), ('evi
 SELECT nurture_set_asset_status(id, 1, 'in_review', 'test data'), nurture_approve('asset', id, 1, 'medical', 'approved', 'test data')
 FROM unnest(ARRAY['moa_overview', 'evidence', 'webinar']) id;
 
+-- a claim in two versions, and what content must carry
+INSERT INTO nurture.claim (claim, version, text, markets, reference) VALUES ('loaded', 1, 'It works.', '{FR,DE}', 'Doe 2025'), ('loaded', 2, 'It works well.', '{*}', 'Doe 2026');
+SELECT nurture_set_claim_status('loaded', 1, 'in_review', 'test data'), nurture_approve('claim', 'loaded', 1, 'medical', 'approved', 'test data');
+SELECT nurture_add_asset('{"asset_id": "safety", "title": "Safety", "format": "block", "message_class": "promotional", "channels": ["email"], "markets": ["*"], "audience_types": ["*"], "claims": ["loaded"]}');
+INSERT INTO nurture.content_policy (market, message_class, safety_block, legal_source) VALUES ('AT', 'promotional', 'safety', 'test data');
+
 -- consent: most by e-mail, some withdrawn, lead 3 objected
 SELECT count(nurture_opt_in(i, 'email', 'form', '{"form": 7}')) FROM generate_series(1, 250) i;
 SELECT count(nurture_opt_out(i, 'email', 'link')) FROM generate_series(200, 220) i;
