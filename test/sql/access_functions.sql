@@ -60,7 +60,7 @@ INSERT INTO calls VALUES
     ('export_config', '()'), ('definition', '()'), ('import_config', '(''{"format": "nurture.config", "format_version": 1}'')'),
     ('check_version', format('(''model'', ''access'', %s)', :version)), ('cancel_publish', format('(''model'', ''access'', %s, ''test'')', :version)),
     ('account_rebuild', '(960001)'), ('backfill', '(''page_viewed'')'), ('canary', '()'),
-    ('config_table', '(''nurture.label'')'), ('versioned_table', '(''nurture.label'')'), ('seed', '(''minimal'')'),
+    ('config_table', '(''nurture.label'')'), ('versioned_table', '(''nurture.label'')'), ('unseed', '(''demo'')'), ('seed', '(''minimal'')'),
     ('partition_ahead', '(3)'), ('partition_drop', '(now() - interval ''9 years'')'), ('rebuild', '(960001)'), ('roll', '(1)'), ('selfcheck', '()'),
     ('erase', '(960004, ''objection'', ''ticket 1'')'), ('erase_status', '()'), ('subject_export', '(960001)'), ('retain', '()'),
     ('grant_access', '(''access_nobody'', ''admin'')'), ('revoke_access', '(''access_admin'', ''admin'')');
