@@ -59,6 +59,7 @@ _PG_init(void)
 	nurture_gate_init();
 	nurture_content_init();
 	nurture_tracks_init();
+	nurture_alert_init();
 	nurture_control_init();
 	nurture_sensitive_init();
 	nurture_roll_init();

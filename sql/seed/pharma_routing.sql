@@ -17,6 +17,7 @@ FROM (VALUES
     ('{meeting_held}', 'evaluated', '{"any": [{"signal": "demo_attended", "within_days": 0}, {"signal": "reply_with_requirements", "within_days": 0}]}', interval '0', 'evaluated', 'Told by an event.'),
     ('{meeting_held,evaluated}', 'customer_qualified', '{"any": [{"signal": "rfp_submitted", "within_days": 0}, {"signal": "feasibility_approved", "within_days": 0}]}', interval '0', 'ready for a named step', 'Told by an event.'),
     ('{mql,sal,sql,meeting_set,meeting_held,evaluated,customer_qualified}', 'converted', '{"any": [{"signal": "contract_signed", "within_days": 0}, {"signal": "site_activated", "within_days": 0}, {"signal": "formulary_listed", "within_days": 0}]}', interval '0', 'outcome reached', 'Told by an event.'),
+    ('{mql}', 'recycled', '{"not": {"tier": {"at_least": 3}}}', interval '30 days', 'interest has gone', 'An MQL that nobody took and that qualifies no more goes back to nurture after the cool-down.'),
     ('{disqualified}', 'recycled', '{"all": []}', interval '0', 'no disqualifier holds any more', 'Disqualifiers have a validity.')
 ) t (from_stages, to_stage, condition, after, title, reason),
 unnest(t.from_stages::text[]) f (stage)
@@ -103,8 +104,9 @@ INSERT INTO nurture.route (route, title, reason) VALUES
     ('catch_all', 'everything else', 'Requests that no other route takes.')
 ON CONFLICT DO NOTHING;
 
-INSERT INTO nurture.route_version (route, version, priority, condition, team, method, sla_accept, sla_first_response, offer_expires, cool_down, attempts_max, required_fields, author, reason)
-SELECT v.route, 1, v.priority, v.condition::jsonb, v.team, v.method, v.sla_accept, v.sla_first_response, v.offer_expires, interval '30 days', v.attempts_max::smallint, v.required_fields::text[], 'preset', 'preset'
+INSERT INTO nurture.route_version (route, version, priority, condition, team, method, sla_accept, sla_first_response, offer_expires, cool_down, attempts_max, required_fields, min_confidence, return_track, author, reason)
+SELECT v.route, 1, v.priority, v.condition::jsonb, v.team, v.method, v.sla_accept, v.sla_first_response, v.offer_expires, interval '30 days', v.attempts_max::smallint, v.required_fields::text[],
+    CASE WHEN v.route LIKE '%mql' THEN 0.5 END, CASE WHEN v.offer_expires IS NOT NULL THEN 're_nurture' END, 'preset', 'preset'
 FROM (VALUES
     ('safety', 10, '{"any": [{"signal": "adverse_event_reported", "within_days": 7}, {"signal": "product_complaint_reported", "within_days": 7}]}', 'pharmacovigilance', 'round_robin', interval '4 hours', interval '8 hours', NULL::interval, NULL::int, '{}'),
     ('medical_question', 20, '{"any": [{"signal": "question_asked", "within_days": 7}, {"signal": "literature_requested", "within_days": 7}, {"signal": "evidence_requested", "within_days": 7}]}', 'medical_affairs', 'round_robin', interval '8 hours', interval '8 hours', NULL, NULL, '{audience_type,country}'),

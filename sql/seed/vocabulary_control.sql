@@ -9,6 +9,7 @@ FROM (VALUES
     ('account_policy', 'marketing_operations'),
     ('address_list', 'compliance'),
     ('address_policy', 'compliance'),
+    ('alert_rule', 'data_steward'),
     ('approval_policy', 'compliance'),
     ('asset', 'marketing_operations'),
     ('asset_block', 'marketing_operations'),

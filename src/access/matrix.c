@@ -80,6 +80,8 @@ const TableRights nurture_table_rights[] = {
 	{"activity", {"r", "r", "r", "r", "r", "r", "r", "r", "", "r"}},
 	{"address_list", {"rawd", "r", "r", "r", "r", "rawd", "r", "r", "", "r"}},
 	{"address_policy", {"rawd", "r", "r", "r", "r", "rawd", "r", "r", "", "r"}},
+	{"alert", {"r", "r", "", "", "", "r", "r", "r", "", "r"}},
+	{"alert_rule", {"rawd", "r", "r", "r", "r", "rawd", "rawd", "r", "", "r"}},
 	{"approval", {"r", "ra", "r", "ra", "r", "ra", "r", "r", "", "r"}},
 	{"approval_policy", {"rawd", "r", "r", "r", "r", "rawd", "r", "r", "", "r"}},
 	{"asset", {"rawd", "rawd", "r", "r", "r", "r", "r", "r", "", "r"}},

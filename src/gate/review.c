@@ -22,6 +22,7 @@
 #include "gate/again.h"
 #include "gate/review.h"
 #include "miscadmin.h"
+#include "routing/routing.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -494,6 +495,9 @@ nurture_rule(PG_FUNCTION_ARGS)
 	n = rulings[i].act(&about);
 	nurture_spi_finish(level);
 	nurture_owner_leave(&owner);
+	/* a route waited for it */
+	if (strncmp(about.scope, "route:", strlen("route:")) == 0)
+		nurture_standing_decide(&about.lead_id, 1, "ruling");
 	PG_RETURN_INT64(n);
 }
 

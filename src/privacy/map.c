@@ -20,7 +20,7 @@
 #define A_CODE "'^[a-z][a-z0-9_]*(:[a-z0-9_]+)*$'"
 
 #define OUTBOX_KEYS \
-	"'lead_id', 'handoff_id', 'message_id', 'erasure_id', 'state', 'team', 'member', 'reason'"
+	"'lead_id', 'handoff_id', 'message_id', 'erasure_id', 'state', 'team', 'member', 'reason', 'clock', 'due_at', 'escalate_to'"
 
 /*
  * An event or lead that could not be stored is about somebody when it names
@@ -223,6 +223,7 @@ const PrivacyTable nurture_privacy_map[] = {
 	{"account_figure_history", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Figures of organisations."},
 	{"account_history", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Earlier facts of organisations."},
 	{"account_sweep", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "How far the tick has come."},
+	{"alert", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Which alert rules hold."},
 	{"approval", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Who approved what."},
 	{"backfill", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "How far a signal was filled."},
 	{"change_log", PRIVACY_NONE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, "Changes of configuration."},

@@ -357,11 +357,12 @@ nurture_routing_due(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(nurture_handoff_expire(max));
 }
 
-/* Ends offers whose time is over, then names members. */
+/* Ends offers whose time is over, tells of clocks that are up, names members. */
 int
 nurture_routing_tick(int max)
 {
 	int			ended = nurture_handoff_expire(max);
 
+	ended += nurture_handoff_escalate(max);
 	return ended + nurture_handoff_assign(max, false);
 }

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "routing/routing.h"
 #include "routing/routing_private.h"
+#include "tracks/tracks.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -108,7 +109,7 @@ static KeptPlan lock_handoff =
 KEPT_PLAN("SELECT h.state, h.product, h.lane, h.team, h.member, h.attempts, h.unanswered,"
 		  " coalesce(v.attempts_max::int4, 0), h.first_response_due,"
 		  " (SELECT l.audience_type FROM nurture.lead l WHERE l.lead_id = h.lead_id),"
-		  " coalesce($3 + v.cool_down, $3 + interval '30 days')"
+		  " coalesce($3 + v.cool_down, $3 + interval '30 days'), v.return_track"
 		  " FROM nurture.handoff h LEFT JOIN nurture.route_version v ON v.route = h.route AND v.version = h.version"
 		  " WHERE h.lead_id = $1 AND h.handoff_id = $2 FOR UPDATE OF h",
 		  INT8OID, INT8OID, TIMESTAMPTZOID);
@@ -175,6 +176,7 @@ typedef struct Locked
 	TimestampTz first_response_due;
 	const char *audience_type;
 	TimestampTz cool_down_until;
+	const char *return_track;	/* NULL = none */
 	TimestampTz now;
 } Locked;
 
@@ -237,6 +239,7 @@ lock(int64 lead_id, int64 handoff_id, Locked *out)
 	if (out->audience_type == NULL)
 		out->audience_type = "unknown";
 	out->cool_down_until = DatumGetTimestampTz(nurture_cell(0, 11, &isnull));
+	out->return_track = nurture_cell_text(0, 12);
 }
 
 /* Raises NU007 when the state graph does not allow a call. */
@@ -339,7 +342,7 @@ do_accept(Locked *handoff, const char *actor, const char *reason)
 								  "accepted", handoff->now);
 	}
 	nurture_handoff_write(&write_accept, values, nulls);
-	finish_tasks(handoff, "{accept}", "done");
+	finish_tasks(handoff, "{accept,escalate}", "done");
 	nurture_task_add(handoff->lead_id, handoff->handoff_id, "contact", "Contact the lead",
 					 handoff->team, member ? member : handoff->member,
 					 handoff->first_response_due, handoff->now);
@@ -369,6 +372,9 @@ do_close(Locked *handoff, HandoffState to, const char *actor,
 		if (back)
 			(void) nurture_gate_lift(handoff->lead_id, OPEN_STOP_LIFTED_BY,
 									 psprintf("handoff_%s", state_names[to]));
+		if (back && handoff->return_track != NULL)
+			(void) nurture_tracks_enter(handoff->lead_id, handoff->return_track, "handoff",
+										state_names[to]);
 	}
 	values[0] = Int64GetDatum(handoff->lead_id);
 	values[1] = Int64GetDatum(handoff->handoff_id);
@@ -377,9 +383,9 @@ do_close(Locked *handoff, HandoffState to, const char *actor,
 	values[4] = text_or_null(actor, &nulls[4]);
 	values[5] = text_or_null(reason ? reason : code, &nulls[5]);
 	values[6] = TimestampTzGetDatum(handoff->cool_down_until);
-	nulls[6] = back ? ' ' : 'n';
+	nulls[6] = back && !TIMESTAMP_NOT_FINITE(handoff->cool_down_until) ? ' ' : 'n';
 	nurture_handoff_write(&write_close, values, nulls);
-	finish_tasks(handoff, "{accept,contact}", to == STATE_CONVERTED || to == STATE_REJECTED ? "done" : "cancelled");
+	finish_tasks(handoff, "{accept,contact,escalate}", to == STATE_CONVERTED || to == STATE_REJECTED ? "done" : "cancelled");
 	nurture_outbox_add(handoff->lead_id, handoff->handoff_id, state_names[to],
 					   handoff->team, handoff->member);
 	record(handoff, state_names[to], code, reason, actor);
@@ -419,7 +425,7 @@ do_attempt(Locked *handoff, const char *outcome, const char *actor,
 	values[5] = CStringGetTextDatum(actor);
 	values[6] = text_or_null(note, &nulls[6]);
 	nurture_execute_latest(&insert_attempt, values, nulls, true);
-	finish_tasks(handoff, "{contact}", "done");
+	finish_tasks(handoff, "{contact,escalate}", "done");
 	record(handoff, to == STATE_MET ? "met" : "attempted", outcome, note, actor);
 	handoff->state = to;
 	if (!outcomes[i].answered && handoff->attempts_max > 0 &&
@@ -705,4 +711,24 @@ nurture_handoff_expire(int max)
 	nurture_spi_finish(level);
 	nurture_owner_leave(&save);
 	return n;
+}
+
+/*
+ * Takes an open hand-off back from a team that may not have the lead any more,
+ * without a cool-down; false when it has ended.  Connected to SPI, as the
+ * owner.
+ */
+bool
+nurture_handoff_withdraw(int64 lead_id, int64 handoff_id, const char *reason)
+{
+	Locked		handoff;
+
+	lock(lead_id, handoff_id, &handoff);
+	if (handoff.state > STATE_MET)
+		return false;
+	handoff.cool_down_until = DT_NOEND;
+	handoff.return_track = NULL;
+	do_close(&handoff, handoff.state <= STATE_OFFERED ? STATE_REJECTED : STATE_RETURNED,
+			 NULL, NULL, reason);
+	return true;
 }

@@ -24,10 +24,12 @@ static KeptPlan latest_version =
 KEPT_PLAN("SELECT pg_catalog.max(version) FROM nurture.route_version WHERE route = $1", TEXTOID);
 static KeptPlan copy_version =
 KEPT_PLAN("INSERT INTO nurture.route_version (route, version, priority, condition, team, method, sla_accept, sla_first_response,"
-		  " offer_expires, cool_down, attempts_max, required_fields, hold_until, author, title, owner)"
+		  " offer_expires, cool_down, attempts_max, required_fields, hold_until, min_confidence, review_when, review_bucket,"
+		  " return_track, author, title, owner)"
 		  " SELECT v.route, (SELECT pg_catalog.max(w.version) + 1 FROM nurture.route_version w WHERE w.route = $1),"
 		  " v.priority, v.condition, v.team, v.method, v.sla_accept, v.sla_first_response, v.offer_expires, v.cool_down,"
-		  " v.attempts_max, v.required_fields, v.hold_until, $3, v.title, v.owner"
+		  " v.attempts_max, v.required_fields, v.hold_until, v.min_confidence, v.review_when, v.review_bucket, v.return_track,"
+		  " $3, v.title, v.owner"
 		  " FROM nurture.route_version v WHERE v.route = $1 AND v.version = $2 RETURNING version",
 		  TEXTOID, INT4OID, TEXTOID);
 static KeptPlan find_version =
@@ -42,7 +44,7 @@ static KeptPlan publish =
 KEPT_PLAN("UPDATE nurture.route_version v SET status = 'published', published_at = $3, approver = $4, reason = $5,"
 		  " content_hash = pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.jsonb_build_array(v.route, v.version, v.priority,"
 		  " v.condition, v.team, v.method, v.sla_accept, v.sla_first_response, v.offer_expires, v.cool_down,"
-		  " v.attempts_max, v.required_fields, v.hold_until)::text, 'UTF8'))"
+		  " v.attempts_max, v.required_fields, v.hold_until, v.min_confidence, v.review_when, v.review_bucket, v.return_track)::text, 'UTF8'))"
 		  " WHERE v.route = $1 AND v.version = $2 RETURNING pg_catalog.encode(v.content_hash, 'hex')",
 		  TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
 

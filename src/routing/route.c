@@ -29,6 +29,25 @@
 
 NURTURE_FUNCTION(nurture_route);
 
+#define AUDIENCE_CHANGED "audience_changed"
+
+/* what a person ruled about handing a lead over since it reached its standing */
+static KeptPlan find_ruling = KEPT_PLAN("SELECT r.state, r.ruling FROM nurture.review r WHERE r.lead_id = $1 AND r.bucket = $2 AND r.scope = $3"
+										" AND (r.state = 'open' OR r.opened_at >= coalesce((SELECT s.since FROM nurture.lead_stage s"
+										" WHERE s.lead_id = $1 AND s.product = $4), '-infinity'))"
+										" ORDER BY r.state = 'open' DESC, r.review_id DESC LIMIT 1",
+										INT8OID, TEXTOID, TEXTOID, TEXTOID);
+static KeptPlan open_review = KEPT_PLAN("INSERT INTO nurture.review (lead_id, bucket, scope, evidence, opened_at)"
+										" VALUES ($1, $2, $3, pg_catalog.jsonb_build_object('route', $4, 'version', $5, 'confidence', $6 / 10000.0,"
+										" 'unknown', $7), $8) ON CONFLICT DO NOTHING",
+										INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTARRAYOID, TIMESTAMPTZOID);
+static KeptPlan find_unfit = KEPT_PLAN("SELECT h.handoff_id, h.team, h.lane FROM nurture.handoff h WHERE h.lead_id = $1 AND h.is_open ORDER BY h.handoff_id",
+									   INT8OID);
+static KeptPlan free_requests = KEPT_PLAN("WITH freed AS (UPDATE nurture.request SET handoff_id = NULL WHERE lead_id = $1 AND handoff_id = $2 AND state = 'open'"
+										  " RETURNING request_no, request_kind), ended AS (UPDATE nurture.task t SET state = 'cancelled', done_at = $3"
+										  " FROM freed f WHERE t.lead_id = $1 AND t.request_no = f.request_no AND t.state = 'open')"
+										  " SELECT request_kind FROM freed ORDER BY request_no", INT8OID, INT8OID, TIMESTAMPTZOID);
+
 static KeptPlan open_request = KEPT_PLAN("INSERT INTO nurture.request (lead_id, request_kind, event_id, asset_id, opened_at)"
 										 " SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT FROM nurture.request r"
 										 " WHERE r.lead_id = $1 AND r.request_kind = $2 AND r.state = 'open') RETURNING request_no",
@@ -36,7 +55,7 @@ static KeptPlan open_request = KEPT_PLAN("INSERT INTO nurture.request (lead_id, 
 static KeptPlan standing_done = KEPT_PLAN("SELECT EXISTS (SELECT FROM nurture.handoff h WHERE h.lead_id = $1 AND h.product = $2"
 										  " AND h.lane = $3 AND h.cool_down_until > $4) OR"
 										  " EXISTS (SELECT FROM nurture.handoff_cause c JOIN nurture.handoff h USING (lead_id, handoff_id)"
-										  " WHERE c.lead_id = $1 AND h.product = $2 AND h.lane = $3 AND c.at >="
+										  " WHERE h.reason IS DISTINCT FROM '" AUDIENCE_CHANGED "' AND c.lead_id = $1 AND h.product = $2 AND h.lane = $3 AND c.at >="
 										  " coalesce((SELECT s.since FROM nurture.lead_stage s WHERE s.lead_id = $1 AND s.product = $2), '-infinity'))",
 										  INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID);
 
@@ -154,6 +173,128 @@ standing_was_routed(Subject *subject, const RoutingRoute *route)
 	return DatumGetBool(nurture_cell(0, 1, &isnull));
 }
 
+/*
+ * Tells whether a person has to look at a lead before a route takes it by
+ * standing: too little is known, or the route's condition for a review holds.
+ * Opens the review, unless it was ruled about since.
+ */
+static bool
+wants_review(Subject *subject, const RoutingRoute *route)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Qualification standing;
+	Datum		values[8];
+	char	   *state;
+	char	   *ruling;
+
+	if (route->min_confidence == 0 && route->review_when == NULL)
+		return false;
+	nurture_subject_stage(subject, route->product);
+	nurture_qualification(subject, route->product, &standing);
+	if (!(standing.model != NULL && standing.confidence < route->min_confidence) &&
+		!(route->review_when != NULL &&
+		  nurture_subject_eval(subject, route->review_when) == NURTURE_TRUE))
+		return false;
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = CStringGetTextDatum(route->review_bucket);
+	values[2] = CStringGetTextDatum(psprintf("route:%s", route->route));
+	values[3] = CStringGetTextDatum(route->product);
+	nurture_execute_latest(&find_ruling, values, NULL, false);
+	MemoryContextSwitchTo(context);
+	if (SPI_processed > 0)
+	{
+		state = nurture_cell_text(0, 1);
+		ruling = nurture_cell_text(0, 2);
+		return strcmp(state, "open") == 0 || ruling == NULL ||
+			(strcmp(ruling, "done") != 0 && strcmp(ruling, "allow") != 0);
+	}
+	values[3] = CStringGetTextDatum(route->route);
+	values[4] = Int32GetDatum(route->version);
+	values[5] = Int32GetDatum(standing.confidence);
+	values[6] = nurture_text_array(standing.unknown);
+	values[7] = TimestampTzGetDatum(subject->now);
+	nurture_execute_latest(&open_review, values, NULL, true);
+	MemoryContextSwitchTo(context);
+	return true;
+}
+
+/* Finds the route of a lane for a request that lost its team. */
+static const RoutingRoute *
+route_of_request(const RoutingRules *rules, Subject *subject,
+				 const char *lane, const char *kind)
+{
+	const char *audience = nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE);
+
+	for (int i = 0; i < rules->nroutes; i++)
+	{
+		const RoutingRoute *route = &rules->routes[i];
+
+		if ((route->signals != NULL || names_nothing(route)) &&
+			strcmp(route->team->lane, lane) == 0 &&
+			nurture_team_permitted(route->team, audience, kind) &&
+			holds(subject, route))
+			return route;
+	}
+	return NULL;
+}
+
+/*
+ * Takes open hand-offs back from teams that may not have the lead any more,
+ * because its audience is another one now, and routes their requests again.
+ */
+static void
+withdraw_unfit(const RoutingRules *rules, Subject *subject,
+			   HandoffBatch *batch)
+{
+	const char *audience = nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE);
+	Datum		values[3];
+	int			n;
+	int64	   *ids;
+	char	  **teams;
+	char	  **lanes;
+	bool		isnull;
+
+	values[0] = Int64GetDatum(subject->lead_id);
+	nurture_execute_latest(&find_unfit, values, NULL, false);
+	MemoryContextSwitchTo(batch->context);
+	n = (int) SPI_processed;
+	ids = palloc(sizeof(int64) * Max(n, 1));
+	teams = palloc(sizeof(char *) * Max(n, 1));
+	lanes = palloc(sizeof(char *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		ids[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
+		teams[i] = nurture_cell_text(i, 2);
+		lanes[i] = nurture_cell_text(i, 3);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		RoutingTrigger trigger = {NULL, AUDIENCE_CHANGED, NULL};
+		char	  **kinds;
+		int			nkinds;
+
+		if (nurture_team_permitted(nurture_routing_team(rules, teams[i]), audience, NULL) ||
+			!nurture_handoff_withdraw(subject->lead_id, ids[i], AUDIENCE_CHANGED))
+			continue;
+		values[1] = Int64GetDatum(ids[i]);
+		values[2] = TimestampTzGetDatum(subject->now);
+		nurture_execute_latest(&free_requests, values, NULL, true);
+		MemoryContextSwitchTo(batch->context);
+		nkinds = (int) SPI_processed;
+		kinds = palloc(sizeof(char *) * Max(nkinds, 1));
+		for (int k = 0; k < nkinds; k++)
+			kinds[k] = nurture_cell_text(k, 1);
+		for (int k = 0; k < nkinds; k++)
+		{
+			const RoutingRoute *route = route_of_request(rules, subject, lanes[i], kinds[k]);
+
+			if (route != NULL)
+				(void) nurture_handoff_offer(rules, subject, route, route->product, kinds[k],
+											 &trigger, batch);
+		}
+	}
+}
+
 /* Routes a lead by the standing it has reached. */
 static void
 route_by_standing(const RoutingRules *rules, Subject *subject,
@@ -170,7 +311,7 @@ route_by_standing(const RoutingRules *rules, Subject *subject,
 			!nurture_team_permitted(route->team, audience, NULL) ||
 			!holds(subject, route))
 			continue;
-		if (!standing_was_routed(subject, route))
+		if (!standing_was_routed(subject, route) && !wants_review(subject, route))
 			(void) nurture_handoff_offer(rules, subject, route, route->product, NULL,
 										 &trigger, batch);
 		return;
@@ -227,6 +368,8 @@ route_lead(const RoutingRules *rules, int64 lead_id,
 	nurture_owner_enter(&save);
 	level = nurture_spi_connect();
 	MemoryContextSwitchTo(batch->context);
+	if (nevents == 0)
+		withdraw_unfit(rules, subject, batch);
 	for (int i = 0; i < nevents; i++)
 	{
 		RoutingTrigger trigger = {events[i], NULL, NULL};

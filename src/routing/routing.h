@@ -12,6 +12,9 @@
 
 extern void nurture_routing_init(void);
 
+/* Alert rules: the last work of a tick, because it reads reports. */
+extern void nurture_alert_init(void);
+
 /*
  * Between these two the guard lets the functions of a room write hand-offs.
  * The second belongs into PG_FINALLY.

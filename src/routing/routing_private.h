@@ -37,6 +37,9 @@ typedef struct RoutingRoute
 	int32		priority;
 	const Condition *condition;
 	const Condition *hold_until;	/* NULL = offered at once */
+	int32		min_confidence; /* 0 to 10000; below it a person looks first */
+	const Condition *review_when;	/* likewise when it holds; NULL = never */
+	const char *review_bucket;
 	const RoutingTeam *team;
 	const char *method;
 	int64		sla_accept;		/* working microseconds */
@@ -219,5 +222,8 @@ extern void nurture_outbox_add(int64 lead_id, int64 handoff_id,
 							   const char *member);
 extern int	nurture_handoff_assign(int max, bool wait);
 extern int	nurture_handoff_expire(int max);
+extern int	nurture_handoff_escalate(int max);
+extern bool nurture_handoff_withdraw(int64 lead_id, int64 handoff_id,
+									 const char *reason);
 
 #endif							/* NURTURE_ROUTING_PRIVATE_H */

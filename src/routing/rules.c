@@ -27,7 +27,8 @@ KEPT_PLAN0("SELECT team, lane, calendar, never_audiences, never_requests"
 static KeptPlan read_routes =
 KEPT_PLAN0("SELECT v.route, v.version, r.product, v.priority, v.condition::text, v.hold_until::text, v.team, v.method,"
 		   " (extract(epoch FROM v.sla_accept) * 1000000)::int8, (extract(epoch FROM v.sla_first_response) * 1000000)::int8,"
-		   " (extract(epoch FROM v.offer_expires) * 1000000)::int8, v.cool_down, v.attempts_max::int4, v.required_fields"
+		   " (extract(epoch FROM v.offer_expires) * 1000000)::int8, v.cool_down, v.attempts_max::int4, v.required_fields,"
+		   " (v.min_confidence * 10000)::int4, v.review_when::text, v.review_bucket"
 		   " FROM nurture.route_version v JOIN nurture.route r USING (route)"
 		   " WHERE v.status = 'published' ORDER BY v.priority, v.route");
 static KeptPlan read_requests =
@@ -228,6 +229,9 @@ load_route(const RoutingRules *rules, RoutingRoute *route, uint64 row)
 	/* as text until compile_route */
 	route->condition = (const Condition *) nurture_cell_text(row, 5);
 	route->hold_until = (const Condition *) nurture_cell_text(row, 6);
+	route->min_confidence = cell_int(row, 15);
+	route->review_when = (const Condition *) nurture_cell_text(row, 16);
+	route->review_bucket = nurture_cell_text(row, 17);
 }
 
 /*
@@ -276,6 +280,9 @@ compile_route(RoutingRules *rules, RoutingRoute *route)
 		rules->names_standing |= named.standing;
 		rules->names_tags |= named.tags != NIL;
 	}
+	if (route->review_when != NULL)
+		route->review_when = nurture_condition_compile((const char *) route->review_when,
+													   psprintf("review of %s", owner));
 }
 
 static void *
@@ -503,6 +510,7 @@ nurture_routing_check(PG_FUNCTION_ARGS)
 
 		check_condition(row, desc, "condition", owner);
 		check_condition(row, desc, "hold_until", psprintf("hold of %s", owner));
+		check_condition(row, desc, "review_when", psprintf("review of %s", owner));
 		fields = SPI_getbinval(row, desc, SPI_fnumber(desc, "required_fields"), &isnull);
 		for (char **field = isnull ? NULL : nurture_text_items(fields); field && *field; field++)
 			(void) nurture_required_condition(*field, owner);

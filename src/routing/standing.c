@@ -80,6 +80,17 @@ static KeptPlan write_history =
 KEPT_PLAN("INSERT INTO nurture.stage_history (lead_id, product, old_stage, new_stage, old_grade, new_grade,"
 		  " old_tier, new_tier, cause, at) VALUES ($1, $2, $3, $4, $5, $6, $7::int2, $8::int2, $9, $10)",
 		  INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, INT4OID, TEXTOID, TIMESTAMPTZOID);
+static KeptPlan find_worked =
+KEPT_PLAN("SELECT FROM nurture.handoff WHERE lead_id = $1 AND product = $2 AND lane = '" ROUTING_BUSINESS_LANE "' AND is_open",
+		  INT8OID, TEXTOID);
+
+/* when a disqualifier begins or ends next, or a lead was in its stage for as long as some edge wants */
+static KeptPlan next_by_time =
+KEPT_PLAN("SELECT min(t.at) FROM (SELECT b.at FROM nurture.disqualification d,"
+		  " LATERAL (VALUES (lower(d.valid_during)), (upper(d.valid_during))) b (at) WHERE d.lead_id = $1"
+		  " UNION ALL SELECT s.since + e.after FROM nurture.lead_stage s JOIN nurture.stage_transition e"
+		  " ON e.from_stage = s.stage AND e.by = 'rule' AND e.after > interval '0' WHERE s.lead_id = $1) t WHERE t.at > $2",
+		  INT8OID, TIMESTAMPTZOID);
 static KeptPlan write_acceptance =
 KEPT_PLAN("UPDATE nurture.lead_stage SET accepted_at = $3 WHERE lead_id = $1 AND product = $2",
 		  INT8OID, TEXTOID, TIMESTAMPTZOID);
@@ -135,8 +146,26 @@ long_enough(const StageEdge *edge, TimestampTz since, TimestampTz now)
 }
 
 /*
+ * Tells whether an edge leads back to nurture and nobody is working on the
+ * lead: the one way down that time alone may open.
+ */
+static bool
+may_recycle(const StageEdge *edge, const Subject *subject)
+{
+	Datum		values[2];
+
+	if (strcmp(edge->to_stage, "recycled") != 0)
+		return false;
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = CStringGetTextDatum(subject->product);
+	nurture_execute_latest(&find_worked, values, NULL, false);
+	return SPI_processed == 0;
+}
+
+/*
  * Finds the highest stage a rule lets the lead go to from where it is; NULL
- * when it stays.  Only upward, and out of recycled and disqualified.
+ * when it stays.  Upward, out of recycled and disqualified, and back to
+ * recycled.
  */
 static const char *
 next_stage(const StandingRules *rules, Subject *subject, const char *audience,
@@ -161,7 +190,7 @@ next_stage(const StandingRules *rules, Subject *subject, const char *audience,
 		there = nurture_stage_no(audience, edge->to_stage);
 		if (there <= best_no && best != NULL)
 			continue;
-		if (there <= here && here > 0)
+		if (there <= here && here > 0 && !may_recycle(edge, subject))
 			continue;
 		if (!long_enough(edge, since, subject->now) ||
 			nurture_subject_eval(subject, edge->condition) != NURTURE_TRUE)
@@ -349,15 +378,19 @@ score_of(const Standing *standing)
 }
 
 /*
- * Returns when the tick has to decide a lead again because a grade changes, or
- * because a label or a place on a list that some rule reads begins or ends;
- * DT_NOEND when none does.
+ * Returns when the tick has to decide a lead again because a grade changes, a
+ * disqualifier begins or ends, the lead has been in its stage long enough, or
+ * a label or a place on a list that some rule reads begins or ends; DT_NOEND
+ * when none does.
  */
 static TimestampTz
 due_of(Subject *subject, const StandingRules *rules)
 {
 	int32		first = PG_INT32_MAX;
 	TimestampTz due = DT_NOEND;
+	Datum		values[2];
+	Datum		next;
+	bool		isnull;
 
 	for (int product = -1; product < rules->nproducts; product++)
 	{
@@ -371,6 +404,12 @@ due_of(Subject *subject, const StandingRules *rules)
 	/* what changes during a day has changed on the next */
 	if (first != PG_INT32_MAX)
 		due = nurture_instant_of_day(first == subject->today ? first + 1 : first);
+	values[0] = Int64GetDatum(subject->lead_id);
+	values[1] = TimestampTzGetDatum(subject->now);
+	nurture_execute_latest(&next_by_time, values, NULL, false);
+	next = nurture_cell(0, 1, &isnull);
+	if (!isnull)
+		due = Min(due, DatumGetTimestampTz(next));
 	if (rules->names_marks)
 		due = Min(due, nurture_mark_next(subject->lead_id, subject->now));
 	return due;
@@ -658,8 +697,8 @@ nurture_stage_move(int64 lead_id, const char *product,
 }
 
 /*
- * Trigger on nurture.disqualification, nurture.lead and the tables of labels
- * and lists: decides the standing of the leads whose rows changed.  For leads
+ * Trigger on nurture.disqualification, nurture.lead, nurture.account and the
+ * tables of labels and lists: decides the standing of the leads whose rows changed.  For leads
  * only columns that rules may read count; labels and lists, which may come by
  * the hundred thousand, only where some rule reads any.
  */
@@ -669,6 +708,7 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	TriggerData *data = nurture_trigger_data(fcinfo, "nurture_standing_decide_trigger");
 	const char *of = data->tg_trigger->tgnargs > 0 ? data->tg_trigger->tgargs[0] : "";
 	bool		of_leads = strcmp(of, "lead") == 0;
+	bool		of_account = strcmp(of, "account") == 0;
 	bool		of_marks = strcmp(of, "label") == 0 || strcmp(of, "list") == 0;
 	const char *query;
 	int64	   *leads;
@@ -687,7 +727,14 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 		" (o.account_id, o.audience_type, o.audience_verified_at, o.role, o.specialty, o.therapeutic_area,"
 		" o.country, o.region, o.postal_code, o.organization_type, o.source, o.campaign, o.language,"
 		" o.time_zone, o.owner, o.attributes, o.email_known, o.phone_known)"
-		" AND EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id = n.lead_id) ORDER BY 1" :
+		" AND (EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id = n.lead_id)"
+		" OR EXISTS (SELECT FROM nurture.handoff h WHERE h.lead_id = n.lead_id AND h.is_open)) ORDER BY 1" :
+		of_account ?
+		"SELECT l.lead_id FROM new_rows n JOIN old_rows o USING (account_id) JOIN nurture.lead l USING (account_id)"
+		" WHERE l.merged_into IS NULL AND l.erased_at IS NULL AND"
+		" (n.name, n.organization_type, n.country, n.region, n.domain, n.owner, n.attributes) IS DISTINCT FROM"
+		" (o.name, o.organization_type, o.country, o.region, o.domain, o.owner, o.attributes)"
+		" AND EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id = l.lead_id) ORDER BY 1" :
 		"SELECT DISTINCT lead_id FROM changed ORDER BY 1";
 	{
 		OwnerSwitch save;
@@ -712,9 +759,9 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	}
 	MemoryContextSwitchTo(context);
 	/* a disqualification may forbid a message whatever the stage becomes */
-	for (int i = 0; !of_leads && !of_marks && i < n; i++)
+	for (int i = 0; !of_leads && !of_account && !of_marks && i < n; i++)
 		nurture_gate_bump(leads[i]);
-	nurture_standing_decide(leads, n, of_leads ? "facts_changed" :
+	nurture_standing_decide(leads, n, of_leads || of_account ? "facts_changed" :
 							of_marks ? of : "disqualification");
 	return PointerGetDatum(NULL);
 }

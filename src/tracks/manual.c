@@ -193,3 +193,31 @@ nurture_tracks_exit_lead(int64 lead_id, const char *reason, const char *by)
 	nurture_owner_leave(&save);
 	return ended;
 }
+
+/* Puts a lead that came back on a track; see tracks.h. */
+bool
+nurture_tracks_enter(int64 lead_id, const char *track, const char *by,
+					 const char *reason)
+{
+	const TrackRules *rules = nurture_track_rules();
+	const Track *found = nurture_track_find(rules, track);
+	Subject    *subject;
+	Enrollment *rows;
+	int64		number = 1;
+	int			n;
+
+	if (found == NULL || found->published == NULL)
+		return false;
+	subject = nurture_subject_load(lead_id, nurture_now_wall(), true);
+	if (subject == NULL || !TIMESTAMP_IS_NOBEGIN(subject->erased_at) ||
+		!nurture_track_takes_audience(found, subject))
+		return false;
+	n = nurture_enrollment_read(&subject->lead_id, 1, true, &rows);
+	for (int i = 0; i < n; i++)
+	{
+		number = Max(number, rows[i].enrollment_no + 1);
+		if (rows[i].open && strcmp(rows[i].purpose, found->purpose) == 0)
+			return false;
+	}
+	return nurture_enrollment_enter(rules, subject, found->published, 0, number, by, 0, reason);
+}

@@ -22,6 +22,15 @@ extern int	nurture_tracks_exit_lead(int64 lead_id, const char *reason,
 									 const char *by);
 
 /*
+ * Puts a lead on a track that has a published version and takes its audience,
+ * when it walks none of the track's purpose; false when that is not so.  For a
+ * hand-off that came back.  The lead's gate row is ours; connected to SPI, as
+ * the owner.
+ */
+extern bool nurture_tracks_enter(int64 lead_id, const char *track,
+								 const char *by, const char *reason);
+
+/*
  * For nurture_merge and nurture_unmerge: the first ends the enrollments of a
  * lead that was merged and answers what they were, as JSON; the second opens
  * them again.  Connected to SPI, as the owner.

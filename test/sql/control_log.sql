@@ -9,7 +9,7 @@ CREATE TEMP VIEW ours AS
 
 -- what keeps no change log is about leads and accounts, or is a record itself
 SELECT set_eq($$SELECT name FROM ours WHERE NOT logged AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = ours.oid AND a.attname IN ('lead_id', 'account_id', 'absorbed') AND a.attnum > 0)$$,
-    ARRAY['account_sweep', 'approval', 'audit', 'backfill', 'change_log', 'config_proposal', 'event_quarantine', 'incarnation', 'lead_quarantine', 'meta', 'publish_schedule', 'retention_run', 'roll',
+    ARRAY['account_sweep', 'alert', 'approval', 'audit', 'backfill', 'change_log', 'config_proposal', 'event_quarantine', 'incarnation', 'lead_quarantine', 'meta', 'publish_schedule', 'retention_run', 'roll',
         'score_sweep', 'seal', 'secret', 'standing_sweep', 'suppression', 'team_turn', 'version_check'],
     'every table is configuration with a change log, about a lead or account, or named here as a record or a cursor');
 SELECT is_empty($$SELECT name FROM ours WHERE logged AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = ours.oid AND a.attname IN ('lead_id', 'account_id'))$$, 'no configuration is about a lead');

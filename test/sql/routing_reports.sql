@@ -64,11 +64,11 @@ SELECT nurture_return(9506, pg_temp.h(9506), 'She has left the hospital.');
 SELECT is((SELECT reason FROM nurture_bi.handoff_quality WHERE state = 'returned'), 'in_words', 'words of people are not told');
 
 -- the funnel
-DELETE FROM nurture.stage_history;
-DELETE FROM nurture.lead_stage;
 UPDATE nurture.lead SET merged_into = 9501 WHERE lead_id = 9508;
 UPDATE nurture.lead SET source = 'fair' WHERE lead_id IN (9501, 9502, 9507);
 UPDATE nurture.lead SET attributes = '{"decision_role": "decision_maker", "job_function": "clinical_care"}' WHERE lead_id = 9502;
+DELETE FROM nurture.stage_history;
+DELETE FROM nurture.lead_stage;
 INSERT INTO nurture.lead_stage (lead_id, stage, stage_no, since, tier, tier_since, fails_with) VALUES
     (9501, 'sql', 6, '2026-03-05', 4, '2026-03-05', '{}'), (9502, 'nurturing', 3, '2026-02-01', 2, '2026-01-20', '{intent_short}'),
     (9503, 'engaged', 2, '2026-02-01', 0, '2026-02-01', '{missing_country,missing_role}'), (9505, 'recycled', 0, '2026-03-01', 3, '2026-03-01', '{readiness_short}'),

@@ -171,6 +171,7 @@ SELECT nurture_publish('experiment', 'loaded', 1, 'test data'), nurture_draft('e
 SELECT nurture_feedback(lead_id, 'handoff', handoff_id, 'useful', 'test data') FROM nurture.handoff WHERE state = 'accepted' ORDER BY handoff_id LIMIT 1;
 SELECT nurture_outbox_done('loaded', (SELECT array_agg(outbox_id) FROM (SELECT outbox_id FROM nurture_outbox_take(6, 'loaded') LIMIT 4) t));
 INSERT INTO nurture.role (role, title, reason) VALUES ('loaded', 'A role', 'test data');
+INSERT INTO nurture.alert_rule (alert, view, figure, value, title, reason) VALUES ('loaded', 'data_quality', 'amount', 1, 'data', 'test data');
 SELECT nurture_enroll(i, 'education', 'test data') FROM generate_series(70, 75) i;
 INSERT INTO nurture.segment (segment, title, condition) VALUES ('in_france', 'Leads in France', '{"fact": "country", "op": "=", "value": "FR"}');
 SELECT * FROM nurture_tick(200, '1 min');
