@@ -76,11 +76,11 @@ const Selfcheck nurture_selfcheck_catalog[] = {
 		" AND (NOT EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid) OR EXISTS (SELECT FROM pg_subscription_rel r"
 	"  JOIN pg_class c ON c.oid = r.srrelid WHERE r.srsubid = s.oid AND c.relnamespace IN " OURS "))"},
 	{"security_label", "warning",
-		"SELECT format('%s has the label %L of %s, which may allow or forbid what rights do not', l.objname, l.label, l.provider), NULL"
-		" FROM pg_seclabels l JOIN pg_class c ON l.classoid = 'pg_class'::regclass AND c.oid = l.objoid"
+		"SELECT format('%s has the label %L of %s, which may allow or forbid what rights do not', c.oid::regclass, l.label, l.provider), NULL"
+		" FROM pg_seclabel l JOIN pg_class c ON l.classoid = 'pg_class'::regclass AND c.oid = l.objoid"
 		" WHERE c.relnamespace IN " OURS
 		" UNION ALL SELECT format('%s has the label %L of %s, which may allow or forbid what rights do not', p.oid::regprocedure, l.label, l.provider), NULL"
-		" FROM pg_seclabels l JOIN pg_proc p ON l.classoid = 'pg_proc'::regclass AND p.oid = l.objoid"
+		" FROM pg_seclabel l JOIN pg_proc p ON l.classoid = 'pg_proc'::regclass AND p.oid = l.objoid"
 		" JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'"
 	" JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid WHERE e.extname = 'nurture'"},
 	{"function_shadow", "warning",
