@@ -80,16 +80,27 @@ nurture_lead_hidden(int64 lead_id)
 	return hidden;
 }
 
-/* Tells whether the caller may not see every lead that it might name. */
+static bool
+may_read(Oid table, const char *column)
+{
+	return pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		pg_attribute_aclcheck(table, get_attnum(table, column), GetUserId(),
+							  ACL_SELECT) == ACLCHECK_OK;
+}
+
+/*
+ * Tells whether the caller may not see every lead that it might name.  Raises
+ * when it may not read what leads did: no query has handed that over.
+ */
 bool
 nurture_leads_doubted(void)
 {
 	Oid			lead = nurture_table_oid("lead", false);
 
+	if (!may_read(nurture_table_oid("activity", false), "signals"))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, "activity");
 	return check_enable_rls(lead, InvalidOid, true) == RLS_ENABLED ||
-		(pg_class_aclcheck(lead, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		 pg_attribute_aclcheck(lead, get_attnum(lead, "lead_id"), GetUserId(),
-							   ACL_SELECT) != ACLCHECK_OK);
+		!may_read(lead, "lead_id");
 }
 
 /* Tells whether the caller sees a lead; its rights decide. */

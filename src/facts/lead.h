@@ -22,8 +22,8 @@ extern bool nurture_lead_hidden(int64 lead_id);
 /*
  * For functions that are handed a lead's columns, which the query around them
  * has read: whether the caller might name a lead that it may not see, asked
- * once in a query; then whether it may see this one, which raises 42501 when
- * it may read none.
+ * once in a query; then whether it may see this one.  They raise 42501 when it
+ * may read no lead, or nothing of what leads did.
  */
 extern bool nurture_leads_doubted(void);
 extern bool nurture_lead_seen(int64 lead_id);
