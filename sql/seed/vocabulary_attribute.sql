@@ -10,6 +10,7 @@ INSERT INTO nurture.attribute (attribute, type, allowed, tag_dimension, required
     ('site_type', 'text', '{academic,hospital,private_practice,research_site,site_network}', NULL, '{investigator/3,site_staff/3}', 'feasibility questionnaire', '2 years', false, 'kind of study site', 'Matches programmes.'),
     ('study_history', 'list', NULL, NULL, '{}', 'feasibility questionnaire', '1 year', false, 'studies the site took part in', 'Registry numbers or names.'),
     ('study_start', 'date', NULL, NULL, '{}', 'sales', '3 months', false, 'planned start of the study', 'Start dates slip.'),
+    ('meeting_on', 'date', NULL, NULL, '{}', 'sales', '3 months', false, 'date of the next meeting', 'What prepares a meeting comes before it.'),
     ('formulary_cycle', 'date', NULL, NULL, '{payer/3}', 'market access', '1 year', false, 'next formulary decision', 'The time to bring evidence is before it.'),
     ('patient_population', 'list', NULL, NULL, '{}', 'form', '1 year', false, 'patients treated or covered', 'Groups of patients, never one.'),
     ('interest_type', 'list', '{product_information,clinical_evidence,trial_participation,investigator_role,partnership,reimbursement,implementation,training,patient_support}', NULL, '{}', 'form', '6 months', true, 'what the lead is interested in', 'In a patient it may tell of their health.'),

@@ -34,7 +34,7 @@ static const LintCheck checks[] = {
 		"  'channel ' || NULLIF(array_to_string(s.channels, ' or '), ''),"
 		"  'for ' || array_to_string(k.audience_types, ', ')))"
 		" FROM nurture.track_step s JOIN nurture.track_version w USING (track, version) JOIN nurture.track k USING (track)"
-		" WHERE w.status = 'published' AND s.action <> 'wait' AND NOT EXISTS (SELECT FROM " LIVE
+		" WHERE w.status = 'published' AND s.action IN ('message', 'invitation', 'question') AND NOT EXISTS (SELECT FROM " LIVE
 		"  AND v.valid_during @> " NOW
 		"  AND (s.family IS NULL OR a.family = s.family)"
 		"  AND (coalesce(cardinality(s.channels), 0) = 0 OR v.channels && s.channels)"

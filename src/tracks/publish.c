@@ -309,4 +309,5 @@ nurture_tracks_init(void)
 	nurture_track_react_init();
 	nurture_track_stop_init();
 	nurture_tick_init();
+	nurture_track_lint_init();
 }

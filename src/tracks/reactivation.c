@@ -80,7 +80,5 @@ nurture_reactivation(PG_FUNCTION_ARGS)
 	subject->signals = since(&subject->signals, nurture_day_of(entered));
 	if (nurture_subject_points == NULL || !nurture_subject_points(subject, intent, &points))
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(DirectFunctionCall2(numeric_div,
-										DirectFunctionCall1(int8_numeric, Int64GetDatum(points)),
-										DirectFunctionCall1(int8_numeric, Int64GetDatum(100))));
+	PG_RETURN_NUMERIC(int64_div_fast_to_numeric(points, 2));
 }

@@ -224,6 +224,7 @@ extern bool nurture_track_takes_audience(const Track *track,
 extern void nurture_track_react_init(void);
 extern void nurture_track_stop_init(void);
 extern void nurture_tick_init(void);
+extern void nurture_track_lint_init(void);
 extern void nurture_tick_enrollments(const int64 *leads, int nleads,
 									 TimestampTz now);
 extern void nurture_tick_due(const int64 *leads, int nleads, TimestampTz now);

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "content/content.h"
 #include "content/experiment.h"
+#include "facts/vocabulary.h"
 #include "gate/gate.h"
 #include "lib/stringinfo.h"
 #include "routing/routing.h"
@@ -184,6 +185,23 @@ both(ArrayType *a, ArrayType *b)
 	return DatumGetArrayTypeP(OidFunctionCall2(F_ARRAY_CAT, PointerGetDatum(a), PointerGetDatum(b)));
 }
 
+/* Returns the tag of the therapeutic area that the lead named, if it is one. */
+static ArrayType *
+stated_area(const Subject *subject)
+{
+	char	   *area = nurture_subject_text(subject, SUBJECT_THERAPEUTIC_AREA);
+	char	   *tag;
+	Datum		item;
+
+	if (area == NULL)
+		return NULL;
+	tag = psprintf("therapeutic_area:%s", area);
+	if (nurture_tag_id(tag, strlen(tag)) < 0)
+		return NULL;
+	item = CStringGetTextDatum(tag);
+	return construct_array(&item, 1, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
 /*
  * Chooses for each channel of the step in order until there is an asset, as an
  * experiment says if there is one.  How likely an experiment was to choose it
@@ -198,7 +216,8 @@ choose(StepRun *run)
 
 	request.family = step->family;
 	request.required_tags = step->required_tags;
-	request.preferred_tags = both(step->preferred_tags, run->cadence.preferred_tags);
+	request.preferred_tags = both(both(step->preferred_tags, run->cadence.preferred_tags),
+								  stated_area(run->subject));
 	request.at = run->subject->now;
 	if (step->nchannels == 0 || (run->draw != NULL && run->draw->chooses))
 		return nurture_content_choose_step(run->subject, &request, step->channels,
@@ -495,12 +514,9 @@ passed_by(StepRun *run)
 	return true;
 }
 
-/*
- * Works off what is due of one enrollment.  Steps that send nothing follow
- * each other; after a message the next one waits for its own date.
- */
-void
-nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
+/* Works off one step; sent says whether something was handed to the gate. */
+static void
+run_step(const TrackRules *rules, Subject *subject, Enrollment *e, bool *sent)
 {
 	StepRun		run = {0};
 	ContentChoice choice;
@@ -565,8 +581,27 @@ nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
 		return;
 	}
 	choice = choose(&run);
-	if (choice.chosen == NULL)
-		without_asset(&run, &choice);
-	else
+	*sent = choice.chosen != NULL;
+	if (*sent)
 		send(&run, &choice);
+	else
+		without_asset(&run, &choice);
+}
+
+/*
+ * Works off what is due of one enrollment.  Steps that send nothing follow
+ * each other; after a message the next one waits for its own date.
+ */
+void
+nurture_track_run_step(const TrackRules *rules, Subject *subject, Enrollment *e)
+{
+	int32		step_no;
+	bool		sent = false;
+
+	do
+	{
+		step_no = e->step_no;
+		subject->standing_read = false;
+		run_step(rules, subject, e, &sent);
+	} while (!sent && e->open && e->step_no > step_no && e->next_due_at <= subject->now);
 }

@@ -48,7 +48,7 @@ INSERT INTO calls VALUES
     ('unsubscribe_token', '(960001, ''email'')'), ('suppress', '(''lead'', ''960001'', ''asked'')'), ('unsuppress', '(''lead'', ''960001'', ''asked'')'),
     ('pause', '(960001, now() + interval ''1 day'', ''holiday'')'), ('resume', '(960001, ''back'')'), ('take', '(''email'', 10, ''w'')'),
     ('ack', format('(960001, %s, ''sent'')', :message_id)), ('still_allowed', format('(960001, %s)', :message_id)),
-    ('enroll', '(960001, ''education'', ''test'')'), ('exit', '(960001, ''education'', ''test'')'), ('tick', '(1)'), ('dry_run', '(''[]'')'), ('segment_preview', '(''access'')'), ('reactivation', '(960001)'), ('simulate_days', '(1, 1)'),
+    ('enroll', '(960001, ''education'', ''test'')'), ('exit', '(960001, ''education'', ''test'')'), ('tick', '(1)'), ('dry_run', '(''[]'')'), ('segment_preview', '(''access'')'), ('reactivation', '(960001)'), ('simulate_days', '(1, 1)'), ('schedule', '()'),
     ('draft', '(''model'', ''access'', 1)'), ('publish', format('(''model'', ''access'', %s, ''test'', true)', :version)), ('retire', '(''model'', ''default'', ''test'')'),
     ('add_asset', '(''{"asset_id": "access_2", "title": "T", "format": "email", "message_class": "promotional", "channels": ["email"], "markets": ["*"], "audience_types": ["*"]}'')'),
     ('set_asset_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('set_claim_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('approve', '(''asset'', ''access'', 1, ''medical'', ''approved'', ''fit to use'')'),

