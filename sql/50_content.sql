@@ -45,10 +45,10 @@ CREATE FUNCTION nurture_next_asset(lead_id bigint, channel text DEFAULT NULL, tr
     RETURNS record
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED
     AS 'MODULE_PATHNAME', 'nurture_next_asset';
-COMMENT ON FUNCTION nurture_next_asset(bigint, text, text, timestamptz) IS 'The approved asset that fits a lead best, with the terms of its rank; without one, asset_id is NULL and reason names the filter that removed the last candidate. With a track, what its step asks for.';
+COMMENT ON FUNCTION nurture_next_asset(bigint, text, text, timestamptz) IS 'The approved asset that fits a lead best, with the terms of its rank; without one, asset_id is NULL and reason names the filter that removed the last candidate. With a track, what its step asks for; at a moment of the past, what would have been chosen then.';
 
-CREATE FUNCTION nurture_candidates(lead_id bigint, k integer DEFAULT 20, channel text DEFAULT NULL, track text DEFAULT NULL, at timestamptz DEFAULT NULL)
+CREATE FUNCTION nurture_candidates(lead_id bigint, k integer DEFAULT 20, channel text DEFAULT NULL, track text DEFAULT NULL, at timestamptz DEFAULT NULL, selection_version integer DEFAULT NULL)
     RETURNS TABLE (asset_id text, version integer, verdict text, failed text[], rank integer, terms jsonb)
     LANGUAGE c STABLE CALLED ON NULL INPUT PARALLEL RESTRICTED ROWS 20
     AS 'MODULE_PATHNAME', 'nurture_candidates';
-COMMENT ON FUNCTION nurture_candidates(bigint, integer, text, text, timestamptz) IS 'The ledger behind nurture_next_asset: each candidate with every hard filter it fails and the terms of its rank, the best first.';
+COMMENT ON FUNCTION nurture_candidates(bigint, integer, text, text, timestamptz, integer) IS 'The ledger behind nurture_next_asset: each candidate with every hard filter it fails and the terms of its rank, the best first. At a moment of the past it is what would have been chosen then, by what was known then; with selection_version, by the weights of that version, a draft too.';

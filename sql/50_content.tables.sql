@@ -253,7 +253,7 @@ SELECT @extschema@.nurture_config_table('nurture.selection_version');
 CREATE TABLE nurture.selection_weight (
     selection text NOT NULL,
     version integer NOT NULL,
-    term text NOT NULL CHECK (term IN ('interest', 'general', 'stage', 'preferred', 'depth_next', 'depth_same', 'freshness', 'priority')),
+    term text NOT NULL CHECK (term IN ('interest', 'general', 'stage', 'preferred', 'depth_next', 'depth_same', 'freshness', 'format', 'priority', 'performance')),
     subject text NOT NULL DEFAULT '*',
     value text NOT NULL DEFAULT '*',
     weight integer NOT NULL CHECK (weight BETWEEN -10000 AND 10000),
@@ -267,9 +267,9 @@ CREATE TABLE nurture.selection_weight (
 COMMENT ON TABLE nurture.selection_weight IS 'Weights of the terms whose sum is the rank of an asset.';
 COMMENT ON COLUMN nurture.selection_weight.selection IS 'Selection.';
 COMMENT ON COLUMN nurture.selection_weight.version IS 'Version.';
-COMMENT ON COLUMN nurture.selection_weight.term IS 'interest: share of the lead''s interest in a tag x weight of its dimension; general: tag that suits leads without known interest; stage: funnel stage that suits a lifecycle stage; preferred: per preferred tag of the track step; depth_next: one deeper after repeated engagement with a topic; depth_same: as deep as before; freshness: falls to 0 over so many days after approval; priority: per point of editorial priority.';
-COMMENT ON COLUMN nurture.selection_weight.subject IS 'interest, general: dimension of the tag; stage: lifecycle stage; else *.';
-COMMENT ON COLUMN nurture.selection_weight.value IS 'general: value of the tag; stage: funnel stage; else *.';
+COMMENT ON COLUMN nurture.selection_weight.term IS 'interest: share of the lead''s interest in a tag x weight of its dimension; general: tag that suits leads without known interest; stage: funnel stage that suits a lifecycle stage; preferred: per preferred tag of the track step; depth_next: one deeper after repeated engagement with a topic; depth_same: as deep as before; freshness: falls to 0 over so many days after approval; format: times the share of the format among the assets that the lead engaged with; priority: per point of editorial priority; performance: points of an asset for an audience, by what it achieved.';
+COMMENT ON COLUMN nurture.selection_weight.subject IS 'interest, general: dimension of the tag; stage: lifecycle stage; performance: asset; else *.';
+COMMENT ON COLUMN nurture.selection_weight.value IS 'general: value of the tag; stage: funnel stage; performance: audience type, * = all; else *.';
 COMMENT ON COLUMN nurture.selection_weight.weight IS 'Points.';
 COMMENT ON COLUMN nurture.selection_weight.parameter IS 'freshness: days; depth_next: engagements with the topic within 90 days from which they are repeated.';
 COMMENT ON COLUMN nurture.selection_weight.reason IS 'Why it is as it is.';

@@ -29,6 +29,7 @@ FROM (VALUES
     ('depth_next', '*', '*', 45, 3, 'Three engagements with a topic in 90 days: one deeper.'),
     ('depth_same', '*', '*', 8, NULL, 'Else as deep as before.'),
     ('freshness', '*', '*', 5, 180, NULL),
+    ('format', '*', '*', 10, NULL, 'In the form that this lead opens.'),
     ('priority', '*', '*', 1, NULL, NULL)
 ) AS w (term, subject, value, weight, parameter, reason)
 WHERE EXISTS (SELECT FROM nurture.selection_version WHERE selection = 'default' AND version = 1 AND status = 'draft')

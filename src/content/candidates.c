@@ -12,6 +12,7 @@
 #include "content/choose.h"
 #include "content/content_private.h"
 #include "funcapi.h"
+#include "scoring/moment.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -41,6 +42,18 @@ KEPT_PLAN("SELECT s.family, s.required_tags, s.preferred_tags "
 		  "AND s.step_no >= coalesce(e.step_no, 0) "
 		  "ORDER BY s.step_no LIMIT 1",
 		  INT8OID, TEXTOID);
+
+/* The step that sent the next message after a moment. */
+static KeptPlan read_step_then =
+KEPT_PLAN("SELECT s.family, s.required_tags, s.preferred_tags "
+		  "FROM nurture.message m "
+		  "JOIN nurture.enrollment e ON e.lead_id = m.lead_id "
+		  "AND e.enrollment_no = m.enrollment_no "
+		  "JOIN nurture.track_step s ON s.track = e.track "
+		  "AND s.version = e.version AND s.step_no = m.step_no "
+		  "WHERE m.lead_id = $1 AND m.track = $2 AND m.requested_at >= $3 "
+		  "ORDER BY m.requested_at, m.message_id LIMIT 1",
+		  INT8OID, TEXTOID, TIMESTAMPTZOID);
 static KeptPlan track_exists =
 KEPT_PLAN("SELECT (SELECT string_agg(track, ', ' ORDER BY track) FROM "
 		  "nurture.track) "
@@ -52,6 +65,11 @@ KEPT_PLAN("SELECT (SELECT string_agg(channel, ', ' ORDER BY channel) "
 		  "WHERE NOT EXISTS (SELECT FROM nurture.channel WHERE channel = "
 		  "$1)",
 		  TEXTOID);
+
+static KeptPlan weights_then =
+KEPT_PLAN("SELECT version FROM nurture.selection_version WHERE selection = 'default'"
+		  " AND published_at <= $1 AND (retired_at IS NULL OR retired_at > $1)"
+		  " ORDER BY version DESC LIMIT 1", TIMESTAMPTZOID);
 
 static ArrayType *
 copy_array(uint64 row, int column, MemoryContext context)
@@ -69,12 +87,15 @@ copy_array(uint64 row, int column, MemoryContext context)
 	return result;
 }
 
-/* Fills what the track step at hand asks for. */
+/*
+ * Fills what the track step at hand asks for; of a moment of the past, the one
+ * that sent the next message.
+ */
 static void
 request_step(ContentRequest *request, int64 lead_id, char *track)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum		values[2];
+	Datum		values[3];
 	OwnerSwitch save;
 	int			level;
 
@@ -89,7 +110,12 @@ request_step(ContentRequest *request, int64 lead_id, char *track)
 				 errhint("Tracks are %s.", nurture_cell_text(0, 1) ? nurture_cell_text(0, 1) : "not set up")));
 	values[0] = Int64GetDatum(lead_id);
 	values[1] = CStringGetTextDatum(track);
-	nurture_execute(&read_step, values, NULL, true);
+	values[2] = TimestampTzGetDatum(request->at);
+	SPI_processed = 0;
+	if (request->past)
+		nurture_execute(&read_step_then, values, NULL, true);
+	if (SPI_processed == 0)
+		nurture_execute(&read_step, values, NULL, true);
 	if (SPI_processed > 0)
 	{
 		char	   *family = nurture_cell_text(0, 1);
@@ -121,7 +147,10 @@ check_channel(const char *channel)
 	nurture_owner_leave(&save);
 }
 
-/* Reads lead, channel, track and at from arguments that start at first. */
+/*
+ * Reads lead, channel, track and at from arguments that start at first.  A
+ * moment of the past is asked as it was, and was known, then.
+ */
 static Subject *
 read_request(FunctionCallInfo fcinfo, int first, ContentRequest *request)
 {
@@ -137,10 +166,13 @@ read_request(FunctionCallInfo fcinfo, int first, ContentRequest *request)
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("an asset cannot be chosen as of infinity"),
 				 errhint("Give an instant, or leave it out for the present.")));
-	subject = nurture_subject_load(lead_id, request->at, false);
+	request->past = request->at < nurture_now_statement();
+	subject = request->past ? nurture_moment_subject(lead_id, request->at) :
+		nurture_subject_load(lead_id, request->at, false);
 	if (subject == NULL)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
+				 request->past ? errmsg("there was no lead " INT64_FORMAT " at that moment", lead_id) :
 				 errmsg("there is no lead " INT64_FORMAT, lead_id),
 				 errhint("Or you may not see it; nurture.lead lists those you may.")));
 	if (!PG_ARGISNULL(first))
@@ -152,6 +184,58 @@ read_request(FunctionCallInfo fcinfo, int first, ContentRequest *request)
 		request_step(request, subject->lead_id,
 					 text_to_cstring(PG_GETARG_TEXT_PP(first + 1)));
 	return subject;
+}
+
+/*
+ * Returns the library with the weights of a version of selection default, in
+ * the current memory context; raises when there is none.
+ */
+const ContentIndex *
+nurture_content_weighed(int32 version)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const ContentIndex *index;
+	OwnerSwitch save;
+	MemoryContext old;
+	int			level;
+
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	old = MemoryContextSwitchTo(context);
+	index = nurture_content_index_with("default", version);
+	MemoryContextSwitchTo(old);
+	nurture_spi_finish(level);
+	nurture_owner_leave(&save);
+	if (index->selection_version == 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("there is no version %d of selection \"default\" with weights", version),
+				 errhint("nurture.selection_version lists what there is.")));
+	return index;
+}
+
+/* Returns the library with the weights of a moment; NULL: those in force. */
+static const ContentIndex *
+weighed_then(TimestampTz at)
+{
+	Datum		value = TimestampTzGetDatum(at);
+	int32		version = 0;
+	OwnerSwitch save;
+	int			level;
+
+	nurture_owner_enter(&save);
+	level = nurture_spi_connect();
+	nurture_execute(&weights_then, &value, NULL, true);
+	if (SPI_processed > 0)
+	{
+		bool		isnull;
+
+		version = DatumGetInt32(nurture_cell(0, 1, &isnull));
+	}
+	nurture_spi_finish(level);
+	nurture_owner_leave(&save);
+	return version == 0 || version == nurture_content_index()->selection_version ? NULL :
+		nurture_content_weighed(version);
 }
 
 /*
@@ -168,6 +252,7 @@ nurture_next_asset(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 	ContentRequest request;
 	ContentChoice choice;
+	Subject    *subject;
 	Datum		values[4] = {0};
 	bool		nulls[4] = {true, true, true, true};
 
@@ -175,7 +260,10 @@ nurture_next_asset(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	choice = nurture_content_choose(read_request(fcinfo, 1, &request), &request);
+	subject = read_request(fcinfo, 1, &request);
+	if (request.past)
+		request.index = weighed_then(request.at);
+	choice = nurture_content_choose(subject, &request);
 	if (choice.chosen != NULL)
 	{
 		values[0] = CStringGetTextDatum(choice.chosen->asset_id);
@@ -220,10 +308,11 @@ terms_json(const ContentCandidate *candidate)
 
 /*
  * nurture_candidates(lead_id bigint, k integer, channel text, track text,
- * at timestamptz) returns setof (asset_id text, version integer, verdict text,
- * failed text[], rank integer, terms jsonb)
+ * at timestamptz, selection_version integer) returns setof (asset_id text,
+ * version integer, verdict text, failed text[], rank integer, terms jsonb)
  *
- * The ledger behind nurture_next_asset, the best first.
+ * The ledger behind nurture_next_asset, the best first.  With a version the
+ * rank is by its weights, in force or not.
  */
 Datum
 nurture_candidates(PG_FUNCTION_ARGS)
@@ -231,6 +320,7 @@ nurture_candidates(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ContentRequest request;
 	ContentCandidate *ledger;
+	Subject    *subject;
 	int			n;
 	int			k;
 
@@ -243,7 +333,12 @@ nurture_candidates(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%d is no number of candidates", k),
 				 errhint("Ask for 1 to %d.", MAX_CANDIDATES)));
-	ledger = nurture_content_ledger(read_request(fcinfo, 2, &request), &request, &n);
+	subject = read_request(fcinfo, 2, &request);
+	if (!PG_ARGISNULL(5))
+		request.index = nurture_content_weighed(PG_GETARG_INT32(5));
+	else if (request.past)
+		request.index = weighed_then(request.at);
+	ledger = nurture_content_ledger(subject, &request, &n);
 	for (int i = 0; i < Min(n, k); i++)
 	{
 		Datum		values[6];

@@ -18,6 +18,7 @@
 #include "base/read.h"
 #include "catalog/pg_type.h"
 #include "content/choose.h"
+#include "facts/past.h"
 #include "facts/vocabulary.h"
 #include "gate/gate.h"
 #include "lib/stringinfo.h"
@@ -72,13 +73,36 @@ static KeptRead read_event = {
 #define MAX_PARTS		60		/* partitions read one by one */
 
 /* the same, when there are too many partitions, or the table is not plain */
+#define ENGAGEMENTS(known) \
+	"SELECT e.event_type, e.tags, e.asset_id, max(e.occurred_at)," \
+	" count(*)::int4 FROM nurture.event e" \
+	" WHERE e.lead_id = $1 AND e.occurred_at <= $2" known \
+	" AND (e.tags IS NOT NULL OR e.asset_id IS NOT NULL)" \
+	" GROUP BY 1, 2, 3"
+
 static KeptPlan engagements =
-KEPT_PLAN("SELECT e.event_type, e.tags, e.asset_id, max(e.occurred_at) "
-		  "FROM nurture.event e "
-		  "WHERE e.lead_id = $1 AND e.occurred_at <= $2 "
-		  "AND (e.tags IS NOT NULL OR e.asset_id IS NOT NULL) "
-		  "GROUP BY 1, 2, 3",
-		  INT8OID, TIMESTAMPTZOID);
+KEPT_PLAN(ENGAGEMENTS(""), INT8OID, TIMESTAMPTZOID);
+
+/* of the past: what was known before */
+static KeptPlan engagements_past =
+KEPT_PLAN(ENGAGEMENTS(" AND e.recorded_at < $2"), INT8OID, TIMESTAMPTZOID);
+
+/*
+ * Families of messages that were asked for before a moment and had not been
+ * refused or cancelled by then, with the time at which they went out or were
+ * to go out; $3 is the beginning of the window.
+ */
+static KeptPlan families_past =
+KEPT_PLAN("SELECT m.family FROM nurture.message m"
+		  " WHERE m.lead_id = ANY ($1) AND m.requested_at < $2"
+		  " AND m.family IS NOT NULL AND m.status <> 'refused'"
+		  " AND coalesce(m.sent_at, greatest(m.not_before, m.decided_at)) > $3"
+		  " AND (m.status IN ('queued', 'held', 'taken', 'sent', 'delivered')"
+		  " OR EXISTS (SELECT FROM nurture.audit a WHERE a.lead_ref = m.lead_id"
+		  " AND a.at >= $2 AND a.kind IN ('cancel', 'delivery')"
+		  " AND a.object = 'message:' || m.message_id))"
+		  " ORDER BY m.message_id",
+		  INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 static const char *const filter_codes[CONTENT_FILTERS] = {
 	"not_in_force", "block_not_in_force", "market", "audience", "language",
@@ -88,7 +112,7 @@ static const char *const filter_codes[CONTENT_FILTERS] = {
 
 static const char *const term_codes[CONTENT_TERMS] = {
 	"interest", "general", "stage", "preferred", "depth", "freshness",
-	"priority"
+	"format", "priority", "performance"
 };
 
 /* Returns the code of a filter. */
@@ -150,6 +174,7 @@ typedef struct Choice
 	Subject    *subject;
 	MemoryContext context;
 	const char *audience;
+	int			performer;		/* the audience as such; -1 = none is */
 	const char *country;
 	const char *language;
 	const char *role;
@@ -165,6 +190,8 @@ typedef struct Choice
 	char	  **families;		/* sent within the no-repeat window */
 	int			nown_families;
 	char	  **own_families;	/* taken by the lead within it */
+	int			nformats;		/* engagements with assets */
+	int		   *formats;		/* of these, by format */
 	bool		events_read;
 	int			ntopics;
 	EngagedTopic *topics;
@@ -257,6 +284,24 @@ stage_classes(const Choice *c)
 }
 
 /*
+ * Tells whether the lead had said no to a channel at a moment of the past.
+ * The other rules of the gate have no history that is asked here.
+ */
+static bool
+denied_then(Choice *c, const char *purpose, const char *channel)
+{
+	Datum		states[3];
+
+	states[0] = CStringGetTextDatum("refused");
+	states[1] = CStringGetTextDatum("withdrawn");
+	states[2] = CStringGetTextDatum("objected");
+	return nurture_past_consent(c->subject, CStringGetTextDatum(channel),
+								CStringGetTextDatum(purpose),
+								PointerGetDatum(construct_array(states, 3, TEXTOID, -1, false,
+																TYPALIGN_INT))) == NURTURE_TRUE;
+}
+
+/*
  * Tells whether the gate would refuse the channel.  For promotional messages
  * its answer is the same for every asset of a purpose, unless the lead said
  * what it wants; else, and for other classes, the gate is asked about the asset
@@ -268,6 +313,8 @@ channel_refused(Choice *c, const IndexEntry *entry, int channel)
 	bool		promotional = strcmp(entry->message_class, "promotional") == 0;
 	GateAnswer	answer;
 
+	if (c->request->past)
+		return denied_then(c, entry->purpose, c->index->channels.codes[channel]);
 	for (int i = 0; promotional && i < c->nanswers; i++)
 	{
 		if (c->answers[i].channel == channel &&
@@ -449,7 +496,7 @@ engage_event(Choice *c, Datum array)
  */
 static void
 take_event(Choice *c, const char *event_type, Datum tags, bool no_tags,
-		   const char *asset_id, TimestampTz at)
+		   const char *asset_id, TimestampTz at, int times)
 {
 	const IndexEntry *asset;
 
@@ -457,11 +504,15 @@ take_event(Choice *c, const char *event_type, Datum tags, bool no_tags,
 		return;
 	if (!no_tags)
 		engage_event(c, tags);
-	if (asset_id == NULL || c->index->repeat_limit <= 0 ||
-		at <= c->request->at - c->index->repeat_window)
+	if (asset_id == NULL)
 		return;
 	asset = nurture_content_asset(c->index, asset_id, strlen(asset_id));
-	if (asset != NULL)
+	if (asset == NULL)
+		return;
+	c->formats[asset->format] += times;
+	c->nformats += times;
+	if (c->index->repeat_limit > 0 &&
+		at > c->request->at - c->index->repeat_window)
 		add_family(c, &c->own_families, &c->nown_families, asset->family);
 }
 
@@ -485,6 +536,8 @@ read_event_parts(Choice *c, Snapshot snapshot)
 		if (!nurture_read_open_part(&read, &read_event, parts[i], NULL, snapshot))
 		{
 			c->ntopics = c->nown_families = c->engaged_depth = 0;
+			c->nformats = 0;
+			memset(c->formats, 0, c->index->formats.n * sizeof(int));
 			n = -1;
 			break;
 		}
@@ -499,7 +552,7 @@ read_event_parts(Choice *c, Snapshot snapshot)
 
 			if (at <= c->request->at)
 				take_event(c, nurture_read_text(&read, EVENT_TYPE), tags, no_tags,
-						   nurture_read_text(&read, EVENT_ASSET_ID), at);
+						   nurture_read_text(&read, EVENT_ASSET_ID), at, 1);
 		}
 		nurture_read_close(&read);
 	}
@@ -531,15 +584,18 @@ read_events(Choice *c)
 	int			level;
 
 	c->events_read = true;
+	c->formats = MemoryContextAllocZero(c->context, Max(c->index->formats.n, 1) * sizeof(int));
 	nurture_owner_enter(&save);
-	done = read_event_parts(c, push_snapshot(c));
-	PopActiveSnapshot();
+	done = !c->request->past && read_event_parts(c, push_snapshot(c));
+	if (!c->request->past)
+		PopActiveSnapshot();
 	if (!done)
 	{
 		values[0] = Int64GetDatum(c->subject->lead_id);
 		values[1] = TimestampTzGetDatum(c->request->at);
 		level = nurture_spi_connect();
-		nurture_execute(&engagements, values, NULL, !c->subject->fresh);
+		nurture_execute(c->request->past ? &engagements_past : &engagements, values, NULL,
+						!c->subject->fresh);
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
 			bool		null;
@@ -548,7 +604,8 @@ read_events(Choice *c)
 
 			take_event(c, nurture_cell_text(i, 1), tags, no_tags,
 					   nurture_cell_text(i, 3),
-					   DatumGetTimestampTz(nurture_cell(i, 4, &null)));
+					   DatumGetTimestampTz(nurture_cell(i, 4, &null)),
+					   DatumGetInt32(nurture_cell(i, 5, &null)));
 		}
 		nurture_spi_finish(level);
 	}
@@ -640,6 +697,38 @@ counted_leads(Choice *c, Snapshot snapshot, int *n)
 	return leads;
 }
 
+/* Notes one more message of a family; it is used when it reached the limit. */
+static void
+count_family(Choice *c, char ***seen, int *nseen, const char *family)
+{
+	int			times = 1;
+
+	for (int i = 0; i < *nseen; i++)
+		times += strcmp((*seen)[i], family) == 0;
+	add_family(c, seen, nseen, family);
+	if (times == c->index->repeat_limit)
+		add_family(c, &c->families, &c->nfamilies, family);
+}
+
+/* Reads the families that messages had used at a moment of the past. */
+static void
+read_families_past(Choice *c, const Datum *leads, int nleads)
+{
+	char	  **seen = NULL;
+	int			nseen = 0;
+	Datum		values[3];
+	int			level = nurture_spi_connect();
+
+	values[0] = PointerGetDatum(construct_array(unconstify(Datum *, leads), nleads, INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = TimestampTzGetDatum(c->request->at);
+	values[2] = TimestampTzGetDatum(c->request->at - c->index->repeat_window);
+	nurture_execute(&families_past, values, NULL, true);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		count_family(c, &seen, &nseen, nurture_cell_text(i, 1));
+	nurture_spi_finish(level);
+}
+
 /* Reads the families that messages used within the no-repeat window. */
 static void
 read_families(Choice *c)
@@ -662,6 +751,11 @@ read_families(Choice *c)
 	nurture_owner_enter(&save);
 	(void) push_snapshot(c);
 	leads = counted_leads(c, GetActiveSnapshot(), &nleads);
+	if (c->request->past)
+	{
+		read_families_past(c, leads, nleads);
+		nleads = 0;
+	}
 	nurture_read_open(&read, &read_message, GetActiveSnapshot());
 	for (int l = 0; l < nleads; l++)
 	{
@@ -669,18 +763,12 @@ read_families(Choice *c)
 		while (nurture_read_next(&read))
 		{
 			char	   *family;
-			int			times = 1;
 
 			if (!is_live(&read) || message_time(&read) <= since)
 				continue;
 			family = nurture_read_text(&read, MESSAGE_FAMILY);
-			if (family == NULL)
-				continue;
-			for (int i = 0; i < nseen; i++)
-				times += strcmp(seen[i], family) == 0;
-			add_family(c, &seen, &nseen, family);
-			if (times == c->index->repeat_limit)
-				add_family(c, &c->families, &c->nfamilies, family);
+			if (family != NULL)
+				count_family(c, &seen, &nseen, family);
 		}
 	}
 	nurture_read_close(&read);
@@ -858,10 +946,22 @@ rank_entry(Choice *c, const IndexEntry *entry, ContentCandidate *candidate)
 							(int32) (w->weight * ((window - age) / USECS_PER_SEC) / (window / USECS_PER_SEC));
 					break;
 				}
+			case WEIGHT_FORMAT:
+				if (!c->events_read)
+					read_events(c);
+				if (c->nformats > 0)
+					terms[TERM_FORMAT] += w->weight * c->formats[entry->format] / c->nformats;
+				break;
 			case WEIGHT_PRIORITY:
 				terms[TERM_PRIORITY] += w->weight * entry->priority;
 				break;
 		}
+	}
+	for (int i = 0; i < entry->nperformance; i++)
+	{
+		if (entry->performance[i].audience < 0 ||
+			entry->performance[i].audience == c->performer)
+			terms[TERM_PERFORMANCE] += entry->performance[i].points;
 	}
 	for (int t = 0; t < CONTENT_TERMS; t++)
 		candidate->rank += terms[t];
@@ -952,6 +1052,20 @@ prepare_policies(Choice *c)
 	set->a = kept;
 }
 
+/* Returns those of the entries in force that had been approved by then. */
+static const Bits *
+approved_then(const Choice *c, const Bits *entries)
+{
+	Bits	   *then = bits_make(c->index->nentries);
+
+	for (int i = 0; i < c->index->nentries; i++)
+	{
+		if (bits_has(entries, i) && c->index->entries[i].approved_at <= c->request->at)
+			bits_add(then, i);
+	}
+	return then;
+}
+
 /* Finds which entries pass the filters that are sets. */
 static void
 prepare_sets(Choice *c)
@@ -960,7 +1074,8 @@ prepare_sets(Choice *c)
 	const IndexForce *force = nurture_content_force(index, c->request->at);
 	const IndexStage *stage = stage_classes(c);
 
-	c->sets[FILTER_NOT_IN_FORCE].a = force->entries;
+	c->sets[FILTER_NOT_IN_FORCE].a = c->request->past ?
+		approved_then(c, force->entries) : force->entries;
 	c->sets[FILTER_BLOCK].a = force->blocks;
 	c->sets[FILTER_MARKET].a = index->markets.any;
 	c->sets[FILTER_MARKET].b = entries_of(&index->markets, c->country);
@@ -1040,6 +1155,8 @@ prepare(Choice *c, Subject *subject, const ContentRequest *request)
 	c->audience = nurture_subject_text(subject, SUBJECT_AUDIENCE_TYPE);
 	if (c->audience == NULL)
 		c->audience = "unknown";
+	c->performer = nurture_content_code(c->index->performers.codes,
+										c->index->performers.n, c->audience);
 	c->country = nurture_subject_text(subject, SUBJECT_COUNTRY);
 	c->language = nurture_subject_text(subject, SUBJECT_LANGUAGE);
 	c->role = nurture_subject_text(subject, SUBJECT_ROLE);

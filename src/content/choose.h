@@ -12,4 +12,6 @@ extern ContentCandidate *nurture_content_ledger(Subject *subject,
 												const ContentRequest *request,
 												int *n);
 
+extern const ContentIndex *nurture_content_weighed(int32 version);
+
 #endif							/* NURTURE_CONTENT_CHOOSE_H */

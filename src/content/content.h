@@ -49,6 +49,7 @@ typedef struct ContentRequest
 	ArrayType  *required_tags;	/* text[] of 'dimension:value', NULL = none */
 	ArrayType  *preferred_tags; /* likewise */
 	TimestampTz at;				/* as of when */
+	bool		past;			/* a moment of the past: what was known then */
 	const struct ContentIndex *index;	/* a library with weights of a draft;
 										 * NULL = what is in force */
 } ContentRequest;
@@ -85,7 +86,9 @@ typedef enum ContentTerm
 	TERM_PREFERRED,
 	TERM_DEPTH,
 	TERM_FRESHNESS,
+	TERM_FORMAT,
 	TERM_PRIORITY,
+	TERM_PERFORMANCE,
 	CONTENT_TERMS				/* how many */
 } ContentTerm;
 

@@ -11,6 +11,7 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "base/plans.h"
 #include "base/rulecache.h"
 #include "catalog/pg_type.h"
@@ -778,6 +779,22 @@ weight_slot(const Loading *loading, const char *dimension, const char *value)
 	return find_slot(loading, cstring_to_text(dimension), cstring_to_text(value));
 }
 
+/* Gives the entries of an asset one more row of what it achieved. */
+static void
+add_performance(ContentIndex *index, IndexPerformance *row, const char *asset_id,
+				const char *audience, int32 points)
+{
+	int32		e = index->places[asset_place(index, asset_id, strlen(asset_id))];
+
+	row->audience = strcmp(audience, "*") == 0 ? -1 : intern(&index->performers, audience);
+	row->points = points;
+	for (; e >= 0; e = index->entries[e].next)
+	{
+		if (index->entries[e].nperformance++ == 0)
+			index->entries[e].performance = row;
+	}
+}
+
 static void
 load_weights(Loading *loading, Snapshot snapshot)
 {
@@ -789,9 +806,10 @@ load_weights(Loading *loading, Snapshot snapshot)
 		{"general", WEIGHT_GENERAL}, {"stage", WEIGHT_STAGE},
 		{"preferred", WEIGHT_PREFERRED}, {"depth_next", WEIGHT_DEPTH_NEXT},
 		{"depth_same", WEIGHT_DEPTH_SAME}, {"freshness", WEIGHT_FRESHNESS},
-		{"priority", WEIGHT_PRIORITY}
+		{"format", WEIGHT_FORMAT}, {"priority", WEIGHT_PRIORITY}
 	};
 	ContentIndex *index = loading->index;
+	IndexPerformance *performance;
 	Datum		values[2];
 	bool		isnull;
 
@@ -800,6 +818,7 @@ load_weights(Loading *loading, Snapshot snapshot)
 	values[1] = Int32GetDatum(loading->version);
 	nurture_execute_snapshot(&read_weights, values, NULL, snapshot);
 	index->weights = palloc(Max(SPI_processed, 1) * sizeof(IndexWeight));
+	performance = palloc(Max(SPI_processed, 1) * sizeof(IndexPerformance));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		char	   *term = nurture_cell_text(i, 3);
@@ -816,6 +835,12 @@ load_weights(Loading *loading, Snapshot snapshot)
 				if (strcmp(index->dimensions.codes[index->tags[t].dimension], subject) == 0)
 					index->tags[t].interest = weight;
 			}
+			continue;
+		}
+		if (strcmp(term, "performance") == 0)
+		{
+			/* those of an asset come one after the other */
+			add_performance(index, &performance[i], subject, value, weight);
 			continue;
 		}
 		w = &index->weights[index->nweights++];
@@ -899,7 +924,8 @@ load_index(Snapshot snapshot)
 const ContentIndex *
 nurture_content_index_with(const char *selection, int version)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(IsInParallelMode() ? GetActiveSnapshot() :
+											GetLatestSnapshot());
 	const ContentIndex *index = load_with(selection, version, snapshot);
 
 	UnregisterSnapshot(snapshot);

@@ -36,6 +36,13 @@ typedef struct IndexList
 	bool		any;			/* "*" is among them */
 } IndexList;
 
+/* What an asset achieved with an audience. */
+typedef struct IndexPerformance
+{
+	int16		audience;		/* place in ContentIndex.performers, -1 = all */
+	int32		points;
+} IndexPerformance;
+
 /* One asset version that selection looks at. */
 typedef struct IndexEntry
 {
@@ -57,10 +64,12 @@ typedef struct IndexEntry
 	const int16 *all_claims;	/* places of these and of its blocks' claims */
 	uint16		nall_claims;
 	Condition **prerequisites;
+	const IndexPerformance *performance;
 	int32		next;			/* another version of the asset, -1 = none */
 	uint16		ntags;
 	uint16		nblocks;
 	uint16		nprerequisites;
+	uint16		nperformance;
 	int16		depth;			/* deepest depth tag, 0 = none */
 	int16		format;			/* place in ContentIndex.formats */
 	bool		approved;
@@ -98,6 +107,7 @@ typedef enum IndexTerm
 	WEIGHT_DEPTH_NEXT,
 	WEIGHT_DEPTH_SAME,
 	WEIGHT_FRESHNESS,
+	WEIGHT_FORMAT,
 	WEIGHT_PRIORITY
 } IndexTerm;
 
@@ -166,6 +176,7 @@ typedef struct ContentIndex
 	int			topic;			/* dimensions, -1 = not used */
 	int			role;
 	int			reading_level;
+	IndexCodes	performers;		/* audiences of IndexPerformance */
 	int			nweights;
 	IndexWeight *weights;
 	const char *selection;

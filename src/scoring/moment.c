@@ -298,3 +298,19 @@ nurture_moment_load(int64 lead_id, TimestampTz at, TimestampTz known_at,
 	count_events(past);
 	return true;
 }
+
+/*
+ * Reads what a decision of a moment found.  What the same statement recorded
+ * afterwards has the time of the decision.
+ */
+Subject    *
+nurture_moment_subject(int64 lead_id, TimestampTz at)
+{
+	SubjectPast *past = nurture_subject_past(lead_id, at, at - 1);
+
+	if (past->subject == NULL || !may_see(past, SUBJECT_ALL_COLUMNS))
+		return NULL;
+	hide_account(past->subject, SUBJECT_ALL_COLUMNS);
+	count_events(past);
+	return past->subject;
+}

@@ -36,6 +36,13 @@ extern bool nurture_moment_load(int64 lead_id, TimestampTz at,
 								const int32 *version, ScoredMoment *out);
 
 /*
+ * The same without a model, for who decides again: a lead with its activity as
+ * a decision of that moment found it, by what was recorded before; NULL when
+ * there was none or the caller may not see it.
+ */
+extern Subject *nurture_moment_subject(int64 lead_id, TimestampTz at);
+
+/*
  * The first day from now on whose end finds the subject with another grade if
  * nothing happens, and that grade; false when there is none within
  * nurture.horizon_days, or the model has no bands.  Today is one of them:

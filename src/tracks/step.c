@@ -21,6 +21,7 @@
 #include "tracks/step.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/json.h"
@@ -78,6 +79,16 @@ changed_meanwhile(void)
 			 errmsg("the enrollment changed while its step was worked off")));
 }
 
+/* Returns a moment as no setting changes it, for who decides again later. */
+static char *
+moment_text(TimestampTz at)
+{
+	char	   *text = palloc(MAXDATELEN + 1);
+	int			utc = 0;
+
+	return JsonEncodeDateTime(text, TimestampTzGetDatum(at), TIMESTAMPTZOID, &utc);
+}
+
 /* Appends the entry of what became of a step. */
 static void
 record(const StepRun *run, int32 step_no, const char *outcome,
@@ -107,9 +118,10 @@ record(const StepRun *run, int32 step_no, const char *outcome,
 	initStringInfo(&inputs);
 	appendStringInfo(&inputs, "{\"step\": %d, \"level\": %d, \"action\": \"%s\"", step_no, run->level, run->step->action);
 	if (message_id != 0)
-		appendStringInfo(&inputs, ", \"message\": " INT64_FORMAT ", \"asset\": \"%s:%d\", \"rank\": %d, \"terms\": \"%s\"",
+		appendStringInfo(&inputs, ", \"message\": " INT64_FORMAT ", \"asset\": \"%s:%d\", \"rank\": %d, \"terms\": \"%s\", \"channel\": \"%s\", \"at\": \"%s\"",
 						 message_id, choice->chosen->asset_id,
-						 choice->chosen->version, choice->chosen->rank, choice->reason);
+						 choice->chosen->version, choice->chosen->rank, choice->reason,
+						 choice->chosen->channel, moment_text(run->subject->now));
 	if (run->passed_over.data != NULL && run->passed_over.len > 0)
 		appendStringInfo(&inputs, ", \"passed_over\": {%s}", run->passed_over.data);
 	if (run->step->target != NULL)

@@ -38,7 +38,7 @@ INSERT INTO calls VALUES
     ('account_spike', '(960001)'), ('latest_campaign', '(960001)'), ('programs', '(960001)'), ('lint', '()'), ('lead_id', '(''access-1'')'),
     ('what_if', '(''default'', 1)'), ('what_if_matrix', '(''default'', 1)'), ('diff', '(''model'', ''default'', 1, 1)'),
     ('may_contact', '(960001, ''email'')'), ('explain_contact', '(960001, ''email'')'),
-    ('consent_at', '(960001, now())'), ('next_asset', '(960001)'), ('candidates', '(960001)'), ('first_signal', '(960001, ''page_viewed'', now(), now())'), ('qualify', '(960001)'),
+    ('consent_at', '(960001, now())'), ('next_asset', '(960001)'), ('candidates', '(960001)'), ('first_signal', '(960001, ''page_viewed'', now(), now())'), ('selection_value', '(''page_viewed'')'), ('draft_performance', '(1, ''page_viewed'')'), ('qualify', '(960001)'),
     ('asset_recipients', '(''access'', 1, now())'), ('resolve', '(''email'', ''access1@example.org'')'),
     ('ingest', '(''[{"lead_id": 960001, "event_type": "page_viewed"}]'')'), ('replay', '(''{1}'')'),
     ('import_leads', '(''[{"external_ref": "access-9"}]'')'), ('merge', '(960001, 960004, ''same person'')'),

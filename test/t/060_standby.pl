@@ -13,6 +13,12 @@ my $primary = cluster('primary', streaming => 1);
 database($primary, 'crm', 'pharma');
 load_everything($primary, 'crm');
 $primary->safe_psql('crm', <<'SQL');
+-- two choices that were drawn, three days ago at noon
+SELECT set_config('nurture.clock', to_char((now() - interval '3 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T12:00:00Z"'), false);
+SELECT nurture_opt_in(292, 'email'), nurture_opt_in(293, 'email');
+INSERT INTO nurture.message (lead_id, channel, asset_id, experiment, arm, propensity) VALUES (292, 'email', 'webinar', 'loaded', 'webinar', 0.5), (293, 'email', 'evidence', 'loaded', 'usual', 0.5);
+SELECT nurture_ack(lead_id, message_id, 'sent') FROM nurture_take('email', 10, 'drawn') WHERE lead_id IN (292, 293);
+RESET nurture.clock;
 UPDATE nurture.band SET min_points = 12 WHERE model = 'dump_model' AND version = 2 AND dimension = 'intent' AND band = '2';
 SQL
 $primary->backup('base');
@@ -100,9 +106,11 @@ my %reads = (
 	'nurture_asset_recipients(text,integer,timestamp with time zone)' =>
 	  "SELECT * FROM nurture_asset_recipients('moa_overview', 1, nurture_now() - interval '9 days')",
 	'nurture_next_asset(bigint,text,text,timestamp with time zone)' => "SELECT l.lead_id, nurture_next_asset(l.lead_id, 'email') FROM $a_lead",
-	'nurture_candidates(bigint,integer,text,text,timestamp with time zone)' =>
+	'nurture_candidates(bigint,integer,text,text,timestamp with time zone,integer)' =>
 	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_candidates(l.lead_id, 3, 'email') c",
 	'nurture_lint()' => 'SELECT * FROM nurture_lint()',
+	'nurture_selection_value(text,integer,text,interval,double precision,timestamp with time zone,double precision)' =>
+	  "SELECT v.* FROM nurture_selection_value('page_viewed', within => '1 hour') v",
 	'nurture_qualify(bigint,text)' => "SELECT l.lead_id, nurture_qualify(l.lead_id) FROM $a_lead",
 	'nurture_triage(date)' => 'SELECT * FROM nurture_triage()',
 	'nurture_working_due(text,timestamp with time zone,interval)' =>
