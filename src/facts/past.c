@@ -121,12 +121,17 @@ KEPT_PLAN("WITH c AS (SELECT state, expires_at FROM @extschema@.nurture_consent_
 		  " (SELECT FROM c d WHERE d.state = ANY (ARRAY['withdrawn', 'objected', 'refused']))) LIMIT 1",
 		  INT8OID, TEXTOID, TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
-/* what a hand-off was follows from when it came to be so */
+/*
+ * What a hand-off was follows from when it came to be so; one that went on as
+ * a survivor's was not the survivor's before that merge.
+ */
 static KeptPlan has_handoff =
 KEPT_PLAN("SELECT 1 FROM (SELECT CASE WHEN closed_at <= $4 THEN state WHEN met_at <= $4 THEN 'met'"
 		  " WHEN first_response_at <= $4 THEN 'working' WHEN accepted_at <= $4 THEN 'accepted'"
-		  " WHEN offered_at <= $4 THEN 'offered' ELSE 'pending' END AS state FROM nurture.handoff"
-		  " WHERE lead_id = $1 AND (product = $2 OR $2 = '*') AND created_at <= $4) h"
+		  " WHEN offered_at <= $4 THEN 'offered' ELSE 'pending' END AS state FROM nurture.handoff t"
+		  " WHERE lead_id = $1 AND (product = $2 OR $2 = '*') AND created_at <= $4"
+		  " AND NOT EXISTS (SELECT FROM nurture.merge m, jsonb_array_elements(m.changed #> '{routing,handoffs}') x"
+		  " WHERE m.survivor = $1 AND m.at > $4 AND (x ->> 'as')::bigint = t.handoff_id)) h"
 		  " WHERE h.state = ANY ($3) OR 'open' = ANY ($3)"
 		  " AND h.state = ANY (ARRAY['pending', 'offered', 'accepted', 'working', 'met']) LIMIT 1",
 		  INT8OID, TEXTOID, TEXTARRAYOID, TIMESTAMPTZOID);

@@ -2,9 +2,10 @@
  * model_at.c
  *	  Which version of a model was in force at a moment.
  *
- * A version is in force from published_at until retired_at.  What a model is
- * for (its product, audiences and whether it is a default) has no history and
- * is read as it is now.
+ * A version is in force from published_at until retired_at.  What a model was
+ * for (its product, audiences and whether it is a default) is told by the
+ * change log: each entry has the row that held until then.  Before its first
+ * change it was for what it was made for.
  */
 #include "base/compat.h"
 
@@ -17,13 +18,15 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* A version that is or was published. */
+/* A version that is or was published, with one of the things it was for. */
 typedef struct VersionHead
 {
 	const char *model;
 	int			version;
 	TimestampTz from;
 	TimestampTz until;			/* DT_NOEND = still in force */
+	TimestampTz for_from;		/* the model was for the rest of this */
+	TimestampTz for_until;		/* until then */
 	bool		is_default;		/* for leads without a product */
 	const char **audience_types;
 	int			n_audience_types;
@@ -32,7 +35,7 @@ typedef struct VersionHead
 typedef struct VersionHeads
 {
 	int			n;
-	VersionHead *heads;			/* ascending by model, then by version */
+	VersionHead *heads;			/* ascending by model, version and time */
 } VersionHeads;
 
 static void *load_heads(Snapshot snapshot);
@@ -44,10 +47,18 @@ static RuleCache heads_cache = {
 };
 
 static KeptPlan read_heads =
-KEPT_PLAN0("SELECT m.model, v.version, v.published_at, v.retired_at,"
-		   " m.is_default AND m.product = '*', m.audience_types"
-		   " FROM nurture.model_version v JOIN nurture.model m ON m.model = v.model"
-		   " WHERE v.published_at IS NOT NULL ORDER BY m.model, v.version");
+KEPT_PLAN0("WITH c AS (SELECT change_id, at, old_row, old_row ->> 'model' AS model FROM nurture.change_log"
+		   " WHERE table_name = 'model' AND old_row IS NOT NULL),"
+		   " p AS (SELECT model, old_row AS row, lag(at) OVER (PARTITION BY model ORDER BY change_id) AS since,"
+		   " at AS until, change_id AS i FROM c"
+		   " UNION ALL SELECT m.model, to_jsonb(m), (SELECT c.at FROM c WHERE c.model = m.model"
+		   " ORDER BY c.change_id DESC LIMIT 1), 'infinity', NULL FROM nurture.model m)"
+		   " SELECT v.model, v.version, v.published_at, v.retired_at,"
+		   " (p.row ->> 'is_default')::boolean AND p.row ->> 'product' = '*',"
+		   " ARRAY(SELECT jsonb_array_elements_text(p.row -> 'audience_types')),"
+		   " coalesce(p.since, '-infinity'), p.until"
+		   " FROM nurture.model_version v JOIN p ON p.model = v.model"
+		   " WHERE v.published_at IS NOT NULL ORDER BY v.model, v.version, p.i NULLS LAST");
 
 /* Registers the cache. */
 void
@@ -77,6 +88,8 @@ load_heads(Snapshot snapshot)
 		head->until = isnull ? DT_NOEND : DatumGetTimestampTz(value);
 		head->is_default = DatumGetBool(nurture_cell(i, 5, &isnull));
 		head->audience_types = nurture_cell_strings(i, 6, &head->n_audience_types);
+		head->for_from = DatumGetTimestampTz(nurture_cell(i, 7, &isnull));
+		head->for_until = DatumGetTimestampTz(nurture_cell(i, 8, &isnull));
 	}
 	return all;
 }
@@ -117,7 +130,7 @@ nurture_model_at(const char *model, const char *audience, size_t len, TimestampT
 			if (strcmp(head->model, model) == 0)
 				found = head;
 		}
-		else if (!head->is_default)
+		else if (!head->is_default || head->for_from > at || head->for_until <= at)
 			continue;
 		else if (names_audience(head, audience, len) &&
 				 (found == NULL || strcmp(found->model, head->model) == 0))

@@ -3,7 +3,7 @@
 BEGIN;
 SET LOCAL client_min_messages = warning;
 SET LOCAL timezone = 'UTC';
-SELECT plan(44);
+SELECT plan(45);
 
 CREATE FUNCTION pg_temp.raised(statement text) RETURNS text LANGUAGE plpgsql AS $f$
 DECLARE
@@ -91,6 +91,17 @@ SELECT is((SELECT sum(points) FROM nurture_explain(931001, 'mo_model', 1, '2026-
 UPDATE nurture.lead SET audience_type = 'mo_other' WHERE lead_id = 931001;
 SELECT is((nurture_scores_at(931001, '2026-01-20 00:00Z')).model_used, 'mo_rest', 'the model of the audience');
 SELECT is((nurture_scores_at(931001, '2026-01-19 00:00Z')).model_used, 'mo_model', 'that the lead had then');
+
+-- what models were for
+SET LOCAL nurture.clock = '2026-01-21T00:00:00Z';
+UPDATE nurture.model SET audience_types = '{mo_other}' WHERE model = 'mo_model';
+SET LOCAL nurture.clock = '2026-01-22T00:00:00Z';
+UPDATE nurture.model SET is_default = false WHERE model = 'mo_model';
+SELECT is((SELECT array_agg((nurture_scores_at(931001, at)).model_used ORDER BY at) FROM unnest(ARRAY['2026-01-20 23:59Z', '2026-01-21 00:00Z', '2026-01-21 23:59Z', '2026-01-22 00:00Z']::timestamptz[]) at),
+    ARRAY['mo_rest', 'mo_model', 'mo_model', 'mo_rest'], 'a model is the default of an audience from when it is made that until it is another');
+SET LOCAL nurture.clock = '2026-01-23T00:00:00Z';
+UPDATE nurture.model SET audience_types = '{mo_aud}', is_default = true WHERE model = 'mo_model';
+SET LOCAL nurture.clock = '2026-01-20T00:00:00Z';
 
 -- merged, erased, gone
 UPDATE nurture.lead SET merged_into = 931002 WHERE lead_id = 931005;

@@ -91,14 +91,14 @@ BEGIN
     PERFORM pg_temp.a_version('at_other');
     PERFORM pg_temp.a_version('at_all');
     INSERT INTO nurture.account (account_id, name, country) SELECT 930000 + i, 'A' || i, pg_temp.any_of('DE', 'FR') FROM generate_series(1, 6) i;
-    INSERT INTO nurture.lead (lead_id, account_id, email, audience_type, country) SELECT i, 930001, 'a' || i || '@example.org', 'at_a', 'DE' FROM generate_series(930001, 930015) i;
-    FOR step IN 1..90 LOOP
+    INSERT INTO nurture.lead (lead_id, account_id, email, audience_type, country) SELECT i, 930001, 'a' || i || '@example.org', 'at_a', 'DE' FROM generate_series(930001, 930024) i;
+    FOR step IN 1..75 LOOP
         -- from minutes to days, so that several steps may share a day
         now := now + CASE WHEN random() < 0.3 THEN interval '20 minutes' ELSE date_trunc('second', interval '31 hours' * random()) END;
         PERFORM pg_temp.clock(now);
         FOR i IN 1..14 LOOP
             what := pg_temp.any_of('new', 'event', 'event', 'event', 'late', 'ahead', 'keyed', 'corrected', 'corrected', 'twice', 'removed', 'again', 'undone', 'fact', 'fact', 'two_facts', 'crm', 'new', 'account', 'figures', 'moved', 'consent', 'withdrawn', 'sensitive', 'label', 'list', 'expiring', 'contact',
-                                   CASE WHEN random() < 0.2 THEN 'version' ELSE 'event' END, CASE WHEN random() < 0.2 THEN 'merge' WHEN random() < 0.3 THEN 'merged' ELSE 'late' END, CASE WHEN random() < 0.4 THEN 'unmerge' ELSE 'corrected' END,
+                                   CASE WHEN random() < 0.2 THEN 'version' ELSE 'event' END, CASE WHEN random() < 0.2 THEN 'merge' WHEN random() < 0.3 THEN 'merged' ELSE 'late' END, CASE WHEN random() < 0.4 THEN 'unmerge' WHEN random() < 0.2 THEN 'default' ELSE 'corrected' END,
                                    CASE WHEN random() < 0.1 THEN 'gone' ELSE 'audience' END, CASE WHEN random() < 0.3 THEN 'tick' ELSE 'event' END, CASE WHEN random() < 0.3 THEN 'route' ELSE 'fact' END);
             id := pg_temp.a_lead();
             event_time := now - interval '40 days' * random();
@@ -183,6 +183,13 @@ BEGIN
                 PERFORM nurture_consent(id, pg_temp.any_of('withdrawn', 'refused', 'expired'), pg_temp.any_of('email', '*'), occurred_at => pg_temp.any_of(now::text, event_time::text)::timestamptz);
             WHEN 'version' THEN
                 PERFORM pg_temp.a_version(pg_temp.any_of('at_model', 'at_other', 'at_all'));
+            WHEN 'default' THEN
+                -- the models change places, or leave an audience to the model for all
+                IF random() < 0.7 THEN
+                    UPDATE nurture.model SET audience_types = CASE audience_types WHEN '{at_a}' THEN '{at_b}'::text[] WHEN '{at_b}' THEN '{at_a}' ELSE audience_types END WHERE model IN ('at_model', 'at_other');
+                ELSE
+                    UPDATE nurture.model SET is_default = NOT is_default WHERE model = 'at_other';
+                END IF;
             WHEN 'merge' THEN
                 UPDATE nurture.lead l SET merged_into = id WHERE l.lead_id = 930001 + floor(random() * 40)::bigint AND l.lead_id <> id AND l.merged_into IS NULL
                     AND EXISTS (SELECT FROM nurture.lead s WHERE s.lead_id = id AND s.merged_into IS NULL) AND NOT EXISTS (SELECT FROM nurture.lead m WHERE m.merged_into = l.lead_id);
@@ -193,7 +200,7 @@ BEGIN
                 WHERE a.lead_id = id AND b.lead_id = other AND id <> other AND a.merged_into IS NULL AND b.merged_into IS NULL;
             WHEN 'unmerge' THEN
                 PERFORM nurture_unmerge(merge_id, 'test') FROM (SELECT m.merge_id FROM nurture.merge m JOIN nurture.lead s ON s.lead_id = m.survivor AND s.merged_into IS NULL
-                    WHERE m.undone_at IS NULL AND m.absorbed BETWEEN 930001 AND 930040 ORDER BY random() LIMIT 1) m;
+                    WHERE m.undone_at IS NULL AND m.absorbed BETWEEN 930001 AND 930040 ORDER BY m.merge_id DESC LIMIT 1) m;
             WHEN 'gone' THEN
                 IF random() < 0.5 THEN
                     DELETE FROM nurture.account WHERE account_id = 930001 + floor(random() * 7)::bigint;
@@ -226,7 +233,7 @@ SELECT cmp_ok((SELECT count(*) FROM seen WHERE total IS NULL), '>=', 200::bigint
 SELECT cmp_ok((SELECT count(DISTINCT total) FROM seen), '>=', 500::bigint, 'of many values');
 SELECT cmp_ok((SELECT count(*) FROM nurture.model_version WHERE model LIKE 'at\_%'), '>=', 5::bigint, 'by several versions');
 SELECT is((SELECT count(DISTINCT (rule)) FROM seen s, nurture_explain(lead_id, at => at)), 25::bigint, 'every rule gave points to somebody');
-SELECT cmp_ok((SELECT count(*) FROM nurture.event_history), '>=', 500::bigint, 'events were corrected and deleted');
+SELECT cmp_ok((SELECT count(*) FROM nurture.event_history), '>=', 400::bigint, 'events were corrected and deleted');
 SELECT cmp_ok((SELECT max(n) FROM (SELECT count(*) AS n FROM nurture.event_history GROUP BY lead_id, event_id) x), '>=', 4::bigint, 'the same ones again and again');
 SELECT is_empty($$SELECT 1 FROM nurture.event_history WHERE changed && '{lead_id,event_id,recorded_at}' OR changed = '{}' AND EXISTS (SELECT FROM nurture.event e WHERE (e.lead_id, e.event_id) = (event_history.lead_id, event_history.event_id))$$,
     'history says what changed, or that the event is gone');
@@ -251,7 +258,7 @@ SELECT is_empty($$SELECT s.lead_id FROM seen s WHERE at = (SELECT max(at) FROM s
 
 SET LOCAL max_parallel_workers_per_gather = 0;
 DELETE FROM nurture.event_history;
-SELECT cmp_ok((SELECT count(*) FROM seen s WHERE nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total), '>', 200::bigint, 'without the history of events many would be wrong');
+SELECT cmp_ok((SELECT count(*) FROM seen s WHERE lead_id % 4 = 0 AND nurture_score_at(lead_id, at, known_at => at) IS DISTINCT FROM total), '>', 50::bigint, 'without the history of events many would be wrong');
 
 SELECT * FROM finish();
 ROLLBACK;
