@@ -18,6 +18,7 @@
 #include "base/read.h"
 #include "catalog/pg_type.h"
 #include "content/choose.h"
+#include "facts/event_past.h"
 #include "facts/past.h"
 #include "facts/vocabulary.h"
 #include "gate/gate.h"
@@ -86,6 +87,12 @@ KEPT_PLAN(ENGAGEMENTS(""), INT8OID, TIMESTAMPTZOID);
 /* of the past: what was known before */
 static KeptPlan engagements_past =
 KEPT_PLAN(ENGAGEMENTS(" AND e.recorded_at < $2"), INT8OID, TIMESTAMPTZOID);
+
+/* the same where some of them were corrected or deleted since */
+static KeptPlan engagements_known =
+KEPT_PLAN(EVENTS_KNOWN "SELECT event_type, tags, asset_id, max(occurred_at), count(*)::int4"
+		  " FROM known WHERE occurred_at <= $2 AND (tags IS NOT NULL OR asset_id IS NOT NULL)"
+		  " GROUP BY 1, 2, 3", INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID);
 
 /*
  * Families of messages that were asked for before a moment and had not been
@@ -574,6 +581,23 @@ push_snapshot(const Choice *c)
 	return GetActiveSnapshot();
 }
 
+/* Finds what the lead had engaged with at a moment of the past. */
+static void
+find_engagements_past(Choice *c, Datum *values)
+{
+	Datum		lead = values[0];
+	Datum		known[3];
+
+	known[0] = PointerGetDatum(construct_array(&lead, 1, INT8OID, sizeof(int64),
+											   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	known[1] = values[1];
+	known[2] = TimestampTzGetDatum(c->request->at - 1);
+	if (nurture_events_touched(known[0], c->request->at - 1))
+		nurture_execute(&engagements_known, known, NULL, true);
+	else
+		nurture_execute(&engagements_past, values, NULL, true);
+}
+
 /* Reads what the lead engaged with: topics with their depth, and families. */
 static void
 read_events(Choice *c)
@@ -594,8 +618,10 @@ read_events(Choice *c)
 		values[0] = Int64GetDatum(c->subject->lead_id);
 		values[1] = TimestampTzGetDatum(c->request->at);
 		level = nurture_spi_connect();
-		nurture_execute(c->request->past ? &engagements_past : &engagements, values, NULL,
-						!c->subject->fresh);
+		if (c->request->past)
+			find_engagements_past(c, values);
+		else
+			nurture_execute(&engagements, values, NULL, !c->subject->fresh);
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
 			bool		null;

@@ -25,8 +25,8 @@
 	" WINDOW of_event AS (PARTITION BY lead_id, event_id, recorded_at))," \
 	" r AS MATERIALIZED (SELECT DISTINCT ON (lead_id, event_id, recorded_at) * FROM h" \
 	" WHERE history_no > coalesce(known_no, 0) ORDER BY lead_id, event_id, recorded_at, history_no)," \
-	" known AS (SELECT lead_id, event_id, event_type, occurred_at, campaign, tags, properties, learned_at FROM r" \
-	" UNION ALL SELECT e.lead_id, e.event_id, e.event_type, e.occurred_at, e.campaign, e.tags, e.properties," \
+	" known AS (SELECT lead_id, event_id, event_type, occurred_at, campaign, asset_id, tags, properties, learned_at FROM r" \
+	" UNION ALL SELECT e.lead_id, e.event_id, e.event_type, e.occurred_at, e.campaign, e.asset_id, e.tags, e.properties," \
 	" coalesce((SELECT max(h.learned_at) FROM h WHERE h.lead_id = e.lead_id AND h.event_id = e.event_id" \
 	" AND h.recorded_at = e.recorded_at), e.recorded_at) FROM nurture.event e" \
 	" WHERE e.lead_id = ANY ($1) AND e.recorded_at <= $3 AND NOT EXISTS (SELECT FROM r" \

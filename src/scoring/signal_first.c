@@ -22,9 +22,11 @@ NURTURE_FUNCTION(nurture_first_signal);
 static KeptPlan see_lead =
 KEPT_PLAN("SELECT 1 FROM nurture.lead WHERE lead_id = $1", INT8OID);
 
+/* of a lead that was merged also what its survivor did */
 static KeptPlan read_events =
 KEPT_PLAN("SELECT e.occurred_at, e.tags, e.properties FROM nurture.event e"
-		  " WHERE e.lead_id = $1 AND e.event_type = (SELECT s.event_type"
+		  " WHERE e.lead_id = ANY (ARRAY[$1, (SELECT l.merged_into FROM nurture.lead l"
+		  " WHERE l.lead_id = $1)]) AND e.event_type = (SELECT s.event_type"
 		  " FROM nurture.signal s WHERE s.signal = $2)"
 		  " AND e.occurred_at > $3 AND e.occurred_at <= $4"
 		  " ORDER BY e.occurred_at",

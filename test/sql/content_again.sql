@@ -57,6 +57,8 @@ SET LOCAL nurture.clock = '2026-04-10 12:00+00';
 UPDATE nurture.lead SET country = 'DE', language = 'de', role = CASE WHEN role IS NULL THEN 'nurse' END, audience_type = CASE audience_type WHEN 'hcp' THEN 'payer' ELSE 'hcp' END WHERE lead_id <= 24;
 INSERT INTO nurture.event (lead_id, event_type, tags) SELECT n, 'page_viewed', '{topic:dosing}' FROM generate_series(1, 24) n, generate_series(1, 5);
 INSERT INTO nurture.event (lead_id, event_type, tags, occurred_at) SELECT n, 'white_paper_downloaded', '{topic:safety,depth:3}', '2026-03-02 09:00+00' FROM generate_series(1, 24) n;
+UPDATE nurture.event SET tags = '{topic:dosing,depth:4}', occurred_at = occurred_at + interval '1 hour' WHERE lead_id IN (2, 3, 4) AND event_type = 'mechanism_page_viewed';
+DELETE FROM nurture.event WHERE lead_id IN (6, 7, 8, 13) AND event_type IN ('mechanism_page_viewed', 'white_paper_downloaded') AND recorded_at < '2026-04-01 00:00+00';
 SELECT count(nurture_opt_out(n, 'email', 'test')) AS opted_out FROM generate_series(1, 24, 5) n;
 SELECT nurture_draft('selection', 'default', 1) AS draft \gset
 UPDATE nurture.selection_weight SET weight = weight * 3 WHERE selection = 'default' AND version = :draft AND term IN ('interest', 'depth_next');
