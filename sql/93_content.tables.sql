@@ -53,64 +53,41 @@ COMMENT ON COLUMN nurture_bi.content_review_due.expires_at IS 'When it goes out 
 COMMENT ON COLUMN nurture_bi.content_review_due.days_left IS 'Days until the earlier of both; negative when it has passed.';
 
 CREATE VIEW nurture_bi.content_map WITH (security_invoker = true) AS
-WITH RECURSIVE made (asset_id, version, part) AS (
-    SELECT b.asset_id, b.version, b.block_asset FROM nurture.asset_block AS b
-    UNION
-    SELECT v.asset_id, v.version, v.safety_block FROM nurture.asset_version AS v WHERE v.safety_block IS NOT NULL
-    UNION
-    SELECT m.asset_id, m.version, p.part
-    FROM made AS m
-    JOIN nurture.asset_version AS w ON w.asset_id = m.part AND w.status = 'approved'
-    CROSS JOIN LATERAL (
-        SELECT b.block_asset AS part FROM nurture.asset_block AS b WHERE b.asset_id = w.asset_id AND b.version = w.version
-        UNION ALL
-        SELECT w.safety_block WHERE w.safety_block IS NOT NULL
-    ) AS p
-), moment (soon, at) AS (
-    SELECT false, @extschema@.nurture_now()
-    UNION ALL
-    SELECT true, @extschema@.nurture_now() + interval '30 days'
-), sendable AS MATERIALIZED (
-    SELECT v.asset_id, v.version, m.soon
-    FROM nurture.asset_version AS v CROSS JOIN moment AS m
-    WHERE v.status = 'approved' AND v.valid_during @> m.at
-        AND NOT EXISTS (
-            SELECT FROM made AS p WHERE p.asset_id = v.asset_id AND p.version = v.version
-                AND NOT EXISTS (SELECT FROM nurture.asset_version AS w WHERE w.asset_id = p.part AND w.status = 'approved' AND w.valid_during @> m.at)
-        )
-        AND NOT EXISTS (
-            SELECT FROM (
-                SELECT v.claims
-                UNION ALL
-                SELECT w.claims FROM made AS p JOIN nurture.asset_version AS w ON w.asset_id = p.part AND w.status = 'approved'
-                WHERE p.asset_id = v.asset_id AND p.version = v.version
-            ) AS k (claims) CROSS JOIN LATERAL unnest(k.claims) AS c (claim)
-            WHERE NOT EXISTS (SELECT FROM nurture.claim AS x WHERE x.claim = c.claim AND x.status = 'approved' AND x.valid_during @> m.at)
-        )
+WITH RECURSIVE moment (at) AS (
+    SELECT @extschema@.nurture_now()
 ), above (tag, over) AS (
     SELECT t.dimension || ':' || t.value, t.dimension || ':' || t.value FROM nurture.tag AS t
     UNION
     SELECT u.tag, t.dimension || ':' || t.parent
     FROM above AS u JOIN nurture.tag AS t ON t.dimension || ':' || t.value = u.over
     WHERE t.parent IS NOT NULL
+), tagged AS MATERIALIZED (
+    SELECT t.asset_id, t.version, array_agg(DISTINCT u.over) AS tags
+    FROM nurture.asset_tag AS t JOIN above AS u ON u.tag = t.dimension || ':' || t.value
+    GROUP BY t.asset_id, t.version
+), content AS MATERIALIZED (
+    SELECT v.asset_id, v.version, a.family, a.format, v.message_class, v.audience_types, v.channels, coalesce(t.tags, '{}') AS tags,
+        n.asset_id IS NOT NULL AS now, l.asset_id IS NOT NULL AS soon
+    FROM nurture.asset_version AS v
+    JOIN nurture.asset AS a ON a.asset_id = v.asset_id
+    LEFT JOIN tagged AS t ON t.asset_id = v.asset_id AND t.version = v.version
+    LEFT JOIN (SELECT x.asset_id, x.version FROM moment AS m, @extschema@.nurture_sendable_assets(m.at) AS x) AS n
+        ON n.asset_id = v.asset_id AND n.version = v.version
+    LEFT JOIN (SELECT x.asset_id, x.version FROM moment AS m, @extschema@.nurture_sendable_assets(m.at + interval '30 days') AS x) AS l
+        ON l.asset_id = v.asset_id AND l.version = v.version
+    WHERE v.status = 'approved' AND a.format NOT IN ('block', 'landing_page')
 ), step AS (
-    SELECT s.track, s.step_no, s.family, s.required_tags, s.channels, k.audience_types
+    SELECT s.track, s.step_no, s.family, coalesce(s.required_tags, '{}') AS required_tags, coalesce(s.channels, '{}') AS channels, k.audience_types
     FROM nurture.track_step AS s
     JOIN nurture.track_version AS w ON w.track = s.track AND w.version = s.version AND w.status = 'published'
     JOIN nurture.track AS k ON k.track = s.track
     WHERE s.action <> 'wait'
 ), fit AS MATERIALIZED (
-    SELECT s.track, s.step_no, v.asset_id, v.version, a.format, v.message_class, v.audience_types
+    SELECT s.track, s.step_no, c.format, c.message_class, c.audience_types,
+        count(*) FILTER (WHERE c.now) AS assets_now, count(*) FILTER (WHERE c.soon) AS assets_in_30_days
     FROM step AS s
-    JOIN nurture.asset AS a ON a.format NOT IN ('block', 'landing_page') AND (s.family IS NULL OR a.family = s.family)
-    JOIN nurture.asset_version AS v ON v.asset_id = a.asset_id AND v.status = 'approved'
-    WHERE (coalesce(cardinality(s.channels), 0) = 0 OR v.channels && s.channels)
-        AND NOT EXISTS (
-            SELECT FROM unnest(s.required_tags) AS r (tag) WHERE NOT EXISTS (
-                SELECT FROM nurture.asset_tag AS t JOIN above AS u ON u.tag = t.dimension || ':' || t.value
-                WHERE t.asset_id = v.asset_id AND t.version = v.version AND u.over = r.tag
-            )
-        )
+    JOIN content AS c ON (s.family IS NULL OR c.family = s.family) AND (s.channels = '{}' OR c.channels && s.channels) AND s.required_tags <@ c.tags
+    GROUP BY s.track, s.step_no, c.format, c.message_class, c.audience_types
 ), segment AS (
     SELECT a.audience_type, g.stage, g.stage_no, g.message_classes
     FROM nurture.audience_type AS a
@@ -127,14 +104,13 @@ SELECT
     s.track,
     s.step_no,
     f.format,
-    count(n.asset_id) FILTER (WHERE NOT n.soon) AS assets_now,
-    count(n.asset_id) FILTER (WHERE n.soon) AS assets_in_30_days
+    coalesce(sum(f.assets_now), 0)::bigint AS assets_now,
+    coalesce(sum(f.assets_in_30_days), 0)::bigint AS assets_in_30_days
 FROM segment AS g
 JOIN step AS s ON '*' = ANY (s.audience_types) OR g.audience_type = ANY (s.audience_types)
 LEFT JOIN fit AS f ON f.track = s.track AND f.step_no = s.step_no
     AND f.message_class = ANY (g.message_classes)
     AND ('*' = ANY (f.audience_types) OR g.audience_type = ANY (f.audience_types))
-LEFT JOIN sendable AS n ON n.asset_id = f.asset_id AND n.version = f.version
 GROUP BY g.audience_type, g.stage, g.stage_no, s.track, s.step_no, f.format;
 COMMENT ON VIEW nurture_bi.content_map IS 'What there is for whom: by segment, stage, step of a track and format, how many approved assets can be sent now and in 30 days, when their ranges and those of their blocks and claims have moved on. A row without format: nothing at all.';
 COMMENT ON COLUMN nurture_bi.content_map.segment IS 'Audience type.';

@@ -383,6 +383,7 @@ const NameRights nurture_function_rights[] = {
 	{"nurture_score_until", "xxxxxxxx-x"},
 	{"nurture_scores", "xxxxxxxx-x"},
 	{"nurture_scores_at", "xxxxxxxx-x"},
+	{"nurture_sendable_assets", "xxxxxxxx-x"},
 	{"nurture_seed", "----------"},
 	{"nurture_segment_preview", "xxxxxxxx-x"},
 	{"nurture_selection_value", "xxxxxxxx-x"},

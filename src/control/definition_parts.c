@@ -205,6 +205,18 @@ const DefinitionPart nurture_definition_parts[] = {
 		" ORDER BY a.asset_id COLLATE \"C\", v.version"
 	},
 	{
+		NULL, "Claims that content makes.",
+		"SELECT c.claim, c.version::text AS version, c.text, array_to_string(c.audience_types, ', ') AS audiences, array_to_string(c.markets, ', ') AS markets, c.reference, c.approved_by AS \"approved by\","
+		" (c.approved_at AT TIME ZONE 'UTC')::date::text AS \"approved on\", c.valid_during::text AS valid, c.review_due::text AS \"review by\", c.owner"
+		" FROM nurture.claim c WHERE c.status = 'approved' AND " FOR_AUDIENCE("c.audience_types") " ORDER BY c.claim COLLATE \"C\""
+	},
+	{
+		NULL, "What content must carry.",
+		"SELECT p.market, p.message_class AS class, p.audience_type AS audience, p.safety_block AS \"safety block\", p.disclaimer, CASE WHEN p.unsubscribe_required THEN 'yes' END AS \"how to unsubscribe\","
+		" p.legal_source AS source FROM nurture.content_policy p WHERE $1 IS NULL OR p.audience_type IN ('*', $1)"
+		" ORDER BY p.market COLLATE \"C\", p.message_class COLLATE \"C\", p.audience_type COLLATE \"C\""
+	},
+	{
 		NULL, "Which comes next: weights of the rank.",
 		"SELECT w.selection, w.term, w.subject, w.value, w.weight::text AS weight, w.parameter::text AS parameter, " VERSION("v")
 		" FROM nurture.selection_weight w JOIN nurture.selection_version v USING (selection, version) WHERE v.status = 'published'"
@@ -248,7 +260,8 @@ const DefinitionPart nurture_definition_parts[] = {
 		" UNION ALL SELECT FROM nurture.route_version v WHERE a.kind = 'route' AND v.route = a.code AND v.version = a.version AND v.status = 'published'"
 		" UNION ALL SELECT FROM nurture.selection_version v WHERE a.kind = 'selection' AND v.selection = a.code AND v.version = a.version AND v.status = 'published'"
 		" UNION ALL SELECT FROM nurture.experiment v WHERE a.kind = 'experiment' AND v.experiment = a.code AND v.version = a.version AND v.status = 'published'"
-		" UNION ALL SELECT FROM nurture.asset_version v WHERE a.kind = 'asset' AND v.asset_id = a.code AND v.version = a.version AND v.status = 'approved')"
+		" UNION ALL SELECT FROM nurture.asset_version v WHERE a.kind = 'asset' AND v.asset_id = a.code AND v.version = a.version AND v.status = 'approved'"
+		" UNION ALL SELECT FROM nurture.claim c WHERE a.kind = 'claim' AND c.claim = a.code AND c.version = a.version AND c.status = 'approved')"
 		" ORDER BY a.kind, a.code COLLATE \"C\", a.version, a.approval_id"
 	},
 	{

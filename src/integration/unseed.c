@@ -132,6 +132,8 @@ remove_assets(void)
 		"DELETE FROM nurture.approval WHERE kind = 'asset' AND code IN (SELECT asset_id FROM nurture.asset WHERE " DEMO_ASSETS ")",
 		"DELETE FROM nurture.asset_version WHERE asset_id IN (SELECT asset_id FROM nurture.asset WHERE " DEMO_ASSETS ")",
 		"DELETE FROM nurture.asset_prerequisite WHERE asset_id IN (SELECT asset_id FROM nurture.asset WHERE " DEMO_ASSETS ")",
+		"DELETE FROM nurture.team_turn t USING nurture.team_member m WHERE m.team = t.team AND m.member = t.member"
+		" AND m.owner = 'nurture demo' AND m.external_ref LIKE 'nurture-demo-%'",
 		"DELETE FROM nurture.team_member WHERE owner = 'nurture demo' AND external_ref LIKE 'nurture-demo-%'",
 		"DELETE FROM nurture.asset WHERE " DEMO_ASSETS
 	};

@@ -35,7 +35,7 @@ INSERT INTO calls VALUES
     ('score_at', '(960001, clock_timestamp() + interval ''1 second'')'), ('scores_at', '(960001, clock_timestamp() + interval ''1 second'')'), ('score_until', '(960001)'), ('score_change', '(960001, now(), clock_timestamp() + interval ''1 second'')'),
     ('rank_change', '(960001, now(), clock_timestamp() + interval ''1 second'')'), ('explain', '(960001)'), ('confidence', '(960001)'), ('confidence_detail', '(960001)'),
     ('next_question', '(960001)'), ('model_for', '(960001)'), ('account_score', '(960001)'), ('account_explain', '(960001)'),
-    ('account_spike', '(960001)'), ('latest_campaign', '(960001)'), ('programs', '(960001)'), ('lint', '()'), ('lead_id', '(''access-1'')'),
+    ('account_spike', '(960001)'), ('latest_campaign', '(960001)'), ('programs', '(960001)'), ('lint', '()'), ('sendable_assets', '()'), ('lead_id', '(''access-1'')'),
     ('what_if', '(''default'', 1)'), ('what_if_matrix', '(''default'', 1)'), ('diff', '(''model'', ''default'', 1, 1)'),
     ('may_contact', '(960001, ''email'')'), ('explain_contact', '(960001, ''email'')'),
     ('consent_at', '(960001, now())'), ('next_asset', '(960001)'), ('candidates', '(960001)'), ('first_signal', '(960001, ''page_viewed'', now(), now())'), ('selection_value', '(''page_viewed'')'), ('draft_performance', '(1, ''page_viewed'')'), ('qualify', '(960001)'),

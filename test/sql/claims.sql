@@ -1,7 +1,7 @@
 -- Claims and content policies: what content may say, and must carry.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(47);
+SELECT plan(48);
 SET LOCAL nurture.clock = '2026-03-01 10:00+00';
 SET LOCAL nurture.two_person_rule = off;
 
@@ -79,6 +79,9 @@ SELECT is(pg_temp.send(1, 'with_block'), 'queued', 'where it is approved it is s
 SELECT is(pg_temp.failed(1, 'outer_block'), NULL, 'a block itself is no candidate');
 SELECT is((SELECT (SELECT string_agg(key || '=' || (value ->> 'asset_id'), ' ' ORDER BY key) FROM jsonb_each(decision -> 'blocks')) FROM nurture.message WHERE asset_id = 'with_block' AND lead_id = 1),
     'footer=outer_block footer/inner=claim_block', 'and all blocks are kept with it');
+SAVEPOINT take;
+SELECT is((SELECT string_agg(key || '=' || (value ->> 'asset_id'), ' ' ORDER BY key) FROM nurture_take('email', 9, 'test') t, jsonb_each(t.blocks) WHERE t.asset_id = 'with_block'), 'footer=outer_block footer/inner=claim_block', 'who sends it is told all of them');
+ROLLBACK TO take;
 SELECT is(nurture_set_claim_status('fast', 1, 'suspended', 'new data'), 2::bigint, 'a claim out of use takes what is queued with it');
 SELECT results_eq($$SELECT asset_id, status, reasons FROM nurture.message WHERE lead_id = 1 AND status <> 'refused' ORDER BY 1$$,
     $$VALUES ('fast_a'::text, 'cancelled'::text, '{claim_not_in_force}'::text[]), ('with_block', 'cancelled', '{claim_not_in_force}')$$, 'wherever it is made');

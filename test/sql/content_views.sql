@@ -1,7 +1,7 @@
 -- Views on content: what is due, what is there for whom, where nothing is.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(14);
+SELECT plan(15);
 SET LOCAL nurture.clock = '2026-03-01 10:00+00';
 SET LOCAL nurture.two_person_rule = off;
 
@@ -40,6 +40,8 @@ SELECT results_eq($$SELECT format, assets_now, assets_in_30_days FROM nurture_bi
 SELECT results_eq($$SELECT format, assets_now FROM nurture_bi.content_map WHERE track = 'cv_track' AND step_no = 1 AND segment = 'hcp' AND stage = 'converted'$$, $$VALUES ('article'::text, 1::bigint)$$, 'and in a stage that has fewer classes');
 SELECT is_empty($$SELECT FROM nurture_bi.content_map WHERE track = 'cv_track' AND (segment = 'patient' OR step_no = 3)$$, 'not for those that the track does not take, nor for a wait');
 SELECT is((SELECT count(DISTINCT stage) FROM nurture_bi.content_map WHERE track = 'cv_track' AND segment = 'hcp'), 13::bigint, 'each stage once');
+
+SELECT results_eq($$SELECT asset_id FROM nurture_sendable_assets('2026-03-25 00:00+00') WHERE asset_id IN ('cv_claims', 'cv_next', 'cv_video', 'cv_part') ORDER BY 1$$, $$VALUES ('cv_next'::text)$$, 'what could be sent at an instant');
 
 -- where nothing is
 SELECT nurture_set_asset_status(asset_id, version, 'withdrawn', 'test') FROM nurture.asset_version WHERE status = 'approved' AND asset_id LIKE 'cv\_%' AND asset_id <> 'cv_moa' \g /dev/null

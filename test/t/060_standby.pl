@@ -108,6 +108,7 @@ my %reads = (
 	'nurture_next_asset(bigint,text,text,timestamp with time zone)' => "SELECT l.lead_id, nurture_next_asset(l.lead_id, 'email') FROM $a_lead",
 	'nurture_candidates(bigint,integer,text,text,timestamp with time zone,integer)' =>
 	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_candidates(l.lead_id, 3, 'email') c",
+	'nurture_sendable_assets(timestamp with time zone)' => 'SELECT * FROM nurture_sendable_assets(nurture_now())',
 	'nurture_lint()' => 'SELECT * FROM nurture_lint()',
 	'nurture_selection_value(text,integer,text,interval,double precision,timestamp with time zone,double precision)' =>
 	  "SELECT v.* FROM nurture_selection_value('page_viewed', within => '1 hour') v",
