@@ -55,7 +55,7 @@ static KeptPlan build_package = KEPT_PLAN(
 										  "  FROM nurture.consent c WHERE c.lead_id = $1 AND c.product IN ('*', $2)),"
 										  "'requests', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 										  "  'request_no', q.request_no, 'kind', q.request_kind, 'at', q.opened_at) ORDER BY q.request_no), '[]')"
-										  "  FROM nurture.request q WHERE q.lead_id = $1 AND q.state = 'open'),"
+										  "  FROM nurture.request q WHERE q.lead_id = $1 AND q.state = 'open' AND q.request_kind <> ALL ($15)),"
 										  "'stops', (SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object("
 										  "  'rule', s.rule, 'effect', s.effect, 'since', s.since, 'until', s.until) ORDER BY s.effect_no), '[]')"
 										  "  FROM nurture.stop_effect s WHERE s.lead_id = $1 AND s.lifted_at IS NULL"
@@ -75,7 +75,7 @@ static KeptPlan build_package = KEPT_PLAN(
 										  "'missing', pg_catalog.to_jsonb($12),"
 										  "'open_questions', pg_catalog.to_jsonb($13))",
 										  INT8OID, TEXTOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID,
-										  TEXTOID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
+										  TEXTOID, TEXTOID, INT4OID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID);
 
 /* Returns a list of strings as text[]. */
 Datum
@@ -173,14 +173,17 @@ nurture_handoff_package(Subject *subject, const RoutingRoute *route,
 						const Qualification *standing)
 {
 	const SubjectEvent *event = trigger->event;
-	Datum		values[14];
-	char		nulls[15] = "              ";
+	Datum		values[15];
+	char		nulls[16] = "               ";
 	List	   *missing;
+	List	   *unseen = NIL;
 	Datum		result;
 	bool		isnull;
 	int			gucs;
 
 	missing = missing_fields(subject, route, standing->tier);
+	for (const char **kind = route->team->never_requests; *kind != NULL; kind++)
+		unseen = lappend(unseen, unconstify(char *, *kind));
 	values[0] = Int64GetDatum(subject->lead_id);
 	values[1] = CStringGetTextDatum(product);
 	values[2] = TimestampTzGetDatum(subject->now);
@@ -197,6 +200,7 @@ nurture_handoff_package(Subject *subject, const RoutingRoute *route,
 	values[11] = nurture_text_array(missing);
 	values[12] = nurture_text_array(standing->unknown);
 	values[13] = nurture_text_array(standing->programs);
+	values[14] = nurture_text_array(unseen);
 	/* instants read the same whoever caused the hand-off */
 	gucs = NewGUCNestLevel();
 	(void) set_config_option("TimeZone", "UTC", PGC_USERSET, PGC_S_SESSION,

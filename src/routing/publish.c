@@ -180,4 +180,5 @@ nurture_routing_init(void)
 	nurture_routing_rules_init();
 	nurture_standing_init();
 	nurture_route_init();
+	nurture_routing_lint_init();
 }

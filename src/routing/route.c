@@ -311,6 +311,11 @@ route_by_standing(const RoutingRules *rules, Subject *subject,
 			!nurture_team_permitted(route->team, audience, NULL) ||
 			!holds(subject, route))
 			continue;
+		/* what a team may not have it does not learn by the way */
+		if (trigger.event != NULL &&
+			!nurture_team_permitted(route->team, audience,
+									nurture_routing_request(rules, trigger.event->event_type)))
+			trigger.event = NULL;
 		if (!standing_was_routed(subject, route) && !wants_review(subject, route))
 			(void) nurture_handoff_offer(rules, subject, route, route->product, NULL,
 										 &trigger, batch);

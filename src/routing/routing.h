@@ -12,6 +12,9 @@
 
 extern void nurture_routing_init(void);
 
+/* What nurture_lint asks about routing. */
+extern void nurture_routing_lint_init(void);
+
 /* Alert rules: the last work of a tick, because it reads reports. */
 extern void nurture_alert_init(void);
 

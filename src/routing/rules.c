@@ -58,7 +58,7 @@ KEPT_PLAN0("SELECT 'pattern \"' || p.pattern || '\"', p.condition::text FROM nur
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
 		   " AND f.condition::text ~ '\"(label|list)\":'"
 		   " UNION ALL SELECT 'route \"' || r.route || '\"', r.condition::text FROM nurture.route_version r"
-		   " WHERE r.status = 'published' AND r.condition::text ~ '\"(label|list)\":'");
+		   " WHERE r.status = 'published' AND r.condition::text ~ '\"(label|list|stage|tier|grade|score)\":'");
 static KeptPlan read_products =
 KEPT_PLAN0("SELECT DISTINCT m.product FROM nurture.model m"
 		   " JOIN nurture.model_version v USING (model) WHERE v.status <> 'draft' AND m.product <> '*'"
