@@ -21,7 +21,7 @@ CREATE FUNCTION nurture_tick(max_leads integer DEFAULT 200, budget interval DEFA
     RETURNS TABLE (kind text, done bigint, "left" bigint, oldest_due timestamptz)
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE ROWS 5
     AS 'MODULE_PATHNAME', 'nurture_tick';
-COMMENT ON FUNCTION nurture_tick(integer, interval) IS 'Works off what is due, one lead per subtransaction, and closes blocks of the audit trail; one row per kind of work. Several may run at once. Needs the right to update nurture.enrollment.';
+COMMENT ON FUNCTION nurture_tick(integer, interval) IS 'Works off what is due, one lead per subtransaction, and closes blocks of the audit trail; one row per kind of work, whose left counts to 10000. Several may run at once. Needs the right to update nurture.enrollment.';
 
 CREATE PROCEDURE nurture_run(budget interval DEFAULT '1 minute')
     LANGUAGE c

@@ -36,9 +36,14 @@ NURTURE_FUNCTION(nurture_tick);
 
 #define MAX_TICK_LEADS 10000
 #define ACCOUNT_BATCH 25
+/* candidates for each lead that is taken, for that many ticks at once */
+#define TICKS_AT_ONCE 8
+/* what is due is counted so far: counting a long queue costs more than its work */
+#define MAX_COUNTED 10000
 /* a lead whose work failed is left alone for this long */
 #define AFTER_ERROR USECS_PER_HOUR
 
+/* more than are taken: those that other ticks have are skipped */
 static KeptPlan find_due =
 KEPT_PLAN("SELECT array_agg(DISTINCT lead_id ORDER BY lead_id) "
 		  "FROM (SELECT lead_id FROM nurture.enrollment WHERE state IN "
@@ -49,13 +54,14 @@ static KeptPlan lock_gates =
 KEPT_PLAN("SELECT lead_id "
 		  "FROM nurture.gate "
 		  "WHERE lead_id = ANY ($1) "
-		  "ORDER BY lead_id FOR NO KEY UPDATE SKIP LOCKED",
-		  INT8ARRAYOID);
+		  "ORDER BY lead_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+		  INT8ARRAYOID, INT4OID);
 static KeptPlan count_due =
 KEPT_PLAN("SELECT count(*), min(next_due_at) "
-		  "FROM nurture.enrollment "
-		  "WHERE state IN ('active', 'waiting') AND next_due_at <= $1",
-		  TIMESTAMPTZOID);
+		  "FROM (SELECT next_due_at FROM nurture.enrollment WHERE state IN "
+		  "('active', 'waiting') AND next_due_at <= $1 ORDER BY "
+		  "next_due_at LIMIT $2) d",
+		  TIMESTAMPTZOID, INT4OID);
 static KeptPlan add_error =
 KEPT_PLAN("INSERT INTO nurture.tick_error (lead_id, kind, at, sqlstate, "
 		  "message) "
@@ -192,15 +198,16 @@ void
 nurture_tick_enrollments(const int64 *leads, int nleads, TimestampTz now)
 {
 	Datum	   *items = palloc(Max(nleads, 1) * sizeof(Datum));
-	Datum		argument;
+	Datum		argument[2];
 	int64	   *locked;
 	int			n;
 
 	for (int i = 0; i < nleads; i++)
 		items[i] = Int64GetDatum(leads[i]);
-	argument = PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
-											   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	nurture_execute(&lock_gates, &argument, NULL, false);
+	argument[0] = PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
+												  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	argument[1] = Int32GetDatum(nleads);
+	nurture_execute(&lock_gates, argument, NULL, false);
 	n = SPI_processed;
 	locked = palloc(Max(n, 1) * sizeof(int64));
 	for (int i = 0; i < n; i++)
@@ -231,14 +238,16 @@ run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
 	int			n;
 
 	values[0] = TimestampTzGetDatum(now);
-	values[1] = Int32GetDatum(max_leads);
+	values[1] = Int32GetDatum(max_leads * TICKS_AT_ONCE);
 	nurture_execute(&find_due, values, NULL, false);
 	due = nurture_cell(0, 1, &isnull);
 	n = 0;
 	leads = NULL;
 	if (!isnull)
 	{
-		nurture_execute(&lock_gates, &due, NULL, false);
+		Datum		locked[2] = {due, Int32GetDatum(max_leads)};
+
+		nurture_execute(&lock_gates, locked, NULL, false);
 		n = SPI_processed;
 		leads = palloc(Max(n, 1) * sizeof(int64));
 		for (int i = 0; i < n; i++)
@@ -258,6 +267,7 @@ run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
 		if (GetCurrentTimestamp() >= deadline)
 			break;
 	}
+	values[1] = Int32GetDatum(MAX_COUNTED);
 	nurture_execute(&count_due, values, NULL, false);
 	*left = DatumGetInt64(nurture_cell(0, 1, &isnull));
 	due = nurture_cell(0, 2, &isnull);

@@ -22,7 +22,7 @@ SELECT count(nurture_approve('asset', id, 1, 'medical', 'approved', 'test')) AS 
 CREATE FUNCTION pg_temp.walk(lead bigint) RETURNS text LANGUAGE sql AS
 $$ SELECT string_agg(track || ' ' || step_no || ' ' || state || coalesce(' ' || exit_reason, ''), ', ' ORDER BY enrollment_no) FROM nurture.enrollment WHERE lead_id = lead $$;
 CREATE FUNCTION pg_temp.due(lead bigint) RETURNS timestamptz LANGUAGE sql AS
-$$ SELECT next_due_at FROM nurture.enrollment WHERE lead_id = lead AND state IN ('active', 'waiting') $$;
+$$ SELECT next_due_at FROM nurture.enrollment WHERE lead_id = lead AND state IN ('active', 'waiting') ORDER BY enrollment_no DESC LIMIT 1 $$;
 CREATE FUNCTION pg_temp.sent(lead bigint) RETURNS text LANGUAGE sql AS
 $$ SELECT string_agg(channel || ' ' || asset_id || ' ' || status, ', ' ORDER BY message_id) FROM nurture.message WHERE lead_id = lead $$;
 CREATE FUNCTION pg_temp.tick(at timestamptz) RETURNS bigint LANGUAGE sql AS
