@@ -8,6 +8,8 @@
 #include "base/hold.h"
 #include "utils/memutils.h"
 
+static uint64 holds_made = 0;
+
 /*
  * The executor ends: closes what is held.  When the transaction is being
  * rolled back, the resource owner has it all.
@@ -45,6 +47,7 @@ nurture_hold_make(MemoryContext executor)
 									ALLOCSET_DEFAULT_SIZES);
 	hold = MemoryContextAllocZero(context, sizeof(Hold));
 	hold->context = context;
+	hold->serial = ++holds_made;
 	hold->owner = CurrentResourceOwner;
 	hold->release.func = release_hold;
 	hold->release.arg = hold;

@@ -24,6 +24,7 @@ typedef struct Hold
 	MemoryContext context;		/* of everything that is held */
 	MemoryContextCallback release;
 	ResourceOwner owner;		/* of what is open */
+	uint64		serial;			/* no other hold of this backend has it */
 	struct HeldRead *reads;		/* private to read.c */
 	struct HeldRow *rows;		/* private to row.c */
 } Hold;

@@ -290,17 +290,24 @@ nurture_hold_close_reads(Hold *hold)
 static HeldRead *
 hold_read(Hold *hold, KeptRead *kept, Snapshot snapshot)
 {
-	HeldRead   *held = hold->reads;
+	HeldRead   *held = kept->held;
 	RowRead    *open;
 
-	while (held != NULL && held->open.kept != kept)
-		held = held->next;
-	if (held == NULL)
+	if (kept->hold != hold->serial)
 	{
-		held = MemoryContextAllocZero(hold->context, sizeof(HeldRead));
-		held->open.kept = kept;
-		held->next = hold->reads;
-		hold->reads = held;
+		/* two statements may take turns */
+		held = hold->reads;
+		while (held != NULL && held->open.kept != kept)
+			held = held->next;
+		if (held == NULL)
+		{
+			held = MemoryContextAllocZero(hold->context, sizeof(HeldRead));
+			held->open.kept = kept;
+			held->next = hold->reads;
+			hold->reads = held;
+		}
+		kept->hold = hold->serial;
+		kept->held = held;
 	}
 	if (held->busy)
 		return NULL;
@@ -362,14 +369,18 @@ nurture_read_open_held(RowRead *read, KeptRead *kept, Hold *hold,
 
 /* Opens a read of one partition. */
 bool
-nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
-					   Hold *hold, Snapshot snapshot)
+nurture_read_open_part(RowRead *read, KeptRead *kept, Oid part, Hold *hold,
+					   Snapshot snapshot)
 {
-	KeptRead   *own = reads;
+	KeptRead   *own = kept->last_part;
 
 	/* each partition has a copy of its own, kept like the others */
-	while (own != NULL && (own->part != part || own->whole != kept))
-		own = own->next;
+	if (own == NULL || own->part != part)
+	{
+		own = reads;
+		while (own != NULL && (own->part != part || own->whole != kept))
+			own = own->next;
+	}
 	if (own == NULL)
 	{
 		own = MemoryContextAllocZero(TopMemoryContext, sizeof(KeptRead));
@@ -379,6 +390,7 @@ nurture_read_open_part(RowRead *read, const KeptRead *kept, Oid part,
 		own->part = part;
 		own->whole = kept;
 	}
+	kept->last_part = own;
 	if (!own->ready)
 		make_ready(own);
 	if (!own->direct)

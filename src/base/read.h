@@ -57,6 +57,9 @@ typedef struct KeptRead
 	int			deepest;		/* last column of the table that is read */
 	Oid			part;			/* read instead of the table, a partition */
 	const struct KeptRead *whole;	/* of which it is that partition's copy */
+	struct KeptRead *last_part; /* the copy that was asked for last */
+	uint64		hold;			/* serial of the hold that held it last: */
+	struct HeldRead *held;		/* its entry there */
 	Oid			relid;
 	Oid			index;
 	ScanKeyData scankeys[KEPT_READ_MAX_KEYS];
@@ -92,8 +95,8 @@ extern void nurture_read_open(RowRead *read, KeptRead *kept,
 							  Snapshot snapshot);
 
 /* The same of one partition; false when that needs a query. */
-extern bool nurture_read_open_part(RowRead *read, const KeptRead *kept,
-								   Oid part, Hold *hold,
+extern bool nurture_read_open_part(RowRead *read, KeptRead *kept, Oid part,
+								   Hold *hold,
 								   Snapshot snapshot);
 
 /* The same with a hold, NULL = none. */

@@ -24,6 +24,20 @@ nurture_when_where(When *when)
 	return &when->where;
 }
 
+/* Tells quiet hours and where: "20:00-08:00 in Europe/Paris". */
+static char *
+said_in(const char *text, const char *where)
+{
+	int			len = strlen(text);
+	int			where_len = strlen(where);
+	char	   *said = palloc(len + where_len + 5);
+
+	memcpy(said, text, len);
+	memcpy(said + len, " in ", 4);
+	memcpy(said + len + 4, where, where_len + 1);
+	return said;
+}
+
 static void
 ask_quiet(When *when, GateDecision *decision)
 {
@@ -44,7 +58,7 @@ ask_quiet(When *when, GateDecision *decision)
 	told->rule = "quiet_hours";
 	told->reason = "quiet_hours";
 	told->cap = NULL;
-	told->fact = psprintf("%s in %s", text, when->where.text);
+	told->fact = said_in(text, when->where.text);
 	when->n++;
 }
 
