@@ -747,40 +747,54 @@ COMMENT ON COLUMN nurture_bi.account_stakeholders.member IS 'Member; NULL until 
 CREATE VIEW nurture_bi.data_quality WITH (security_invoker = true) AS
 WITH facts AS (
     SELECT
-        count(*) FILTER (WHERE NOT l.email_known AND NOT l.phone_known) AS n1,
-        min(l.lead_id) FILTER (WHERE NOT l.email_known AND NOT l.phone_known) AS e1,
-        min(l.created_at) FILTER (WHERE NOT l.email_known AND NOT l.phone_known) AS o1,
-        count(*) FILTER (WHERE l.audience_type = 'unknown') AS n2,
+        coalesce(sum(l.leads) FILTER (WHERE NOT l.reachable), 0)::bigint AS n1,
+        min(l.lead_id) FILTER (WHERE NOT l.reachable) AS e1,
+        min(l.created_at) FILTER (WHERE NOT l.reachable) AS o1,
+        coalesce(sum(l.leads) FILTER (WHERE l.audience_type = 'unknown'), 0)::bigint AS n2,
         min(l.lead_id) FILTER (WHERE l.audience_type = 'unknown') AS e2,
         min(l.created_at) FILTER (WHERE l.audience_type = 'unknown') AS o2,
-        count(*) FILTER (WHERE l.country IS NULL) AS n3,
+        coalesce(sum(l.leads) FILTER (WHERE l.country IS NULL), 0)::bigint AS n3,
         min(l.lead_id) FILTER (WHERE l.country IS NULL) AS e3,
         min(l.created_at) FILTER (WHERE l.country IS NULL) AS o3,
-        count(*) FILTER (WHERE l.role IS NULL) AS n4,
+        coalesce(sum(l.leads) FILTER (WHERE l.role IS NULL), 0)::bigint AS n4,
         min(l.lead_id) FILTER (WHERE l.role IS NULL) AS e4,
         min(l.created_at) FILTER (WHERE l.role IS NULL) AS o4,
-        count(*) FILTER (WHERE l.therapeutic_area IS NULL) AS n5,
-        min(l.lead_id) FILTER (WHERE l.therapeutic_area IS NULL) AS e5,
-        min(l.created_at) FILTER (WHERE l.therapeutic_area IS NULL) AS o5,
-        count(*) FILTER (WHERE p.problem = 'invalid_country') AS n6,
+        coalesce(sum(l.leads) FILTER (WHERE NOT l.area_known), 0)::bigint AS n5,
+        min(l.lead_id) FILTER (WHERE NOT l.area_known) AS e5,
+        min(l.created_at) FILTER (WHERE NOT l.area_known) AS o5,
+        coalesce(sum(l.leads) FILTER (WHERE p.problem = 'invalid_country'), 0)::bigint AS n6,
         min(l.lead_id) FILTER (WHERE p.problem = 'invalid_country') AS e6,
         min(l.created_at) FILTER (WHERE p.problem = 'invalid_country') AS o6,
-        count(*) FILTER (WHERE p.problem = 'invalid_region') AS n7,
+        coalesce(sum(l.leads) FILTER (WHERE p.problem = 'invalid_region'), 0)::bigint AS n7,
         min(l.lead_id) FILTER (WHERE p.problem = 'invalid_region') AS e7,
         min(l.created_at) FILTER (WHERE p.problem = 'invalid_region') AS o7,
-        count(*) FILTER (WHERE p.problem = 'region_elsewhere') AS n8,
+        coalesce(sum(l.leads) FILTER (WHERE p.problem = 'region_elsewhere'), 0)::bigint AS n8,
         min(l.lead_id) FILTER (WHERE p.problem = 'region_elsewhere') AS e8,
         min(l.created_at) FILTER (WHERE p.problem = 'region_elsewhere') AS o8,
-        count(*) FILTER (WHERE l.audience_type <> 'unknown' AND o.audience_types <> '{*}' AND l.audience_type <> ALL (o.audience_types)) AS n9,
+        coalesce(sum(l.leads) FILTER (WHERE l.audience_type <> 'unknown' AND o.audience_types <> '{*}' AND l.audience_type <> ALL (o.audience_types)), 0)::bigint AS n9,
         min(l.lead_id) FILTER (WHERE l.audience_type <> 'unknown' AND o.audience_types <> '{*}' AND l.audience_type <> ALL (o.audience_types)) AS e9,
         min(l.created_at) FILTER (WHERE l.audience_type <> 'unknown' AND o.audience_types <> '{*}' AND l.audience_type <> ALL (o.audience_types)) AS o9,
-        count(*) FILTER (WHERE l.specialty IS NOT NULL AND l.specialty <> ALL (o.specialties)) AS n10,
+        coalesce(sum(l.leads) FILTER (WHERE l.specialty IS NOT NULL AND l.specialty <> ALL (o.specialties)), 0)::bigint AS n10,
         min(l.lead_id) FILTER (WHERE l.specialty IS NOT NULL AND l.specialty <> ALL (o.specialties)) AS e10,
         min(l.created_at) FILTER (WHERE l.specialty IS NOT NULL AND l.specialty <> ALL (o.specialties)) AS o10
-    FROM nurture.lead l
+    FROM (
+        SELECT
+            x.country,
+            x.region,
+            x.audience_type,
+            x.role,
+            x.specialty,
+            x.therapeutic_area IS NOT NULL AS area_known,
+            x.email_known OR x.phone_known AS reachable,
+            count(*) AS leads,
+            min(x.lead_id) AS lead_id,
+            min(x.created_at) AS created_at
+        FROM nurture.lead x
+        WHERE NOT x.is_test AND x.merged_into IS NULL AND x.erased_at IS NULL
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ) l
     LEFT JOIN nurture.role o ON o.role = l.role
     CROSS JOIN LATERAL (SELECT @extschema@.nurture_place_problem(l.country, l.region) AS problem) p
-    WHERE NOT l.is_test AND l.merged_into IS NULL AND l.erased_at IS NULL
 )
 SELECT
     c.check_name,
