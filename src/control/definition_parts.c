@@ -223,6 +223,16 @@ const DefinitionPart nurture_definition_parts[] = {
 		" ORDER BY w.selection COLLATE \"C\", w.term COLLATE \"C\", w.subject COLLATE \"C\", w.value COLLATE \"C\""
 	},
 	{
+		NULL, "Experiments in force, each until its end: what arms change of a step, by lot; + required, ~ preferred tags.",
+		"SELECT e.experiment, e.variable, e.hypothesis, e.track, e.condition::text AS \"who *\", e.success_signal AS success, e.success_within::text AS within,"
+		" (e.ends_at AT TIME ZONE 'UTC')::date::text AS \"until\","
+		" (SELECT string_agg(a.arm || ' ' || trim_scale(a.share * 100) || ' %: ' || coalesce(nullif(concat_ws(', ', 'family ' || a.family, 'format ' || a.format,"
+		" '+' || array_to_string(a.required_tags, ' +'), '~' || array_to_string(a.preferred_tags, ' ~'), 'at ' || a.send_at, 'waits x ' || trim_scale(a.cadence_factor)), ''), 'as it is'), '; '"
+		" ORDER BY a.arm COLLATE \"C\") FROM nurture.experiment_arm a WHERE a.experiment = e.experiment AND a.version = e.version) AS arms, "
+		VERSION("e") ", " STEWARD("'experiment'", "e.experiment", "e.owner")
+		" FROM nurture.experiment e WHERE e.status = 'published' ORDER BY e.experiment COLLATE \"C\""
+	},
+	{
 		"Destinations and SLAs", "Teams.",
 		"SELECT t.team, t.title, t.lane, t.calendar, array_to_string(t.never_audiences, ', ') AS \"never audiences\", array_to_string(t.never_requests, ', ') AS \"never requests\", "
 		STEWARD("'team'", "t.team", "t.owner")

@@ -79,7 +79,7 @@ my %reads = (
 	  "SELECT l.lead_id, c.* FROM $a_lead, nurture_score_change(l.lead_id, nurture_now(), nurture_now() + interval '30 days', 'dump_model') c",
 	'nurture_rank_change(bigint,timestamp with time zone,timestamp with time zone)' =>
 	  "SELECT l.lead_id, r.* FROM $a_lead, nurture_rank_change(l.lead_id, nurture_now(), nurture_now() + interval '30 days') r WHERE l.lead_id < 29",
-	'nurture_segment_preview(text)' => q{SELECT nurture_segment_preview('in_france')},
+	'nurture_segment_preview(text)' => q{SELECT 'in_france' AS segment, nurture_segment_preview('in_france')},
 	'nurture_check_model(text,integer)' => "SELECT * FROM nurture_check_model('dump_model', 2)",
 	'nurture_what_if(text,integer,integer)' => "SELECT * FROM nurture_what_if('dump_model', 2)",
 	'nurture_what_if_matrix(text,integer,integer)' => "SELECT * FROM nurture_what_if_matrix('dump_model', 2)",
