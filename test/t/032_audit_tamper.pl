@@ -204,6 +204,7 @@ my $right = 0;
 $right += $_ foreach values %right;
 is($right, $mutations, 'every tampering is found and named');
 is(join("\n", @unlike), '', 'and the three programs agree');
+note('found of tried: ' . join(', ', map { "$_ " . ($right{$_} // 0) . '/' . $tried{$_} } sort keys %tried));
 is(scalar(keys %tried), $mutations < @names ? $mutations : scalar(@names), scalar(keys %tried) . ' ways');
 $node->safe_psql('trail', looked_at('again', ''), extra_params => ['-qAt']);
 is(server('again'), '', 'the history is good again');
