@@ -181,7 +181,7 @@ is(sqlstate($node, 'owned', $publish, @boss), '42501', 'the author does not publ
 is(sqlstate($node, 'owned', "SET nurture.app_user = 'mate'; $publish", @boss), '42501', 'under no other name');
 is(sqlstate($node, 'owned', "SET nurture.pooled_logins = on; $publish", @boss), '42501', 'and cannot say that the login is shared');
 is(sqlstate($node, 'owned', "SET ROLE boss; $publish", @mate), '42501', 'another login in the name of the author is not two persons');
-is($node->safe_psql('owned', $publish, extra_params => [ '-U', 'mate' ]), 'selection default: version 2 published, 23 weights', 'another login with its own name is');
+is($node->safe_psql('owned', $publish, extra_params => [ '-U', 'mate' ]), 'selection default: version 2 published, 24 weights', 'another login with its own name is');
 
 $node->stop;
 done_testing();
