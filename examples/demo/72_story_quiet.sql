@@ -18,7 +18,7 @@ INSERT INTO nurture.event (lead_id, event_type, source) VALUES (30002, 'email_cl
 SELECT nurture_now()::date AS today, nurture_intent(30002) AS intent, track, state, next_due_at::date AS next_due
 FROM nurture.enrollment WHERE lead_id = 30002;
 
-CALL demo.live(1);
+CALL demo.live(2);
 
 SELECT decided_at::date AS day, track, asset_id, status
 FROM nurture.message WHERE lead_id = 30002 ORDER BY message_id DESC LIMIT 1;
@@ -30,7 +30,7 @@ FROM (SELECT message_id, decided_at, decided_at - lag(decided_at) OVER (ORDER BY
       FROM nurture.message WHERE lead_id = 30002 AND status <> 'refused') sent \gset
 \echo :check
 INSERT INTO demo.finding (what, said)
-SELECT 'Quiet lead', format('%s messages in 50 days, waits of %s days; the click brought the next one the day after', count(*) - 1,
+SELECT 'Quiet lead', format('%s messages in 50 days, waits of %s days; the click brought the next one two days after', count(*) - 1,
     string_agg(gap::text, ', ' ORDER BY message_id) FILTER (WHERE gap IS NOT NULL AND decided_at::date < nurture_now()::date))
 FROM (SELECT message_id, decided_at, decided_at::date - lag(decided_at::date) OVER (ORDER BY message_id) AS gap
       FROM nurture.message WHERE lead_id = 30002 AND status <> 'refused') sent;
