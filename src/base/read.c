@@ -154,7 +154,9 @@ find_columns(KeptRead *kept, Relation rel)
 		{
 			Form_pg_attribute att = TupleDescAttr(desc, j);
 
-			if (!att->attisdropped && att->atttypid == kept->columns[i].type &&
+			if (!att->attisdropped &&
+				(kept->columns[i].type == READ_ANY_TYPE ||
+				 att->atttypid == kept->columns[i].type) &&
 				strcmp(NameStr(att->attname), kept->columns[i].name) == 0)
 				place = j + 1;
 		}

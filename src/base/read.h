@@ -34,11 +34,12 @@
 
 #define KEPT_READ_MAX_KEYS		2
 #define KEPT_READ_MAX_COLUMNS	24
+#define READ_ANY_TYPE			InvalidOid
 
 typedef struct ReadColumn
 {
 	const char *name;			/* "xmin" is the system column */
-	Oid			type;
+	Oid			type;			/* READ_ANY_TYPE: whatever it is */
 } ReadColumn;
 
 typedef struct KeptRead

@@ -147,12 +147,20 @@ check_channel(const char *channel)
 	nurture_owner_leave(&save);
 }
 
+/* What a query's calls of nurture_next_asset have in common. */
+typedef struct NextCalls
+{
+	TupleDesc	desc;
+	SubjectReader reader;
+} NextCalls;
+
 /*
  * Reads lead, channel, track and at from arguments that start at first.  A
  * moment of the past is asked as it was, and was known, then.
  */
 static Subject *
-read_request(FunctionCallInfo fcinfo, int first, ContentRequest *request)
+read_request(FunctionCallInfo fcinfo, int first, SubjectReader *reader,
+			 ContentRequest *request)
 {
 	int64		lead_id = PG_GETARG_INT64(0);
 	Subject    *subject;
@@ -168,7 +176,7 @@ read_request(FunctionCallInfo fcinfo, int first, ContentRequest *request)
 				 errhint("Give an instant, or leave it out for the present.")));
 	request->past = request->at < nurture_now_statement();
 	subject = request->past ? nurture_moment_subject(lead_id, request->at) :
-		nurture_subject_load(lead_id, request->at, false);
+		nurture_subject_load_by(reader, lead_id, request->at);
 	if (subject == NULL)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
@@ -238,6 +246,27 @@ weighed_then(TimestampTz at)
 		nurture_content_weighed(version);
 }
 
+static NextCalls *
+calls_of(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+	{
+		MemoryContext context = fcinfo->flinfo->fn_mcxt;
+		NextCalls  *calls = MemoryContextAllocZero(context, sizeof(NextCalls));
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		if (get_call_result_type(fcinfo, NULL, &calls->desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		calls->desc = BlessTupleDesc(calls->desc);
+		MemoryContextSwitchTo(old);
+		/* in FROM the memory of the call is the executor's */
+		if (fcinfo->resultinfo != NULL)
+			calls->reader.hold = nurture_hold_make(context);
+		fcinfo->flinfo->fn_extra = calls;
+	}
+	return fcinfo->flinfo->fn_extra;
+}
+
 /*
  * nurture_next_asset(lead_id bigint, channel text, track text,
  * at timestamptz) returns (asset_id text, version integer, rank integer,
@@ -249,7 +278,7 @@ weighed_then(TimestampTz at)
 Datum
 nurture_next_asset(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
+	NextCalls  *calls;
 	ContentRequest request;
 	ContentChoice choice;
 	Subject    *subject;
@@ -258,9 +287,8 @@ nurture_next_asset(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	subject = read_request(fcinfo, 1, &request);
+	calls = calls_of(fcinfo);
+	subject = read_request(fcinfo, 1, &calls->reader, &request);
 	if (request.past)
 		request.index = weighed_then(request.at);
 	choice = nurture_content_choose(subject, &request);
@@ -273,8 +301,8 @@ nurture_next_asset(PG_FUNCTION_ARGS)
 	}
 	values[3] = CStringGetTextDatum(choice.reason);
 	nulls[3] = false;
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
-													  values, nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(calls->desc, values,
+													  nulls)));
 }
 
 static Datum
@@ -320,6 +348,7 @@ nurture_candidates(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	ContentRequest request;
 	ContentCandidate *ledger;
+	SubjectReader reader = {NULL};
 	Subject    *subject;
 	int			n;
 	int			k;
@@ -333,7 +362,7 @@ nurture_candidates(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%d is no number of candidates", k),
 				 errhint("Ask for 1 to %d.", MAX_CANDIDATES)));
-	subject = read_request(fcinfo, 2, &request);
+	subject = read_request(fcinfo, 2, &reader, &request);
 	if (!PG_ARGISNULL(5))
 		request.index = nurture_content_weighed(PG_GETARG_INT32(5));
 	else if (request.past)

@@ -332,14 +332,15 @@ channel_refused(Choice *c, const IndexEntry *entry, int channel)
 									  c->index->channels.codes[channel], entry->purpose,
 									  promotional ? NULL : entry->asset_id,
 									  promotional ? 0 : entry->version,
-									  c->request->at);
+									  c->request->at, c->subject->hold);
 	if (promotional && answer.particular && answer.verdict != GATE_REFUSE)
 	{
 		promotional = false;
 		answer = nurture_gate_may_contact(c->subject->lead_id,
 										  c->index->channels.codes[channel],
 										  entry->purpose, entry->asset_id,
-										  entry->version, c->request->at);
+										  entry->version, c->request->at,
+										  c->subject->hold);
 	}
 	if (answer.verdict == GATE_REFUSE)
 	{
@@ -540,7 +541,8 @@ read_event_parts(Choice *c, Snapshot snapshot)
 	{
 		RowRead		read;
 
-		if (!nurture_read_open_part(&read, &read_event, parts[i], NULL, snapshot))
+		if (!nurture_read_open_part(&read, &read_event, parts[i],
+									c->subject->hold, snapshot))
 		{
 			c->ntopics = c->nown_families = c->engaged_depth = 0;
 			c->nformats = 0;
@@ -700,7 +702,7 @@ counted_leads(Choice *c, Snapshot snapshot, int *n)
 	int			nabsorbed;
 	int			level;
 
-	nurture_read_open(&read, &read_gate, snapshot);
+	nurture_read_open_held(&read, &read_gate, c->subject->hold, snapshot);
 	nurture_read_find(&read, &key);
 	if (nurture_read_next(&read))
 		absorbs = DatumGetBool(nurture_read_cell(&read, GATE_ABSORBS, &null));
@@ -782,7 +784,7 @@ read_families(Choice *c)
 		read_families_past(c, leads, nleads);
 		nleads = 0;
 	}
-	nurture_read_open(&read, &read_message, GetActiveSnapshot());
+	nurture_read_open_held(&read, &read_message, c->subject->hold, GetActiveSnapshot());
 	for (int l = 0; l < nleads; l++)
 	{
 		nurture_read_find(&read, &leads[l]);

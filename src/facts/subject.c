@@ -73,15 +73,6 @@ static const struct
 #define FIRST_ACCOUNT_COLUMN SUBJECT_ACCOUNT_NAME
 #define ATTRIBUTE_BASE 1000		/* fact numbers from here on are keys */
 
-/* columns of the query in front of the facts */
-#define QUERY_LEAD_ID		1
-#define QUERY_MERGED_INTO	2
-#define QUERY_ERASED_AT		3
-#define QUERY_SIGNALS		4
-#define QUERY_TOPICS		5
-#define QUERY_LAST_EVENT_AT 6
-#define QUERY_FIRST_FACT	7
-
 /* Keys of attributes that conditions have named, for the backend's life. */
 typedef struct AttributeKey
 {

@@ -7,6 +7,7 @@
 #define NURTURE_SUBJECT_H
 
 #include "base/compat.h"
+#include "base/hold.h"
 #include "core/condition.h"
 #include "core/tally.h"
 #include "datatype/timestamp.h"
@@ -112,6 +113,7 @@ typedef struct Subject
 	SubjectMark *marks;
 	int			nmarks;
 	MemoryContext context;		/* where lazily read things go */
+	Hold	   *hold;			/* of what they are read from, NULL = none */
 } Subject;
 
 /*
@@ -123,6 +125,18 @@ typedef struct Subject
  */
 extern Subject *nurture_subject_load(int64 lead_id, TimestampTz now,
 									 bool as_owner);
+
+/* What a query's calls of a function that reads leads have in common. */
+typedef struct SubjectReader
+{
+	Hold	   *hold;			/* NULL = none, when it is not in FROM */
+	Oid			role;			/* whose rights were looked at last */
+	bool		sees_all;		/* what was found */
+} SubjectReader;
+
+/* The same with the caller's rights, for functions that read lead after lead. */
+extern Subject *nurture_subject_load_by(SubjectReader *reader, int64 lead_id,
+										TimestampTz now);
 
 /*
  * For scoring, which reads many leads by queries of its own: the columns to

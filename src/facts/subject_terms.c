@@ -5,9 +5,11 @@
  */
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/plans.h"
+#include "base/read.h"
 #include "base/settings.h"
 #include "catalog/pg_type.h"
 #include "core/curve.h"
@@ -21,15 +23,25 @@
 #include "facts/vocabulary.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /* how fast interest fades: the default half life of presets.md */
 #define INTEREST_HALF_LIFE_DAYS 30
 #define INTEREST_HORIZON_DAYS	400
 
-static KeptPlan read_standing = KEPT_PLAN("SELECT stage, grade, tier::int4 FROM nurture.lead_stage "
-										  "WHERE lead_id OPERATOR(pg_catalog.=) $1 AND product OPERATOR(pg_catalog.=) $2",
-										  INT8OID, TEXTOID);
+enum
+{
+	STANDING_STAGE, STANDING_GRADE, STANDING_TIER
+};
+
+static KeptRead read_standing = {
+	"lead_stage", {{"lead_id", INT8OID}, {"product", TEXTOID}}, {
+		[STANDING_STAGE] = {"stage", TEXTOID},
+		[STANDING_GRADE] = {"grade", TEXTOID},
+		[STANDING_TIER] = {"tier", INT2OID}
+	}
+};
 
 /*
  * A state counts when the consent in force has it; a permitting one does not
@@ -110,7 +122,8 @@ static void
 standing(Subject *subject)
 {
 	OwnerSwitch save;
-	Datum		values[2];
+	Datum		keys[2];
+	RowRead		read;
 
 	if (subject->standing_read)
 		return;
@@ -123,21 +136,31 @@ standing(Subject *subject)
 		subject->standing_read = true;
 		return;
 	}
-	values[0] = Int64GetDatum(subject->lead_id);
-	values[1] = CStringGetTextDatum(subject->product);
-	query(subject, &read_standing, values, &save);
-	if (SPI_processed > 0)
+	keys[0] = Int64GetDatum(subject->lead_id);
+	keys[1] = CStringGetTextDatum(subject->product);
+	nurture_owner_enter(&save);
+	if (subject->fresh)
 	{
-		bool		isnull;
-		char	   *text;
-
-		subject->stage = MemoryContextStrdup(subject->context, nurture_cell_text(0, 1));
-		text = nurture_cell_text(0, 2);
-		subject->grade = text ? MemoryContextStrdup(subject->context, text) : NULL;
-
-		subject->tier = DatumGetInt32(nurture_cell(0, 3, &isnull));
+		CommandCounterIncrement();
+		PushActiveSnapshot(GetTransactionSnapshot());
 	}
-	end_query(&save);
+	else
+		PushActiveSnapshot(GetActiveSnapshot());
+	nurture_read_open_held(&read, &read_standing, subject->hold, GetActiveSnapshot());
+	nurture_read_find(&read, keys);
+	if (nurture_read_next(&read))
+	{
+		MemoryContext old = MemoryContextSwitchTo(subject->context);
+		bool		null;
+
+		subject->stage = nurture_read_text(&read, STANDING_STAGE);
+		subject->grade = nurture_read_text(&read, STANDING_GRADE);
+		subject->tier = DatumGetInt16(nurture_read_cell(&read, STANDING_TIER, &null));
+		MemoryContextSwitchTo(old);
+	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	nurture_owner_leave(&save);
 	subject->standing_read = true;
 }
 

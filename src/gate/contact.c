@@ -96,12 +96,12 @@ ask_gate(int64 lead_id, const char *channel, const char *purpose,
 GateAnswer
 nurture_gate_may_contact(int64 lead_id, const char *channel,
 						 const char *purpose, const char *asset_id,
-						 int32 version, TimestampTz at)
+						 int32 version, TimestampTz at, Hold *hold)
 {
 	const GateRules *rules;
 	bool		known_lead;
 	GateDecision *decision = ask_gate(lead_id, channel, purpose, asset_id,
-									  version, at, false, NULL,
+									  version, at, false, hold,
 									  &rules, &known_lead);
 	GateAnswer	answer;
 

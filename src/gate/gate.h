@@ -9,6 +9,7 @@
 #define NURTURE_GATE_H
 
 #include "base/compat.h"
+#include "base/hold.h"
 #include "datatype/timestamp.h"
 
 typedef enum GateVerdict
@@ -37,12 +38,14 @@ extern const char *nurture_gate_verdict_name(GateVerdict verdict);
 /*
  * Asks the gate without writing.  asset_id NULL asks about the lead and the
  * channel alone, as for a promotional message; version 0 takes the one in
- * force.  The result lives in the current memory context.
+ * force.  hold keeps open what is read, NULL = none.  The result lives in the
+ * current memory context.
  */
 extern GateAnswer nurture_gate_may_contact(int64 lead_id, const char *channel,
 										   const char *purpose,
 										   const char *asset_id,
-										   int32 version, TimestampTz at);
+										   int32 version, TimestampTz at,
+										   Hold *hold);
 
 /*
  * Cancels the queued and held messages of an asset version, in the current
