@@ -39,13 +39,13 @@ SELECT
     count(*) FILTER (WHERE h.state = 'offered' AND h.accept_due < @extschema@.nurture_now()) AS acceptance_overdue,
     round(count(*) FILTER (WHERE h.accepted_at <= h.accept_due)::numeric
         / nullif(count(*) FILTER (WHERE h.accepted_at IS NOT NULL OR least(h.closed_at, @extschema@.nurture_now()) > h.accept_due), 0), 4) AS accepted_in_time_share,
-    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM h.accept_time) / 3600)::double precision))::numeric, 2) AS median_accept_hours,
+    round((@extschema@.nurture_median(date_part('epoch', h.accept_time) / 3600))::numeric, 2) AS median_accept_hours,
     count(*) FILTER (WHERE h.first_response_at <= h.first_response_due) AS responded_in_time,
     count(*) FILTER (WHERE h.first_response_at > h.first_response_due) AS responded_late,
     count(*) FILTER (WHERE h.state = 'accepted' AND h.first_response_at IS NULL AND h.first_response_due < @extschema@.nurture_now()) AS response_overdue,
     round(count(*) FILTER (WHERE h.first_response_at <= h.first_response_due)::numeric
         / nullif(count(*) FILTER (WHERE h.first_response_at IS NOT NULL OR (h.accepted_at IS NOT NULL AND least(h.closed_at, @extschema@.nurture_now()) > h.first_response_due)), 0), 4) AS responded_in_time_share,
-    round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM h.response_time) / 3600)::double precision))::numeric, 2) AS median_response_hours,
+    round((@extschema@.nurture_median(date_part('epoch', h.response_time) / 3600))::numeric, 2) AS median_response_hours,
     count(*) FILTER (WHERE h.accept_escalated_at IS NOT NULL OR h.response_escalated_at IS NOT NULL) AS escalated
 FROM (
     SELECT
@@ -84,16 +84,11 @@ SELECT
     s.stage,
     n.stage_no,
     s.reached_at,
-    CASE WHEN lead(s.reached_at) OVER w >= s.reached_at THEN lead(s.reached_at) OVER w END AS next_at
-FROM (
-    SELECT h.lead_id, h.product, h.new_stage AS stage, min(h.at) AS reached_at
-    FROM nurture.stage_history h
-    JOIN nurture.lead l ON l.lead_id = h.lead_id
-    WHERE h.new_stage IS DISTINCT FROM h.old_stage AND NOT l.is_test AND l.merged_into IS NULL
-    GROUP BY h.lead_id, h.product, h.new_stage
-) s
+    s.next_at
+FROM nurture.stage_step s
+JOIN nurture.lead l ON l.lead_id = s.lead_id
 JOIN (SELECT g.stage, max(g.stage_no) AS stage_no FROM nurture.stage g GROUP BY g.stage) n ON n.stage = s.stage
-WINDOW w AS (PARTITION BY s.lead_id, s.product ORDER BY n.stage_no, s.stage);
+WHERE s.reached_at IS NOT NULL;
 COMMENT ON VIEW nurture_bi.stage_step IS 'When each lead first reached each stage, and when it went on to a later one: one row per lead, product and stage.';
 COMMENT ON COLUMN nurture_bi.stage_step.lead_id IS 'Lead.';
 COMMENT ON COLUMN nurture_bi.stage_step.product IS 'Product, or *.';
@@ -113,40 +108,49 @@ SELECT
     max(f.median_days) AS median_days_to_next,
     sum(f.leads_now)::bigint AS leads_now
 FROM (
+    WITH steps AS (
+        SELECT
+            s.product,
+            s.stage,
+            count(s.reached_at) AS reached,
+            count(s.next_at) AS moved_on,
+            round((@extschema@.nurture_median(date_part('epoch', s.next_at - s.reached_at) / 86400))::numeric, 2) AS median_days,
+            count(*) FILTER (WHERE s.is_now) AS leads_now
+        FROM nurture.stage_step s
+        GROUP BY s.product, s.stage
+    )
     SELECT
         s.product,
         s.stage,
-        count(*) AS reached,
-        count(s.next_at) AS moved_on,
-        round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM s.next_at - s.reached_at) / 86400)::double precision))::numeric, 2) AS median_days,
-        0 AS leads_now
-    FROM nurture_bi.stage_step s
-    GROUP BY s.product, s.stage
-    UNION ALL
-    SELECT
-        s.product,
-        s.stage,
-        0,
-        0,
-        NULL,
-        count(*)
-    FROM nurture.lead_stage s
-    WHERE NOT EXISTS (SELECT FROM nurture.lead x WHERE x.lead_id = s.lead_id AND (x.is_test OR x.merged_into IS NOT NULL))
-    GROUP BY s.product, s.stage
+        CASE WHEN s.stage <> 'new' THEN s.reached ELSE 0 END AS reached,
+        CASE WHEN s.stage <> 'new' THEN s.moved_on ELSE 0 END AS moved_on,
+        CASE WHEN s.stage <> 'new' THEN s.median_days END AS median_days,
+        s.leads_now
+    FROM steps s
     UNION ALL
     SELECT
         '*',
         'new',
         count(*),
-        count(s.lead_id) FILTER (WHERE s.stage <> 'new'),
+        0,
         NULL,
-        count(*) FILTER (WHERE s.lead_id IS NULL)
+        count(*)
     FROM nurture.lead l
-    LEFT JOIN nurture.lead_stage s ON s.lead_id = l.lead_id AND s.product = '*'
     WHERE NOT l.is_test AND l.merged_into IS NULL
+    UNION ALL
+    SELECT
+        '*',
+        'new',
+        0,
+        CASE WHEN s.stage <> 'new' THEN s.leads_now ELSE 0 END,
+        NULL,
+        -s.leads_now
+    FROM steps s
+    WHERE s.product = '*'
 ) f
 LEFT JOIN (SELECT g.stage, max(g.stage_no) AS stage_no FROM nurture.stage g GROUP BY g.stage) n ON n.stage = f.stage
-GROUP BY f.product, f.stage, n.stage_no;
+GROUP BY f.product, f.stage, n.stage_no
+HAVING sum(f.reached) > 0 OR sum(f.leads_now) > 0;
 COMMENT ON VIEW nurture_bi.funnel IS 'Leads that reached each stage, how many went on and how long it took them.';
 COMMENT ON COLUMN nurture_bi.funnel.product IS 'Product, or * for none in particular.';
 COMMENT ON COLUMN nurture_bi.funnel.stage IS 'Stage.';
@@ -159,7 +163,7 @@ COMMENT ON COLUMN nurture_bi.funnel.leads_now IS 'Leads that are in it now.';
 
 CREATE VIEW nurture_bi.funnel_by_source WITH (security_invoker = true) AS
 SELECT
-    source,
+    f.source,
     f.product,
     f.stage,
     n.stage_no,
@@ -169,46 +173,54 @@ SELECT
     max(f.median_days) AS median_days_to_next,
     sum(f.leads_now)::bigint AS leads_now
 FROM (
+    WITH steps AS (
+        SELECT
+            s.source,
+            s.product,
+            s.stage,
+            count(s.reached_at) AS reached,
+            count(s.next_at) AS moved_on,
+            round((@extschema@.nurture_median(date_part('epoch', s.next_at - s.reached_at) / 86400))::numeric, 2) AS median_days,
+            count(*) FILTER (WHERE s.is_now) AS leads_now
+        FROM nurture.stage_step s
+        GROUP BY s.source, s.product, s.stage
+    )
     SELECT
-        l.source AS source,
+        s.source,
         s.product,
         s.stage,
-        count(*) AS reached,
-        count(s.next_at) AS moved_on,
-        round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM s.next_at - s.reached_at) / 86400)::double precision))::numeric, 2) AS median_days,
-        0 AS leads_now
-    FROM nurture_bi.stage_step s
-    JOIN nurture.lead l ON l.lead_id = s.lead_id
-    GROUP BY l.source, s.product, s.stage
+        CASE WHEN s.stage <> 'new' THEN s.reached ELSE 0 END AS reached,
+        CASE WHEN s.stage <> 'new' THEN s.moved_on ELSE 0 END AS moved_on,
+        CASE WHEN s.stage <> 'new' THEN s.median_days END AS median_days,
+        s.leads_now
+    FROM steps s
     UNION ALL
     SELECT
-        l.source AS source,
-        s.product,
-        s.stage,
-        0,
-        0,
-        NULL,
-        count(*)
-    FROM nurture.lead_stage s
-    JOIN nurture.lead l ON l.lead_id = s.lead_id
-    WHERE NOT EXISTS (SELECT FROM nurture.lead x WHERE x.lead_id = s.lead_id AND (x.is_test OR x.merged_into IS NOT NULL))
-    GROUP BY l.source, s.product, s.stage
-    UNION ALL
-    SELECT
-        l.source AS source,
+        l.source,
         '*',
         'new',
         count(*),
-        count(s.lead_id) FILTER (WHERE s.stage <> 'new'),
+        0,
         NULL,
-        count(*) FILTER (WHERE s.lead_id IS NULL)
+        count(*)
     FROM nurture.lead l
-    LEFT JOIN nurture.lead_stage s ON s.lead_id = l.lead_id AND s.product = '*'
     WHERE NOT l.is_test AND l.merged_into IS NULL
     GROUP BY l.source
+    UNION ALL
+    SELECT
+        s.source,
+        '*',
+        'new',
+        0,
+        CASE WHEN s.stage <> 'new' THEN s.leads_now ELSE 0 END,
+        NULL,
+        -s.leads_now
+    FROM steps s
+    WHERE s.product = '*'
 ) f
 LEFT JOIN (SELECT g.stage, max(g.stage_no) AS stage_no FROM nurture.stage g GROUP BY g.stage) n ON n.stage = f.stage
-GROUP BY source, f.product, f.stage, n.stage_no;
+GROUP BY f.source, f.product, f.stage, n.stage_no
+HAVING sum(f.reached) > 0 OR sum(f.leads_now) > 0;
 COMMENT ON VIEW nurture_bi.funnel_by_source IS 'The funnel by where the leads came from.';
 COMMENT ON COLUMN nurture_bi.funnel_by_source.source IS 'Where the leads came from; NULL = not known.';
 COMMENT ON COLUMN nurture_bi.funnel_by_source.product IS 'Product, or * for none in particular.';
@@ -222,8 +234,8 @@ COMMENT ON COLUMN nurture_bi.funnel_by_source.leads_now IS 'Leads that are in it
 
 CREATE VIEW nurture_bi.funnel_by_segment WITH (security_invoker = true) AS
 SELECT
-    audience_type,
-    country,
+    f.audience_type,
+    f.country,
     f.product,
     f.stage,
     n.stage_no,
@@ -233,49 +245,58 @@ SELECT
     max(f.median_days) AS median_days_to_next,
     sum(f.leads_now)::bigint AS leads_now
 FROM (
+    WITH steps AS (
+        SELECT
+            s.audience_type,
+            s.country,
+            s.product,
+            s.stage,
+            count(s.reached_at) AS reached,
+            count(s.next_at) AS moved_on,
+            round((@extschema@.nurture_median(date_part('epoch', s.next_at - s.reached_at) / 86400))::numeric, 2) AS median_days,
+            count(*) FILTER (WHERE s.is_now) AS leads_now
+        FROM nurture.stage_step s
+        GROUP BY s.audience_type, s.country, s.product, s.stage
+    )
     SELECT
-        l.audience_type AS audience_type,
-        l.country AS country,
+        s.audience_type,
+        s.country,
         s.product,
         s.stage,
-        count(*) AS reached,
-        count(s.next_at) AS moved_on,
-        round((percentile_cont(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM s.next_at - s.reached_at) / 86400)::double precision))::numeric, 2) AS median_days,
-        0 AS leads_now
-    FROM nurture_bi.stage_step s
-    JOIN nurture.lead l ON l.lead_id = s.lead_id
-    GROUP BY l.audience_type, l.country, s.product, s.stage
+        CASE WHEN s.stage <> 'new' THEN s.reached ELSE 0 END AS reached,
+        CASE WHEN s.stage <> 'new' THEN s.moved_on ELSE 0 END AS moved_on,
+        CASE WHEN s.stage <> 'new' THEN s.median_days END AS median_days,
+        s.leads_now
+    FROM steps s
     UNION ALL
     SELECT
-        l.audience_type AS audience_type,
-        l.country AS country,
-        s.product,
-        s.stage,
-        0,
-        0,
-        NULL,
-        count(*)
-    FROM nurture.lead_stage s
-    JOIN nurture.lead l ON l.lead_id = s.lead_id
-    WHERE NOT EXISTS (SELECT FROM nurture.lead x WHERE x.lead_id = s.lead_id AND (x.is_test OR x.merged_into IS NOT NULL))
-    GROUP BY l.audience_type, l.country, s.product, s.stage
-    UNION ALL
-    SELECT
-        l.audience_type AS audience_type,
-        l.country AS country,
+        l.audience_type,
+        l.country,
         '*',
         'new',
         count(*),
-        count(s.lead_id) FILTER (WHERE s.stage <> 'new'),
+        0,
         NULL,
-        count(*) FILTER (WHERE s.lead_id IS NULL)
+        count(*)
     FROM nurture.lead l
-    LEFT JOIN nurture.lead_stage s ON s.lead_id = l.lead_id AND s.product = '*'
     WHERE NOT l.is_test AND l.merged_into IS NULL
     GROUP BY l.audience_type, l.country
+    UNION ALL
+    SELECT
+        s.audience_type,
+        s.country,
+        '*',
+        'new',
+        0,
+        CASE WHEN s.stage <> 'new' THEN s.leads_now ELSE 0 END,
+        NULL,
+        -s.leads_now
+    FROM steps s
+    WHERE s.product = '*'
 ) f
 LEFT JOIN (SELECT g.stage, max(g.stage_no) AS stage_no FROM nurture.stage g GROUP BY g.stage) n ON n.stage = f.stage
-GROUP BY audience_type, country, f.product, f.stage, n.stage_no;
+GROUP BY f.audience_type, f.country, f.product, f.stage, n.stage_no
+HAVING sum(f.reached) > 0 OR sum(f.leads_now) > 0;
 COMMENT ON VIEW nurture_bi.funnel_by_segment IS 'The funnel by audience and country.';
 COMMENT ON COLUMN nurture_bi.funnel_by_segment.audience_type IS 'Audience.';
 COMMENT ON COLUMN nurture_bi.funnel_by_segment.country IS 'ISO 3166-1 alpha-2; NULL = not known.';

@@ -20,6 +20,7 @@
 #include "integration/selfcheck.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "routing/stage_step.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
@@ -136,6 +137,12 @@ static const Selfcheck selfchecks[] = {
 		" JOIN nurture.lead l ON l.lead_id = e.lead_id AND l.merged_into IS NULL"
 		" LEFT JOIN nurture.activity a ON a.lead_id = e.lead_id"
 	" WHERE a.last_event_at IS NULL OR a.last_event_at < e.last ORDER BY e.lead_id LIMIT 100"},
+	{"stage_step_differs", "warning",
+		"SELECT format('the stages that lead %s has reached are not kept as its history says', d.lead_id),"
+		" replace($keep$" NURTURE_STAGE_STEPS_KEEP(" AND t.lead_id = ?") "$keep$, '?', d.lead_id::text)"
+		" FROM (SELECT lead_id FROM ((TABLE nurture.stage_step EXCEPT (" NURTURE_STAGE_STEPS("") "))"
+		" UNION ALL ((" NURTURE_STAGE_STEPS("") ") EXCEPT TABLE nurture.stage_step)) x"
+	" GROUP BY lead_id ORDER BY lead_id LIMIT 100) d"},
 	{"erasure_misses", "error",
 		"SELECT format('nurture.%I may tell of leads, but no erasure knows it', c.relname), NULL"
 		" FROM pg_class c WHERE c.relnamespace = 'nurture'::regnamespace AND c.relkind IN ('r', 'p')"

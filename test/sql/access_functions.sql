@@ -81,7 +81,7 @@ SELECT set_eq('SELECT name FROM matrix WHERE name NOT IN (SELECT name FROM every
     'each is called here, but procedures, which are called below, and what only the planner can call');
 SELECT set_eq('SELECT name FROM everybody WHERE name !~ ''^nurture_tally_'' EXCEPT SELECT ''nurture_'' || name FROM calls',
     ARRAY['nurture_access_matrix', 'nurture_attribute_problem', 'nurture_canonical', 'nurture_check_model', 'nurture_config_schema', 'nurture_confirm', 'nurture_email_kind', 'nurture_erase_map', 'nurture_experiment_arm', 'nurture_handed_leads', 'nurture_held_out', 'nurture_install',
-          'nurture_lead_owners', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_place_problem', 'nurture_quiet_until', 'nurture_share_difference', 'nurture_share_interval', 'nurture_working_due', 'nurture_working_time'],
+          'nurture_lead_owners', 'nurture_median', 'nurture_median_final', 'nurture_median_step', 'nurture_normal_email', 'nurture_normal_phone', 'nurture_now', 'nurture_one_click', 'nurture_place_problem', 'nurture_quiet_until', 'nurture_share_difference', 'nurture_share_interval', 'nurture_working_due', 'nurture_working_time'],
     'those that ask for no right say nothing about a lead, work for whoever holds a token, or make what is the caller''s own');
 
 CREATE FUNCTION pg_temp.state(as_role text, call text) RETURNS text LANGUAGE plpgsql AS $$

@@ -31,7 +31,7 @@ SELECT is_empty($$SELECT m.table_name, a.attname FROM nurture_erase_map() m JOIN
     WHERE a.attstattarget <> 0 AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype, 'bytea'::regtype)
         AND ((m.act = 'clear' AND a.attname = ANY (m.cleared)) OR (m.act = 'delete' AND a.attname IN ('payload', 'evidence', 'uri', 'key', 'value', 'properties', 'note', 'reason', 'ended_reason', 'attributes', 'external_ref', 'source_key', 'message')))
         AND (m.table_name, a.attname) NOT IN (('disqualification', 'reason'), ('event_quarantine', 'reason'), ('lead_quarantine', 'reason'))
-        AND NOT (m.table_name = 'lead' AND a.attname IN ('audience_type', 'role', 'specialty', 'therapeutic_area', 'country', 'region', 'organization_type', 'source', 'campaign', 'language', 'time_zone', 'owner'))$$,
+        AND NOT (m.table_name IN ('lead', 'stage_step') AND a.attname IN ('audience_type', 'role', 'specialty', 'therapeutic_area', 'country', 'region', 'organization_type', 'source', 'campaign', 'language', 'time_zone', 'owner'))$$,
     'the statistics of the planner take no copy of who somebody is');
 SELECT is_empty($$SELECT a.attrelid::regclass, a.attname FROM pg_inherits i JOIN pg_attribute a ON a.attrelid = i.inhrelid JOIN pg_attribute p ON p.attrelid = i.inhparent AND p.attname = a.attname
     WHERE i.inhparent = 'nurture.event'::regclass AND a.attnum > 0 AND p.attstattarget = 0 AND a.attstattarget <> 0$$, 'neither do those of partitions');
