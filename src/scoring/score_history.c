@@ -26,7 +26,8 @@ NURTURE_FUNCTION(nurture_rank_change);
  * Nothing is written where the last row says the same.  Unless it was decided
  * ($10), neither where a lead without a row has nothing, nor over what was
  * decided on the same day, which may be newer than what the sweep has read.
- * $8 the day, $9 the moment
+ * $8 the day, $9 the moment.  The sum keeps the plan of an empty table from
+ * reading the index on days, which holds everybody's.
  */
 static KeptPlan write_scores =
 KEPT_PLAN("INSERT INTO nurture.score_history (lead_id, model, day, at, version, fit, intent, total, grade, swept)"
@@ -34,7 +35,7 @@ KEPT_PLAN("INSERT INTO nurture.score_history (lead_id, model, day, at, version, 
 		  "  u.fit * 0.01, u.intent * 0.01, u.total * 0.01, nullif(u.grade, ''), NOT $10"
 		  " FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY AS u(lead_id, model, version, fit, intent, total, grade, i)"
 		  " LEFT JOIN LATERAL (SELECT h.day, h.version, h.fit, h.intent, h.total, h.grade FROM nurture.score_history h"
-		  "  WHERE h.lead_id = u.lead_id AND h.model = u.model ORDER BY h.day DESC LIMIT 1) p ON true"
+		  "  WHERE h.lead_id = u.lead_id AND h.model = u.model ORDER BY h.day + 0 DESC LIMIT 1) p ON true"
 		  " WHERE ($10 OR CASE WHEN p.day IS NULL THEN u.fit <> 0 OR u.intent <> 0 ELSE p.day < $8 END)"
 		  " AND (p.day IS NULL OR ($10 AND p.version <> u.version)"
 		  "  OR (p.fit, p.intent, p.total) <> (u.fit * 0.01, u.intent * 0.01, u.total * 0.01)"

@@ -38,6 +38,17 @@ KEPT_PLAN("SELECT lead_id, enrollment_no, track, version, purpose, "
 		  "WHERE lead_id = ANY ($1) "
 		  "ORDER BY lead_id, enrollment_no FOR NO KEY UPDATE",
 		  INT8ARRAYOID);
+
+/* For the tick: open ones that nobody else is working on. */
+static KeptPlan take_rows =
+KEPT_PLAN("SELECT lead_id, enrollment_no, track, version, purpose, "
+		  "step_no, state, due_from, next_due_at, entered_at, exited_at, "
+		  "refusals::int4 "
+		  "FROM nurture.enrollment "
+		  "WHERE lead_id = ANY ($1) AND state IN ('active', 'waiting', "
+		  "'paused') "
+		  "ORDER BY lead_id, enrollment_no FOR NO KEY UPDATE SKIP LOCKED",
+		  INT8ARRAYOID);
 static KeptPlan insert_row =
 KEPT_PLAN("INSERT INTO nurture.enrollment (lead_id, enrollment_no, "
 		  "track, version, purpose, step_no, state, due_from, "
@@ -65,6 +76,22 @@ KEPT_PLAN("UPDATE nurture.enrollment "
 		  "AND state IN ('active', 'waiting', 'paused') AND step_no = $8",
 		  INT8OID, INT8OID, TEXTOID, INT4OID, TIMESTAMPTZOID,
 		  TIMESTAMPTZOID, INT2OID, INT4OID);
+
+/* The condition on leads bounds what is read, however the rows are joined. */
+static KeptPlan move_rows =
+KEPT_PLAN("UPDATE nurture.enrollment AS e "
+		  "SET state = u.state, step_no = u.step_no, due_from = "
+		  "u.due_from, next_due_at = u.next_due_at, refusals = u.refusals "
+		  "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS u(lead_id, "
+		  "enrollment_no, state, step_no, due_from, next_due_at, refusals, "
+		  "was) "
+		  "WHERE e.lead_id = ANY ($1) AND e.lead_id = u.lead_id AND "
+		  "e.enrollment_no = u.enrollment_no "
+		  "AND e.state IN ('active', 'waiting', 'paused') AND e.step_no = "
+		  "u.was",
+		  INT8ARRAYOID, INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID,
+		  TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, INT2ARRAYOID,
+		  INT4ARRAYOID);
 
 /* Trigger: enrollments are written by functions only. */
 Datum
@@ -107,10 +134,8 @@ cell_instant(uint64 row, int column)
 	return isnull ? DT_NOBEGIN : DatumGetTimestampTz(value);
 }
 
-/* Reads all enrollments of some leads; answers how many. */
-int
-nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
-						Enrollment **result)
+static int
+read_by(KeptPlan *plan, const int64 *leads, int nleads, Enrollment **result)
 {
 	Datum	   *items = palloc(Max(nleads, 1) * sizeof(Datum));
 	Datum		argument;
@@ -120,7 +145,7 @@ nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
 		items[i] = Int64GetDatum(leads[i]);
 	argument = PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
 											   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	nurture_execute(lock ? &lock_rows : &read_rows, &argument, NULL, false);
+	nurture_execute(plan, &argument, NULL, false);
 	n = SPI_processed;
 	*result = palloc(Max(n, 1) * sizeof(Enrollment));
 	for (int i = 0; i < n; i++)
@@ -145,6 +170,24 @@ nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return n;
+}
+
+/* Reads all enrollments of some leads; answers how many. */
+int
+nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
+						Enrollment **result)
+{
+	return read_by(lock ? &lock_rows : &read_rows, leads, nleads, result);
+}
+
+/*
+ * Locks the open enrollments of some leads but those that others have, so that
+ * nothing waits for them here; answers how many.
+ */
+int
+nurture_enrollment_take(const int64 *leads, int nleads, Enrollment **result)
+{
+	return read_by(&take_rows, leads, nleads, result);
 }
 
 /* Tells whether a lead with these enrollments may walk a track again. */
@@ -331,6 +374,65 @@ nurture_enrollment_move(Enrollment *e, const char *state, int32 step_no,
 	e->due_from = due_from;
 	e->next_due_at = next_due_at;
 	e->refusals = refusals;
+	return true;
+}
+
+static Datum
+array_of(Datum *items, int n, Oid type, int length, char align)
+{
+	return PointerGetDatum(construct_array(items, n, type, length,
+										   length > 0 && (length <= 4 || FLOAT8PASSBYVAL), align));
+}
+
+/* The same for many; false when one of them is no longer as it was read. */
+bool
+nurture_enrollment_move_all(const EnrollmentMove *moves, int n)
+{
+	enum
+	{
+		COLUMNS = 8
+	};
+	Datum	   *items[COLUMNS];
+	Datum		values[COLUMNS];
+
+	if (n == 1)
+		return nurture_enrollment_move(moves->e, moves->state, moves->step_no, moves->due_from,
+									   moves->next_due_at, moves->refusals);
+	for (int c = 0; c < COLUMNS; c++)
+		items[c] = palloc(n * sizeof(Datum));
+	for (int i = 0; i < n; i++)
+	{
+		const EnrollmentMove *move = &moves[i];
+
+		items[0][i] = Int64GetDatum(move->e->lead_id);
+		items[1][i] = Int64GetDatum(move->e->enrollment_no);
+		items[2][i] = CStringGetTextDatum(move->state);
+		items[3][i] = Int32GetDatum(move->step_no);
+		items[4][i] = TimestampTzGetDatum(move->due_from);
+		items[5][i] = TimestampTzGetDatum(move->next_due_at);
+		items[6][i] = Int16GetDatum(move->refusals);
+		items[7][i] = Int32GetDatum(move->e->step_no);
+	}
+	values[0] = array_of(items[0], n, INT8OID, 8, TYPALIGN_DOUBLE);
+	values[1] = array_of(items[1], n, INT8OID, 8, TYPALIGN_DOUBLE);
+	values[2] = array_of(items[2], n, TEXTOID, -1, TYPALIGN_INT);
+	values[3] = array_of(items[3], n, INT4OID, 4, TYPALIGN_INT);
+	values[4] = array_of(items[4], n, TIMESTAMPTZOID, 8, TYPALIGN_DOUBLE);
+	values[5] = array_of(items[5], n, TIMESTAMPTZOID, 8, TYPALIGN_DOUBLE);
+	values[6] = array_of(items[6], n, INT2OID, 2, TYPALIGN_SHORT);
+	values[7] = array_of(items[7], n, INT4OID, 4, TYPALIGN_INT);
+	if (write_row(&move_rows, values, NULL) != n)
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		Enrollment *e = moves[i].e;
+
+		e->state = moves[i].state;
+		e->step_no = moves[i].step_no;
+		e->due_from = moves[i].due_from;
+		e->next_due_at = moves[i].next_due_at;
+		e->refusals = moves[i].refusals;
+	}
 	return true;
 }
 

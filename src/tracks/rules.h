@@ -193,6 +193,8 @@ extern bool nurture_track_again(const Track *track, const struct Enrollment *row
 
 extern int	nurture_enrollment_read(const int64 *leads, int nleads, bool lock,
 									Enrollment **result);
+extern int	nurture_enrollment_take(const int64 *leads, int nleads,
+									Enrollment **result);
 extern int64 nurture_enrollment_next(int64 lead_id);
 extern bool nurture_enrollment_enter(const TrackRules *rules, Subject *subject,
 									 const TrackVersion *version,
@@ -205,6 +207,19 @@ extern bool nurture_enrollment_end(Enrollment *e, const char *state,
 extern bool nurture_enrollment_move(Enrollment *e, const char *state,
 									int32 step_no, TimestampTz due_from,
 									TimestampTz next_due_at, int32 refusals);
+
+/* Where an enrollment goes. */
+typedef struct EnrollmentMove
+{
+	Enrollment *e;
+	const char *state;
+	int32		step_no;
+	TimestampTz due_from;
+	TimestampTz next_due_at;
+	int32		refusals;
+} EnrollmentMove;
+
+extern bool nurture_enrollment_move_all(const EnrollmentMove *moves, int n);
 extern void nurture_enrollment_lost(int64 lead_id, const TrackVersion *version,
 									const char *code, const char *winner);
 

@@ -38,6 +38,10 @@ NURTURE_FUNCTION(nurture_tick);
 #define ACCOUNT_BATCH 25
 /* candidates for each lead that is taken, for that many ticks at once */
 #define TICKS_AT_ONCE 8
+/* so many leads share a subtransaction while none of them fails */
+#define BATCH_LEADS 64
+/* more than a lead takes, in microseconds: a batch ends within the budget */
+#define LEAD_TIME 1000
 /* what is due is counted so far: counting a long queue costs more than its work */
 #define MAX_COUNTED 10000
 /* a lead whose work failed is left alone for this long */
@@ -51,11 +55,12 @@ KEPT_PLAN("SELECT array_agg(DISTINCT lead_id ORDER BY lead_id) "
 		  "next_due_at LIMIT $2) d",
 		  TIMESTAMPTZOID, INT4OID);
 static KeptPlan lock_gates =
-KEPT_PLAN("SELECT lead_id "
+KEPT_PLAN("SELECT lead_id, coalesce(greatest(stopped_until, "
+		  "paused_until) > $3, false) "
 		  "FROM nurture.gate "
 		  "WHERE lead_id = ANY ($1) "
 		  "ORDER BY lead_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-		  INT8ARRAYOID, INT4OID);
+		  INT8ARRAYOID, INT4OID, TIMESTAMPTZOID);
 static KeptPlan count_due =
 KEPT_PLAN("SELECT count(*), min(next_due_at) "
 		  "FROM (SELECT next_due_at FROM nurture.enrollment WHERE state IN "
@@ -67,6 +72,21 @@ KEPT_PLAN("INSERT INTO nurture.tick_error (lead_id, kind, at, sqlstate, "
 		  "message) "
 		  "VALUES ($1, $2, $3, $4, $5)",
 		  INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID);
+
+/* A lead whose gate row is ours. */
+typedef struct TakenLead
+{
+	int64		lead_id;
+	bool		held;			/* stops or pauses may be in force */
+	bool		later;			/* is to be run by itself */
+} TakenLead;
+
+typedef struct LeadBatch
+{
+	TakenLead  *leads;			/* ascending */
+	int			n;
+	TimestampTz now;
+} LeadBatch;
 
 static TickWork *works = NULL;	/* in order of registration */
 
@@ -148,13 +168,28 @@ nurture_tick_lead(const char *kind, int64 lead_id,
 	return done;
 }
 
-/* Works off what is due of one lead, whose gate row is ours. */
+/* Works off one enrollment of a lead. */
+static void
+run_enrollment(Subject *subject, Enrollment *e, bool held, StepBatch *batch)
+{
+	if (subject->lead_id != e->lead_id)
+		nurture_enrollment_end(e, "exited", "merged", "tick", NULL, subject->now);
+	else
+		nurture_track_run_step(nurture_track_rules(), subject, e, held, batch);
+}
+
+static bool
+is_due(const Enrollment *e, TimestampTz now)
+{
+	return e->open && strcmp(e->state, "paused") != 0 && e->next_due_at <= now;
+}
+
+/* Works off what is due of one lead. */
 static void
 run_lead(int64 lead_id, void *arg)
 {
-	const TrackRules *rules = nurture_track_rules();
-	TimestampTz now = *(TimestampTz *) arg;
-	Subject    *subject = nurture_subject_load(lead_id, now, true);
+	LeadBatch  *batch = arg;
+	Subject    *subject = nurture_subject_load(lead_id, batch->now, true);
 	Enrollment *rows;
 	int			n;
 
@@ -163,21 +198,61 @@ run_lead(int64 lead_id, void *arg)
 	n = nurture_enrollment_read(&lead_id, 1, false, &rows);
 	for (int i = 0; i < n; i++)
 	{
-		if (!rows[i].open || strcmp(rows[i].state, "paused") == 0 ||
-			rows[i].next_due_at > now)
-			continue;
-		if (subject->lead_id != lead_id)
-			nurture_enrollment_end(&rows[i], "exited", "merged", "tick", NULL, now);
-		else
-			nurture_track_run_step(rules, subject, &rows[i]);
+		if (is_due(&rows[i], batch->now))
+			run_enrollment(subject, &rows[i], batch->leads->held, NULL);
 	}
+}
+
+/*
+ * Works off what is due of many leads as far as it can be done together.
+ * Their enrollments are ours first, skipping those that others have, so that
+ * the order in which they are written is no matter.
+ */
+static void
+run_together(int64 first, void *arg)
+{
+	LeadBatch  *batch = arg;
+	int64	   *leads = palloc(batch->n * sizeof(int64));
+	StepBatch	steps = {0};
+	Subject    *subject = NULL;
+	Enrollment *rows;
+	int			lead = 0;
+	int			n;
+
+	for (int i = 0; i < batch->n; i++)
+		leads[i] = batch->leads[i].lead_id;
+	steps.runs = palloc(batch->n * sizeof(StepRun));
+	n = nurture_enrollment_take(leads, batch->n, &rows);
+	for (int i = 0; i < n; i++)
+	{
+		if (!is_due(&rows[i], batch->now))
+			continue;
+		while (leads[lead] < rows[i].lead_id)
+			lead++;
+		if (batch->leads[lead].later)
+			continue;
+		/* one message of a lead, because it bears upon the next */
+		if (steps.n > 0 && steps.runs[steps.n - 1].e->lead_id == leads[lead])
+		{
+			batch->leads[lead].later = true;
+			continue;
+		}
+		subject = nurture_subject_load(leads[lead], batch->now, true);
+		if (subject == NULL)
+			continue;
+		steps.later = false;
+		run_enrollment(subject, &rows[i], batch->leads[lead].held, &steps);
+		batch->leads[lead].later = steps.later;
+	}
+	if (steps.n > 0)
+		nurture_step_send(steps.runs, steps.n);
 }
 
 /* Puts off a lead that failed, so that it does not stand in the way. */
 static void
 put_off(int64 lead_id, void *arg)
 {
-	TimestampTz now = *(TimestampTz *) arg;
+	TimestampTz now = ((LeadBatch *) arg)->now;
 	Enrollment *rows;
 	int			n = nurture_enrollment_read(&lead_id, 1, false, &rows);
 
@@ -190,37 +265,82 @@ put_off(int64 lead_id, void *arg)
 	}
 }
 
+/* Locks the gate rows that nobody else has; answers how many, ascending. */
+static int
+take_leads(Datum leads, int max_leads, TimestampTz now, TakenLead **taken)
+{
+	Datum		values[3] = {leads, Int32GetDatum(max_leads), TimestampTzGetDatum(now)};
+	int			n;
+
+	nurture_execute(&lock_gates, values, NULL, false);
+	n = SPI_processed;
+	*taken = palloc0(Max(n, 1) * sizeof(TakenLead));
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		(*taken)[i].lead_id = DatumGetInt64(nurture_cell(i, 1, &isnull));
+		(*taken)[i].held = DatumGetBool(nurture_cell(i, 2, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return n;
+}
+
+/* Works off one lead in a subtransaction of its own; false when it failed. */
+static bool
+run_alone(TakenLead *lead, TimestampTz now)
+{
+	LeadBatch	batch = {lead, 1, now};
+
+	if (nurture_tick_lead("enrollment", lead->lead_id, run_lead, &batch))
+		return true;
+	(void) nurture_tick_lead("enrollment", lead->lead_id, put_off, &batch);
+	return false;
+}
+
+/*
+ * Works off leads in one subtransaction, then those that need their own; when
+ * one fails, each by itself, so that only that one's work is undone.  Answers
+ * how many did not fail.
+ */
+static int
+run_batch(TakenLead *leads, int n, TimestampTz now)
+{
+	LeadBatch	batch = {leads, n, now};
+	bool		together;
+	int			done = 0;
+
+	together = n > 1 && nurture_tick_lead(NULL, leads->lead_id, run_together, &batch);
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if ((together && !leads[i].later) || run_alone(&leads[i], now))
+			done++;
+	}
+	return done;
+}
+
 /*
  * Works off what is due of some leads, ascending, whose gate rows nobody else
- * has: for dry runs.  Connected to SPI, as the owner.
+ * has: for dry runs, which tell every decision once.  Connected to SPI, as the
+ * owner.
  */
 void
 nurture_tick_enrollments(const int64 *leads, int nleads, TimestampTz now)
 {
 	Datum	   *items = palloc(Max(nleads, 1) * sizeof(Datum));
-	Datum		argument[2];
-	int64	   *locked;
+	TakenLead  *taken;
 	int			n;
 
 	for (int i = 0; i < nleads; i++)
 		items[i] = Int64GetDatum(leads[i]);
-	argument[0] = PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
-												  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	argument[1] = Int32GetDatum(nleads);
-	nurture_execute(&lock_gates, argument, NULL, false);
-	n = SPI_processed;
-	locked = palloc(Max(n, 1) * sizeof(int64));
-	for (int i = 0; i < n; i++)
-	{
-		bool		isnull;
-
-		locked[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
-	}
+	n = take_leads(PointerGetDatum(construct_array(items, nleads, INT8OID, 8,
+												   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+				   nleads, now, &taken);
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!nurture_tick_lead("enrollment", locked[i], run_lead, &now))
-			(void) nurture_tick_lead("enrollment", locked[i], put_off, &now);
+		(void) run_alone(&taken[i], now);
 	}
 }
 
@@ -234,39 +354,32 @@ run_enrollments(TimestampTz now, int max_leads, TimestampTz deadline,
 	Datum		values[2];
 	Datum		due;
 	bool		isnull;
-	int64	   *leads;
-	int			n;
+	TakenLead  *leads = NULL;
+	int			n = 0;
+	int			size;
 
 	values[0] = TimestampTzGetDatum(now);
 	values[1] = Int32GetDatum(max_leads * TICKS_AT_ONCE);
 	nurture_execute(&find_due, values, NULL, false);
 	due = nurture_cell(0, 1, &isnull);
-	n = 0;
-	leads = NULL;
 	if (!isnull)
-	{
-		Datum		locked[2] = {due, Int32GetDatum(max_leads)};
-
-		nurture_execute(&lock_gates, locked, NULL, false);
-		n = SPI_processed;
-		leads = palloc(Max(n, 1) * sizeof(int64));
-		for (int i = 0; i < n; i++)
-			leads[i] = DatumGetInt64(nurture_cell(i, 1, &isnull));
-	}
-	for (int i = 0; i < n; i++)
+		n = take_leads(due, max_leads, now, &leads);
+	for (int i = 0; i < n; i += size)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
+		TimestampTz rest = deadline - GetCurrentTimestamp();
 
-		CHECK_FOR_INTERRUPTS();
-		if (nurture_tick_lead("enrollment", leads[i], run_lead, &now))
-			(*done)++;
-		else
-			(void) nurture_tick_lead("enrollment", leads[i], put_off, &now);
+		if (i > 0 && rest <= 0)
+		{
+			MemoryContextSwitchTo(old);
+			break;
+		}
+		size = Max(Min(Min(BATCH_LEADS, n - i), rest / LEAD_TIME), 1);
+		*done += run_batch(&leads[i], size, now);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(context);
-		if (GetCurrentTimestamp() >= deadline)
-			break;
 	}
+	MemoryContextDelete(context);
 	values[1] = Int32GetDatum(MAX_COUNTED);
 	nurture_execute(&count_due, values, NULL, false);
 	*left = DatumGetInt64(nurture_cell(0, 1, &isnull));
