@@ -4,6 +4,7 @@ INSERT INTO nurture.reason (reason, class, text, remedy) VALUES
     ('lead_unknown', 'lead', 'There is no such lead.', 'Insert the lead first.'),
     ('lead_erased', 'lead', 'The lead was erased.', NULL),
     ('lead_merged', 'lead', 'The lead was merged into another.', NULL),
+    ('address_changed', 'lead', 'The lead left the address that a worker had been given.', 'Send another message; it goes to the address that the lead has now.'),
     ('lead_disqualified', 'lead', 'The lead is disqualified.', 'Have the disqualification reviewed.'),
     ('asset_unknown', 'content', 'There is no such asset version.', 'Name an asset and version of nurture.asset_version.'),
     ('asset_not_approved', 'content', 'The asset version is not approved.', 'Have it approved, or name another version.'),

@@ -31,7 +31,8 @@ KEPT_PLAN("SELECT m.status, m.cancel_requested, m.channel, m.purpose,"
 		  " AND m.reasons OPERATOR(pg_catalog.&&)"
 		  " '{asset_superseded,next_version_differs}'::pg_catalog.text[],"
 		  " m.decided_at,"
-		  " m.reasons OPERATOR(pg_catalog.@>) '{asset_superseded}'::pg_catalog.text[]"
+		  " m.reasons OPERATOR(pg_catalog.@>) '{asset_superseded}'::pg_catalog.text[],"
+		  " m.contact_point_hash"
 		  " FROM nurture.message AS m"
 		  " WHERE m.lead_id OPERATOR(pg_catalog.=) $1"
 		  " AND m.message_id OPERATOR(pg_catalog.=) $2", INT8OID, INT8OID);
@@ -122,6 +123,18 @@ cell_time(int column)
 	return null ? DT_NOBEGIN : DatumGetTimestampTz(value);
 }
 
+static void
+copy_hash(int column, uint8 *hash, bool *null)
+{
+	Datum		value = nurture_cell(0, column, null);
+
+	if (*null)
+		return;
+	*null = VARSIZE_ANY_EXHDR(DatumGetPointer(value)) != GATE_HASH_LEN;
+	if (!*null)
+		memcpy(hash, VARDATA_ANY(DatumGetPointer(value)), GATE_HASH_LEN);
+}
+
 /* Reads everything again and decides; see again.h. */
 bool
 nurture_gate_ask_again(GateAgain *again, bool bump)
@@ -133,6 +146,8 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 	GateLive	itself = {0};
 	Datum		key[2] = {Int64GetDatum(again->lead_id),
 	Int64GetDatum(again->message_id)};
+	uint8		decided_for[GATE_HASH_LEN];
+	bool		for_none;
 	int32		version;
 	bool		null;
 	int			level = nurture_spi_connect_here();
@@ -165,6 +180,7 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 	again->superseded = DatumGetBool(nurture_cell(0, 16, &null)) && !null;
 	again->held_at = cell_time(17);
 	again->moves_first = DatumGetBool(nurture_cell(0, 18, &null)) && !null;
+	copy_hash(19, decided_for, &for_none);
 	ask->channel = copy_text(context, 3);
 	ask->purpose = copy_text(context, 4);
 	ask->track = again->track;
@@ -191,6 +207,9 @@ nurture_gate_ask_again(GateAgain *again, bool bump)
 					   again->superseded ? 0 : version, bump,
 					   ask->now, &again->asset);
 	nurture_gate_suppressions(lead, rules, ask);
+	again->same_address = for_none ? ask->contact_hash == NULL :
+		ask->contact_hash != NULL &&
+		memcmp(decided_for, ask->contact_hash, GATE_HASH_LEN) == 0;
 	nurture_gate_decide(rules, lead, &again->asset, ask, &again->decision);
 	if (again->decision.verdict == GATE_REVIEW &&
 		nurture_review_allows(again->lead_id, again->message_id))

@@ -16,6 +16,7 @@ typedef struct GateAgain
 	/* what the message says */
 	const char *status;
 	bool		cancel_requested;
+	bool		same_address;	/* was decided for the one the lead has */
 	bool		superseded;		/* held since its version was: goes on with
 								 * the one in use */
 	bool		moves_first;	/* and nothing was tried yet */

@@ -67,11 +67,12 @@ uint64		nurture_gate_asset_epoch = 1;
 	" OR (" MARKETING_CLASS " AND 'marketing'::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($9)))" \
 	" AND ($10 IS NULL OR m.track IS NOT NULL AND " LISTED("m.track", "$10") ")" \
 	" AND ($12 IS NULL OR m.track IS DISTINCT FROM $12)" \
-	" AND ($11 IS NULL OR " HAS_TAG("product", "ANY ($11)") ")"
+	" AND ($11 IS NULL OR " HAS_TAG("product", "ANY ($11)") ")" \
+	" AND (NOT $13 OR m.status OPERATOR(pg_catalog.=) 'taken'::pg_catalog.text)"
 #define SCOPE_TYPES \
 	TEXTOID, INT8OID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, \
-	TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID
-#define SCOPE_VALUES	12
+	TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTOID, BOOLOID
+#define SCOPE_VALUES	13
 
 static KeptPlan cancel_lead =
 KEPT_PLAN(CANCEL_SET IN_SCOPE CANCEL_RETURN, SCOPE_TYPES);
@@ -198,6 +199,7 @@ scope_values(const CancelScope *scope, Datum *values, char *nulls)
 		values[11] = CStringGetTextDatum(scope->but_track);
 	else
 		nulls[11] = 'n';
+	values[12] = BoolGetDatum(scope->taken_only);
 }
 
 /*

@@ -382,6 +382,7 @@ extern uint64 nurture_gate_epoch;	/* grows with whatever this backend does
 extern bool nurture_gate_update(int64 lead_id, int64 reserve, Hold *hold,
 								GateLead *lead);
 extern void nurture_gate_lock(int64 lead_id);
+extern void nurture_gate_make(int64 lead_id);
 extern int64 nurture_gate_survivor(int64 lead_id);
 
 /* gate_known.c */
@@ -445,6 +446,7 @@ typedef struct CancelScope
 								 * "*" = all */
 	const char *topic;			/* "*" = all */
 	const char *product;		/* "*" = all */
+	bool		taken_only;		/* nothing that is queued or held */
 	const char *reason;			/* code */
 	const char *cause;			/* of the audit entry, NULL = the reason */
 } CancelScope;

@@ -101,6 +101,7 @@ nurture_still_allowed(PG_FUNCTION_ARGS)
 	level = nurture_spi_connect_here();
 	allowed = nurture_gate_ask_again(again, false) &&
 		strcmp(again->status, "taken") == 0 && !again->cancel_requested &&
+		again->same_address &&
 		again->lease_until > again->ask.now &&
 		(worker == NULL || (again->taken_by != NULL &&
 							strcmp(worker, again->taken_by) == 0)) &&

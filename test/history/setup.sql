@@ -53,10 +53,10 @@ CREATE VIEW public.broken AS
     WHERE (m.status IN ('queued', 'held') OR m.status = 'taken' AND NOT m.cancel_requested) AND e.lifted_at IS NULL AND e.mode = 'enforced' AND e.until = 'infinity' AND e.scope = '{}'
   UNION ALL
     SELECT 'suppressed, yet ' || m.status, m.lead_id, m.message_id
-    FROM nurture.message m JOIN nurture.lead l USING (lead_id) JOIN public.address a USING (email) JOIN nurture.suppression s USING (key_hash)
+    FROM nurture.message m JOIN nurture.lead l USING (lead_id) JOIN public.address a USING (email)
+    -- a worker has the address it was given, whatever the lead's is by now
+    JOIN nurture.suppression s ON s.key_hash = CASE WHEN m.status = 'taken' THEN m.contact_point_hash ELSE a.key_hash END
     WHERE (m.status IN ('queued', 'held') OR m.status = 'taken' AND NOT m.cancel_requested) AND m.channel = 'email' AND s.scope = 'contact_point'
-      -- of those in a worker's hands, the ones to the address that the lead still has
-      AND (m.status <> 'taken' OR m.contact_point_hash = s.key_hash)
       -- a bounce of an address that its lead has left is known by its hash: who else has it is found when a worker takes
       AND s.reason = 'history'
   UNION ALL

@@ -1,7 +1,7 @@
 -- From the queue to the provider: what is taken, by whom, and what then
 -- becomes of it.
 BEGIN;
-SELECT plan(116);
+SELECT plan(123);
 SET LOCAL client_min_messages = warning;
 SET LOCAL nurture.clock = '2026-03-02T09:00:00Z';
 
@@ -216,6 +216,26 @@ SELECT is((SELECT array_agg(concat_ws(' ', status, cancel_requested, reasons) OR
 SELECT is((SELECT array_agg(concat_ws(' ', outcome, reasons)) FROM nurture.audit WHERE lead_ref = 35 AND kind = 'delivery' AND reasons IS NOT NULL), ARRAY['sent {sent_after_opt_out}'], 'and the audit, once');
 SELECT is(nurture_ack(37, message_id, 'failed', NULL, '{"worker": "another"}'), 'taken', 'a failure of a worker that no longer has it changes nothing') FROM nurture.message WHERE lead_id = 37;
 SELECT is(nurture_ack(37, message_id, 'failed', NULL, '{"worker": "w"}'), 'failed', 'that of the one that has it does') FROM nurture.message WHERE lead_id = 37;
+
+-- the lead leaves the address that a worker was given
+INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (51, 'email', 'dv_a'), (52, 'email', 'dv_a');
+SELECT is((SELECT count(*) FROM nurture_take('email', 2, 'w') WHERE lead_id IN (51, 52)), 2::bigint, 'taken');
+UPDATE nurture.lead SET email = upper(email) WHERE lead_id = 51;
+SELECT is((SELECT bool_and(nurture_still_allowed(lead_id, message_id, 'w')) FROM nurture.message WHERE lead_id IN (51, 52) AND status = 'taken'), true, 'another spelling is the same address');
+INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (53, 'email', 'dv_a');
+UPDATE nurture.lead SET email = 'new' || lead_id || '@example.com' WHERE lead_id IN (51, 53);
+UPDATE nurture.lead SET phone = '+51125256789' WHERE lead_id = 52;
+SELECT results_eq($$SELECT lead_id, status, cancel_requested, reasons FROM nurture.message WHERE lead_id IN (51, 52, 53) ORDER BY 1$$,
+    $$VALUES (51::bigint, 'taken', true, '{address_changed}'::text[]), (52, 'taken', false, NULL), (53, 'queued', false, NULL)$$,
+    'what was taken for the old address is called back, nothing else');
+SELECT is((SELECT array_agg(nurture_still_allowed(lead_id, message_id, 'w') ORDER BY lead_id) FROM nurture.message WHERE lead_id IN (51, 52) AND status = 'taken'), ARRAY[false, true], 'and may not be sent');
+SELECT is((SELECT array_agg(concat_ws(' ', kind, outcome, reasons) ORDER BY audit_id) FROM nurture.audit WHERE lead_ref = 51 AND kind = 'cancel'), ARRAY['cancel cancel_requested {address_changed}'], 'which is on record');
+SELECT is((SELECT address FROM nurture_take('email', 2, 'w') WHERE lead_id = 53), 'new53@example.com', 'what was queued goes to the new one');
+-- without the trigger of nurture.lead, as in a logical apply, the address itself is compared
+ALTER TABLE nurture.lead DISABLE TRIGGER nurture_gate_update;
+UPDATE nurture.lead SET email = 'other52@example.com' WHERE lead_id = 52;
+ALTER TABLE nurture.lead ENABLE ALWAYS TRIGGER nurture_gate_update;
+SELECT results_eq($$SELECT cancel_requested, nurture_still_allowed(lead_id, message_id, 'w') FROM nurture.message WHERE lead_id = 52$$, $$VALUES (false, false)$$, 'whoever asks is told, even where nobody called back');
 
 -- a late acknowledgement of a message whose occasion was used meanwhile
 SET LOCAL nurture.clock = '2026-03-03T11:00:00Z';
