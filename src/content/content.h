@@ -33,6 +33,18 @@ extern void nurture_signature_record(const char *kind, const char *code,
 									 const char *decision, const char *hash,
 									 const char *meaning);
 
+/* Who wrote a draft. */
+typedef struct VersionDraft
+{
+	char	   *author;
+	char	   *author_login;
+} VersionDraft;
+
+/* Locks the versions and answers the row of the draft in the last result. */
+extern uint64 nurture_version_draft(KeptPlan *lock, const char *kind,
+									const char *table, const char *code,
+									int version, VersionDraft *draft);
+
 /* Retires what is in force, publishes a draft and records it. */
 extern void nurture_version_publish(KeptPlan *retire, KeptPlan *publish,
 									const char *kind, const char *code,

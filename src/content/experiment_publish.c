@@ -189,39 +189,17 @@ nurture_experiment_publish(const char *code, int version, const char *reason,
 {
 	MemoryContext context = CurrentMemoryContext;
 	Draft		draft = {code, version};
-	Datum		value = CStringGetTextDatum(code);
 	const char *approver = nurture_actor(actor);
-	char	   *status = NULL;
-	char	   *author = NULL;
-	char	   *author_login = NULL;
+	VersionDraft written;
 	char	   *result;
 	int			level = nurture_spi_connect();
 
 	/* two that overlap must not be published side by side */
 	if (SPI_execute("LOCK TABLE nurture.experiment IN SHARE ROW EXCLUSIVE MODE", false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not lock nurture.experiment");
-	nurture_execute_latest(&lock_versions, &value, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-
-		if (DatumGetInt32(nurture_cell(i, 1, &isnull)) != version)
-			continue;
-		status = nurture_cell_text(i, 2);
-		author = nurture_cell_text(i, 3);
-		author_login = nurture_cell_text(i, 4);
-	}
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("there is no version %d of experiment \"%.64s\"", version, code),
-				 errhint("nurture.experiment lists what there is.")));
-	if (strcmp(status, "draft") != 0)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_BAD_STATE),
-				 errmsg("version %d of experiment \"%s\" is %s", version, code, status),
-				 errhint("Only a draft is published; make one with nurture_draft('experiment', '%s', %d).", code, version)));
-	nurture_require_approved("experiment", code, version, author, author_login, approver);
+	(void) nurture_version_draft(&lock_versions, "experiment", "experiment",
+								 code, version, &written);
+	nurture_require_approved("experiment", code, version, written.author, written.author_login, approver);
 	nurture_experiment_findings(code, version, refuse, &draft);
 	nurture_version_publish(&retire, &publish, "experiment", code, version, reason,
 							approver, actor, NULL);

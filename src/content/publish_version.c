@@ -8,9 +8,47 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "base/errors.h"
+#include "base/plans.h"
 #include "content/content.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+
+/*
+ * Locks the versions of code and finds the draft that is to be published;
+ * raises unless the version is one.  lock takes (code) and returns version,
+ * status, author and author_login; what else it returns is in the row that is
+ * answered, of the last result.  Connected to SPI.
+ */
+uint64
+nurture_version_draft(KeptPlan *lock, const char *kind, const char *table,
+					  const char *code, int version, VersionDraft *draft)
+{
+	Datum		value = CStringGetTextDatum(code);
+	uint64		row = 0;
+	char	   *status;
+	bool		null;
+
+	nurture_execute_latest(lock, &value, NULL, true);
+	while (row < SPI_processed &&
+		   DatumGetInt32(nurture_cell(row, 1, &null)) != version)
+		row++;
+	if (row == SPI_processed)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
+				 errmsg("there is no version %d of %s \"%.64s\"", version, kind, code),
+				 errhint("nurture.%s lists what there is.", table)));
+	status = nurture_cell_text(row, 2);
+	if (strcmp(status, "draft") != 0)
+		ereport(ERROR,
+				(errcode(NURTURE_ERRCODE_BAD_STATE),
+				 errmsg("version %d of %s \"%s\" is %s", version, kind, code, status),
+				 errhint("Only a draft is published; make one with nurture_draft('%s', '%s', %d).",
+						 kind, code, version)));
+	draft->author = nurture_cell_text(row, 3);
+	draft->author_login = nurture_cell_text(row, 4);
+	return row;
+}
 
 /*
  * Retires the published version of code and publishes the checked draft.

@@ -71,45 +71,24 @@ nurture_selection_publish(const char *code, int version, const char *reason,
 						  const char *actor, bool confirm)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Datum		values[2];
 	const char *approver;
 	char	   *result;
-	char	   *status = NULL;
-	char	   *author = NULL;
-	char	   *author_login = NULL;
-	int64		weights = 0;
+	VersionDraft draft;
+	uint64		row;
+	bool		null;
+	int64		weights;
 	int			level = nurture_spi_connect();
 
-	values[0] = CStringGetTextDatum(code);
-	nurture_execute_latest(&lock_versions, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-
-		if (DatumGetInt32(nurture_cell(i, 1, &isnull)) != version)
-			continue;
-		status = nurture_cell_text(i, 2);
-		author = nurture_cell_text(i, 3);
-		author_login = nurture_cell_text(i, 4);
-		weights = DatumGetInt64(nurture_cell(i, 5, &isnull));
-	}
-	if (status == NULL)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_UNKNOWN_CODE),
-				 errmsg("there is no version %d of selection \"%.64s\"", version, code),
-				 errhint("nurture.selection_version lists what there is.")));
-	if (strcmp(status, "draft") != 0)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_BAD_STATE),
-				 errmsg("version %d of selection \"%s\" is %s", version, code, status),
-				 errhint("Only a draft is published; make one with nurture_draft('selection', '%s').", code)));
+	row = nurture_version_draft(&lock_versions, "selection", "selection_version",
+								code, version, &draft);
+	weights = DatumGetInt64(nurture_cell(row, 5, &null));
 	if (weights == 0)
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_MODEL_CHECK),
 				 errmsg("version %d of selection \"%s\" has no weights", version, code),
 				 errhint("Add rows to nurture.selection_weight.")));
 	approver = nurture_actor(actor);
-	nurture_require_approved("selection", code, version, author, author_login, approver);
+	nurture_require_approved("selection", code, version, draft.author, draft.author_login, approver);
 
 	nurture_version_publish(&retire, &publish, "selection", code, version, reason,
 							approver, actor, NULL);

@@ -233,31 +233,13 @@ nurture_track_publish(const char *code, int version, const char *reason,
 	Datum		values[2];
 	const char *approver = nurture_actor(actor);
 	char	   *result;
-	char	   *status = NULL;
-	char	   *author = NULL;
-	char	   *author_login = NULL;
+	VersionDraft draft;
 	int			level = nurture_spi_connect();
 
+	(void) nurture_version_draft(&lock_versions, "track", "track_version",
+								 code, version, &draft);
 	values[0] = CStringGetTextDatum(code);
-	nurture_execute_latest(&lock_versions, values, NULL, true);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool		isnull;
-
-		if (DatumGetInt32(nurture_cell(i, 1, &isnull)) != version)
-			continue;
-		status = nurture_cell_text(i, 2);
-		author = nurture_cell_text(i, 3);
-		author_login = nurture_cell_text(i, 4);
-	}
-	if (status == NULL)
-		unknown_version(code, version);
-	if (strcmp(status, "draft") != 0)
-		ereport(ERROR,
-				(errcode(NURTURE_ERRCODE_BAD_STATE),
-				 errmsg("version %d of track \"%s\" is %s", version, code, status),
-				 errhint("Only a draft is published; make one with nurture_draft('track', '%s').", code)));
-	nurture_require_approved("track", code, version, author, author_login, approver);
+	nurture_require_approved("track", code, version, draft.author, draft.author_login, approver);
 	values[1] = Int32GetDatum(version);
 	check_draft(code, version, values);
 
