@@ -123,6 +123,7 @@ COMMENT ON COLUMN nurture.team_turn.assigned IS 'Hand-offs given so far.';
 CREATE TABLE nurture.request_kind (
     request_kind text PRIMARY KEY CHECK (request_kind ~ '^[a-z][a-z0-9_]*$'),
     event_type text NOT NULL REFERENCES nurture.event_type,
+    offers text[] NOT NULL DEFAULT '{}' CHECK (array_position(offers, NULL) IS NULL),
     title text NOT NULL,
     owner text,
     reason text
@@ -130,6 +131,7 @@ CREATE TABLE nurture.request_kind (
 COMMENT ON TABLE nurture.request_kind IS 'What leads ask for, and the event that says so.';
 COMMENT ON COLUMN nurture.request_kind.request_kind IS 'Code.';
 COMMENT ON COLUMN nurture.request_kind.event_type IS 'An event of this type opens such a request.';
+COMMENT ON COLUMN nurture.request_kind.offers IS 'Offers that such a request answers, as values of tag dimension offer: content with them is not chosen while the request is open, nor after it was fulfilled.';
 COMMENT ON COLUMN nurture.request_kind.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.request_kind.owner IS 'Who answers for the row.';
 COMMENT ON COLUMN nurture.request_kind.reason IS 'Why it is as it is.';

@@ -67,9 +67,11 @@ INSERT INTO nurture.team (team, title, lane, calendar, never_audiences, never_re
     ('pharmacovigilance', 'pharmacovigilance', 'safety', 'office', '{}', '{}', 'Takes safety reports.')
 ON CONFLICT DO NOTHING;
 
+INSERT INTO nurture.request_kind (request_kind, event_type, title, offers) VALUES
+    ('demo', 'demo_requested', 'demo', '{request_meeting}'),
+    ('meeting', 'meeting_requested', 'meeting', '{request_meeting}')
+ON CONFLICT DO NOTHING;
 INSERT INTO nurture.request_kind (request_kind, event_type, title) VALUES
-    ('demo', 'demo_requested', 'demo'),
-    ('meeting', 'meeting_requested', 'meeting'),
     ('sample', 'sample_requested', 'sample'),
     ('literature', 'literature_requested', 'literature'),
     ('information', 'information_requested', 'information'),

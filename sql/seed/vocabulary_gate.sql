@@ -21,6 +21,7 @@ INSERT INTO nurture.reason (reason, class, text, remedy) VALUES
     ('unsubscribe_missing', 'content', 'The asset does not say how to leave the list, as content policy asks for.', 'Add a version with a block in slot unsubscribe.'),
     ('next_version_differs', 'content', 'The version that took the place of the one that had been queued is not made for this lead.', 'Queue another asset, or have a version approved that fits; after 30 days the message is refused.'),
     ('channel_not_supported', 'content', 'The asset is not made for this channel.', 'Choose another channel or asset.'),
+    ('requested', 'content', 'The asset offers what the lead has asked for already.', 'Answer the request; see nurture.request and nurture.request_kind.offers.'),
     ('market', 'content', 'The asset is not approved for the country of the lead, or the country is unknown.', 'Choose an asset that is approved for the market.'),
     ('audience', 'content', 'The asset is not approved for this audience.', 'Choose an asset for the audience of the lead.'),
     ('language', 'content', 'The asset is not in the language of the lead, or the language is unknown.', 'Choose an asset in the language of the lead.'),

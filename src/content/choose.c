@@ -18,6 +18,7 @@
 #include "base/read.h"
 #include "catalog/pg_type.h"
 #include "content/choose.h"
+#include "content/requested.h"
 #include "facts/event_past.h"
 #include "facts/past.h"
 #include "facts/vocabulary.h"
@@ -113,7 +114,7 @@ KEPT_PLAN("SELECT m.family FROM nurture.message m"
 
 static const char *const filter_codes[CONTENT_FILTERS] = {
 	"not_in_force", "block_not_in_force", "market", "audience", "language",
-	"channel", "message_class", "claim", "content_policy", "role", "reading_level", "step", "seen",
+	"channel", "message_class", "claim", "content_policy", "requested", "role", "reading_level", "step", "seen",
 	"depth", "prerequisite", "consent"
 };
 
@@ -172,7 +173,7 @@ typedef struct FilterSet
 } FilterSet;
 
 /* filters that are sets of entries come first, then those that look closer */
-#define SET_FILTERS		(FILTER_POLICY + 1)
+#define SET_FILTERS		(FILTER_REQUESTED + 1)
 
 typedef struct Choice
 {
@@ -867,6 +868,7 @@ passes(Choice *c, const IndexEntry *entry, ContentFilter filter, int *channel)
 		case FILTER_MESSAGE_CLASS:
 		case FILTER_CLAIM:
 		case FILTER_POLICY:
+		case FILTER_REQUESTED:
 			return c->sets[filter].all ||
 				bits_has(c->sets[filter].a, i) || bits_has(c->sets[filter].b, i);
 		case FILTER_ROLE:
@@ -1115,6 +1117,8 @@ prepare_sets(Choice *c)
 	c->sets[FILTER_CHANNEL].a = entries_of(&index->channels, c->request->channel);
 	prepare_claims(c, force);
 	prepare_policies(c);
+	c->sets[FILTER_REQUESTED].a = nurture_content_unrequested(index, c->subject, c->request->at);
+	c->sets[FILTER_REQUESTED].all = c->sets[FILTER_REQUESTED].a == NULL;
 	c->sets[FILTER_MESSAGE_CLASS].all = stage == NULL;
 	if (stage != NULL)
 	{

@@ -79,6 +79,7 @@ typedef enum ContentFilter
 	FILTER_CLAIM,				/* a claim it makes is not in force, or not
 								 * for the lead's market or audience */
 	FILTER_POLICY,				/* made without what content policy asks for */
+	FILTER_REQUESTED,			/* offers what the lead has asked for */
 	FILTER_ROLE,				/* tagged for other roles */
 	FILTER_READING_LEVEL,		/* tagged for other readers */
 	FILTER_STEP,				/* not the family, format or required tags */

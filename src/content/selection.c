@@ -10,6 +10,7 @@
 #include "base/plans.h"
 #include "catalog/pg_type.h"
 #include "content/content_private.h"
+#include "content/requested.h"
 #include "content/experiment.h"
 #include "content/index.h"
 #include "control/control.h"
@@ -135,4 +136,5 @@ nurture_content_init(void)
 	nurture_content_lint_init();
 	nurture_experiment_init();
 	nurture_content_move_init();
+	nurture_requested_init();
 }

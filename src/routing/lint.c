@@ -42,6 +42,10 @@ static const LintCheck checks[] = {
 		" WHERE EXISTS (SELECT FROM nurture.team t WHERE t.calendar = c.calendar) AND NOT EXISTS (SELECT FROM nurture.calendar_holiday d"
 		"  WHERE d.calendar = c.calendar AND d.day BETWEEN @extschema@.nurture_now()::date AND @extschema@.nurture_now()::date + 365)"
 	" ORDER BY c.calendar"},
+	{"offer_unknown", "warning", "Name values of dimension offer in nurture.tag.",
+		"SELECT k.request_kind, 'request kind \"' || k.request_kind || '\" answers offer \"' || o.offer || '\", which is no tag'"
+		" FROM nurture.request_kind k CROSS JOIN unnest(k.offers) o (offer) WHERE NOT EXISTS (SELECT FROM nurture.tag t"
+	"  WHERE t.dimension = 'offer' AND t.value = o.offer) ORDER BY k.request_kind, o.offer"},
 	{"return_track_unknown", "warning", "Publish a version of the track, or name another in a new version of the route.",
 		"SELECT v.route, 'route \"' || v.route || '\" sends leads that come back to track \"' || v.return_track || '\", which has no version in force' FROM " IN_FORCE
 	" AND v.return_track IS NOT NULL AND NOT EXISTS (SELECT FROM nurture.track_version t WHERE t.track = v.return_track AND t.status = 'published') ORDER BY v.route"},
