@@ -39,6 +39,12 @@ CREATE FUNCTION nurture_audit_consistency(size1 bigint, size2 bigint)
     AS 'MODULE_PATHNAME', 'nurture_audit_consistency';
 COMMENT ON FUNCTION nurture_audit_consistency(bigint, bigint) IS 'Proves that the log of size1 entries is the beginning of the one of size2 (RFC 6962, section 2.1.2).';
 
+CREATE FUNCTION nurture_audit_inputs(inputs text)
+    RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_audit_inputs';
+COMMENT ON FUNCTION nurture_audit_inputs(text) IS 'The inputs of an audit entry in full: what it has in common with an earlier entry, and is stored as that one''s number, in its words.';
+
 CREATE FUNCTION nurture_why(lead_id bigint, message_id bigint)
     RETURNS TABLE (at timestamptz, trigger jsonb, rule text, version text, passed boolean, fact text)
     LANGUAGE c STABLE STRICT PARALLEL UNSAFE

@@ -67,7 +67,7 @@ COMMENT ON COLUMN nurture.audit.outcome IS 'What was decided.';
 COMMENT ON COLUMN nurture.audit.reasons IS 'Reason codes.';
 COMMENT ON COLUMN nurture.audit.trigger IS 'What led to it.';
 COMMENT ON COLUMN nurture.audit.versions IS 'Rules used, with their versions and content hashes.';
-COMMENT ON COLUMN nurture.audit.inputs IS 'Facts it was decided on, kept verbatim.';
+COMMENT ON COLUMN nurture.audit.inputs IS 'Facts it was decided on, kept verbatim. A message''s "passed" may be the number of the entry that has it in full: nurture_audit_inputs.';
 COMMENT ON COLUMN nurture.audit."session_user" IS 'Role that logged in; SET SESSION AUTHORIZATION does not change it.';
 COMMENT ON COLUMN nurture.audit.effective_role IS 'Role in force, from before nurture switched to its owner.';
 COMMENT ON COLUMN nurture.audit.app_user IS 'User of the application, as it says.';

@@ -17,7 +17,7 @@ SELECT
     ) AS explanation,
     a.trigger::text AS trigger,
     a.versions::text AS versions,
-    a.inputs,
+    @extschema@.nurture_audit_inputs(a.inputs) AS inputs,
     a.reason AS words,
     a."session_user" AS login,
     a.effective_role,

@@ -281,6 +281,7 @@ const NameRights nurture_function_rights[] = {
 	{"nurture_attribute_problem", "xxxxxxxxxx"},
 	{"nurture_audit_consistency", "x----x---x"},
 	{"nurture_audit_digest", "x----x---x"},
+	{"nurture_audit_inputs", "xxxxxx---x"},
 	{"nurture_audit_proof", "x----x---x"},
 	{"nurture_audit_seal", "x----x---x"},
 	{"nurture_audit_verify", "xxxxxx---x"},

@@ -12,6 +12,7 @@
 #include "audit/audit.h"
 #include "audit/guard.h"
 #include "audit/incarnation.h"
+#include "audit/inputs.h"
 #include "audit/leaf.h"
 #include "audit/store.h"
 #include "audit/weakened.h"
@@ -376,7 +377,11 @@ fill_batch(AuditStore *store, Tuplestorestate *batch,
 				 nulls);
 		set_json(AUDIT_VERSIONS, entry->versions_json, &versions, old, values,
 				 nulls);
-		set_text(AUDIT_INPUTS, entry->inputs, values, nulls);
+		set_text(AUDIT_INPUTS,
+				 entry->inputs_common > 0 && store != NULL ?
+				 nurture_inputs_store(entry, DatumGetInt64(values[AUDIT_ID]),
+									  store->table.rel) :
+				 entry->inputs, values, nulls);
 		set_text(AUDIT_APP_USER,
 				 entry->actor ? entry->actor : nurture_app_user,
 				 values, nulls);

@@ -35,9 +35,12 @@ typedef struct AuditEntry
 								 * hashes, a JSON object, or NULL */
 	const char *inputs;			/* facts it was decided on, kept verbatim; for
 								 * kind message the decision as JSON with an
-								 * object "passed" of facts by rule and an
 								 * array "failed" of {"rule", "reason",
-								 * "fact", "version"}, which nurture_why reads */
+								 * "fact", "version"} and, as its last member,
+								 * an object "passed" of facts by rule, which
+								 * nurture_why reads */
+	int			inputs_common;	/* where in inputs that object begins, which
+								 * entries may have in common; 0 = nothing */
 	const char *reason;			/* words of a person, for manual acts, or NULL */
 	const char *actor;			/* user of the application; NULL takes the
 								 * setting nurture.app_user */

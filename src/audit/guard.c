@@ -11,6 +11,7 @@
 #include "audit/audit.h"
 #include "audit/guard.h"
 #include "audit/incarnation.h"
+#include "audit/inputs.h"
 #include "base/errors.h"
 #include "base/trigger.h"
 #include "executor/spi.h"
@@ -106,4 +107,5 @@ void
 nurture_audit_init(void)
 {
 	nurture_incarnation_init();
+	nurture_inputs_init();
 }

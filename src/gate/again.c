@@ -255,7 +255,7 @@ next_status(const GateAgain *again, const GateLease *lease)
 static void
 record_decision(const GateAgain *again, const GateLease *lease,
 				const char *status, ArrayType *reasons, const char *json,
-				const char *cause, const char *reason)
+				int passed, const char *cause, const char *reason)
 {
 	AuditEntry	entry = {0};
 	StringInfoData trigger;
@@ -296,6 +296,7 @@ record_decision(const GateAgain *again, const GateLease *lease,
 	appendStringInfoChar(&trigger, '}');
 	entry.versions_json = trigger.data;
 	entry.inputs = json;
+	entry.inputs_common = passed;
 	entry.reason = reason;
 	nurture_audit_append(&entry, 1);
 }
@@ -328,6 +329,7 @@ nurture_gate_write_again(GateAgain *again, const GateLease *lease,
 	const char *status;
 	ArrayType  *reasons;
 	char	   *json;
+	int			passed;
 	Datum		values[14];
 	char		nulls[14];
 	bool		written;
@@ -349,7 +351,7 @@ nurture_gate_write_again(GateAgain *again, const GateLease *lease,
 		lease = NULL;
 	memset(nulls, ' ', sizeof(nulls));
 	reasons = nurture_gate_reasons(decision);
-	json = nurture_gate_decision_json(decision, &again->lead);
+	json = nurture_gate_decision_json(decision, &again->lead, &passed);
 	values[0] = Int64GetDatum(again->lead_id);
 	values[1] = Int64GetDatum(again->message_id);
 	values[2] = CStringGetTextDatum(again->status);
@@ -382,7 +384,8 @@ nurture_gate_write_again(GateAgain *again, const GateLease *lease,
 			nurture_gate_open_review(values[0],
 									 CStringGetTextDatum(decision->review_scope),
 									 values[1]);
-		record_decision(again, lease, status, reasons, json, cause, reason);
+		record_decision(again, lease, status, reasons, json, passed, cause,
+						reason);
 	}
 	nurture_spi_finish(level);
 	return written ? status : NULL;
@@ -503,11 +506,12 @@ leave_held(GateAgain *again)
 	ArrayType  *reasons;
 	Datum		values[6];
 	char	   *json;
+	int			passed;
 
 	(void) nurture_gate_found(&again->decision, "next_version", false, GATE_REFUSE,
 							  "next_version_differs", "not made for this lead");
 	reasons = nurture_gate_reasons(&again->decision);
-	json = nurture_gate_decision_json(&again->decision, &again->lead);
+	json = nurture_gate_decision_json(&again->decision, &again->lead, &passed);
 	values[0] = Int64GetDatum(again->lead_id);
 	values[1] = Int64GetDatum(again->message_id);
 	values[2] = PointerGetDatum(reasons);
@@ -517,7 +521,8 @@ leave_held(GateAgain *again)
 	nurture_message_write(&keep_held, values, NULL);
 	if (SPI_processed == 0)
 		return NULL;
-	record_decision(again, NULL, "held", reasons, json, "superseded", NULL);
+	record_decision(again, NULL, "held", reasons, json, passed, "superseded",
+					NULL);
 	return "held";
 }
 

@@ -120,16 +120,19 @@ put_failed(StringInfo json, const GateFinding *finding)
 }
 
 /*
- * Appends a decision as JSON: {"verdict", "purpose", "passed": {rule: fact, or
- * {"fact", "version"}}, "failed": [{"rule", "reason", "fact", "version"}]},
- * and where they apply "review", the scope of it, "merged", and "blocks" and
- * "claims" with the versions and hashes that were resolved.
+ * Appends a decision as JSON: {"verdict", "purpose", "failed": [{"rule",
+ * "reason", "fact", "version"}], "passed": {rule: fact, or {"fact",
+ * "version"}}}, and where they apply "review", the scope of it, "merged", and
+ * "blocks" and "claims" with the versions and hashes that were resolved.
+ * "passed" comes last: most leads pass by the same facts, and the audit trail
+ * keeps those once.  Returns where it begins, 0 without.
  */
-static void
+static int
 put_decision(StringInfo json, const GateDecision *decision,
 			 const GateLead *lead, bool passed)
 {
 	bool		failed = false;
+	int			place = 0;
 
 	appendStringInfoChar(json, '{');
 	put_member(json, "verdict", nurture_gate_verdict_name(decision->verdict));
@@ -143,17 +146,8 @@ put_decision(StringInfo json, const GateDecision *decision,
 		appendStringInfoChar(json, ',');
 		appendStringInfoString(json, decision->parts);
 	}
-	if (passed)
-		appendStringInfoString(json, ",\"passed\":{");
-	for (int i = 0; i < decision->nfindings; i++)
-	{
-		if (decision->findings[i].reason != NULL)
-			failed = true;
-		else if (passed)
-			put_passed(json, &decision->findings[i]);
-	}
-	if (passed)
-		appendStringInfoChar(json, '}');
+	for (int i = 0; i < decision->nfindings && !failed; i++)
+		failed = decision->findings[i].reason != NULL;
 	if (failed)
 	{
 		appendStringInfoString(json, ",\"failed\":[");
@@ -164,17 +158,33 @@ put_decision(StringInfo json, const GateDecision *decision,
 		}
 		appendStringInfoChar(json, ']');
 	}
+	if (passed)
+	{
+		appendStringInfoString(json, ",\"passed\":{");
+		place = json->len - 1;
+		for (int i = 0; i < decision->nfindings; i++)
+		{
+			if (decision->findings[i].reason == NULL)
+				put_passed(json, &decision->findings[i]);
+		}
+		appendStringInfoChar(json, '}');
+	}
 	appendStringInfoChar(json, '}');
+	return place;
 }
 
-/* Returns a decision as text, with every rule: what the audit trail keeps. */
+/*
+ * Returns a decision as text, with every rule: what the audit trail keeps; in
+ * *passed where in it those begin that passed.
+ */
 char	   *
-nurture_gate_decision_json(const GateDecision *decision, const GateLead *lead)
+nurture_gate_decision_json(const GateDecision *decision, const GateLead *lead,
+						   int *passed)
 {
 	StringInfoData json;
 
 	initStringInfo(&json);
-	put_decision(&json, decision, lead, true);
+	*passed = put_decision(&json, decision, lead, true);
 	return json.data;
 }
 
@@ -186,7 +196,7 @@ nurture_gate_decision_short(const GateDecision *decision, const GateLead *lead)
 	Datum		result;
 
 	initStringInfo(&json);
-	put_decision(&json, decision, lead, false);
+	(void) put_decision(&json, decision, lead, false);
 	result = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 	pfree(json.data);
 	return result;
@@ -309,6 +319,7 @@ nurture_said_text(GateSaid *said, const GateDecision *decision,
 	uint64		hash;
 	SaidText  **place;
 	MemoryContext old;
+	int			passed;
 
 	for (int i = 0; i < said->nfew; i++)
 	{
@@ -318,7 +329,7 @@ nurture_said_text(GateSaid *said, const GateDecision *decision,
 			return few;
 	}
 	initStringInfo(&json);
-	put_decision(&json, decision, lead, true);
+	passed = put_decision(&json, decision, lead, true);
 	hash = hash_bytes_extended((unsigned char *) json.data, json.len, 0);
 	place = text_place(said, hash);
 	old = MemoryContextSwitchTo(said->context);
@@ -328,6 +339,7 @@ nurture_said_text(GateSaid *said, const GateDecision *decision,
 
 		made->hash = hash;
 		made->text = pnstrdup(json.data, json.len);
+		made->passed = passed;
 		made->json = nurture_gate_decision_short(decision, lead);
 		*place = made;
 	}
@@ -367,7 +379,7 @@ compare_rows(const void *a, const void *b)
  * Returns the whole decision about a row of a statement that runs.  There may
  * be several: two of them in one query, or one that a trigger runs.
  */
-const char *
+const SaidText *
 nurture_said_find(int64 mark)
 {
 	SaidRow		key = {.mark = mark};
@@ -378,7 +390,7 @@ nurture_said_find(int64 mark)
 		GateSaid   *said = dlist_container(GateSaid, node, iter.cur);
 
 		if (said->next < said->nrows && said->rows[said->next].mark == mark)
-			return said->rows[said->next++].said->text;
+			return said->rows[said->next++].said;
 	}
 	/* a row before it was dropped, or two statements take turns */
 	dlist_foreach(iter, &running)
@@ -394,7 +406,7 @@ nurture_said_find(int64 mark)
 		found = bsearch(&key, said->rows, said->nrows, sizeof(SaidRow),
 						compare_rows);
 		if (found != NULL)
-			return found->said->text;
+			return found->said;
 	}
 	elog(ERROR, "what the gate decided about a message is gone");
 	return NULL;

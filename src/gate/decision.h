@@ -22,6 +22,7 @@ typedef struct SaidText
 {
 	uint64		hash;			/* of text */
 	const char *text;
+	int			passed;			/* where in it the rules that passed begin */
 	Datum		json;
 	int			nwords;
 	const char **words;
@@ -59,6 +60,6 @@ extern const SaidText *nurture_said_text(GateSaid *said,
 										 const GateDecision *decision,
 										 const GateLead *lead);
 extern void nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text);
-extern const char *nurture_said_find(int64 mark);
+extern const SaidText *nurture_said_find(int64 mark);
 
 #endif							/* NURTURE_DECISION_H */

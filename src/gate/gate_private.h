@@ -419,7 +419,7 @@ extern bool nurture_gate_denies(const GateRules *rules,
 /* decision.c */
 extern ArrayType *nurture_gate_reasons(const GateDecision *decision);
 extern char *nurture_gate_decision_json(const GateDecision *decision,
-										const GateLead *lead);
+										const GateLead *lead, int *passed);
 extern Datum nurture_gate_decision_short(const GateDecision *decision,
 										 const GateLead *lead);
 

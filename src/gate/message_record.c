@@ -184,6 +184,7 @@ static void
 message_entry(const int *column, const Datum *values,
 			  const bool *nulls, EntryTexts *last, AuditEntry *entry)
 {
+	const SaidText *said;
 	char	   *object;
 	int			i;
 
@@ -213,8 +214,9 @@ message_entry(const int *column, const Datum *values,
 	}
 
 	entry_texts(column, values, nulls, last, entry);
-	entry->inputs =
-		nurture_said_find(DatumGetInt64(values[column[MESSAGE_MARK] - 1]));
+	said = nurture_said_find(DatumGetInt64(values[column[MESSAGE_MARK] - 1]));
+	entry->inputs = said->text;
+	entry->inputs_common = said->passed;
 }
 
 /* Opens a review of consent, unless one is open; lead, scope and message. */

@@ -82,6 +82,8 @@ plan_of(int i)
 	appendStringInfoString(&query, "SELECT coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(t)");
 	if (table->hidden != NULL)
 		appendStringInfo(&query, " - string_to_array('%s', ', ')", table->hidden);
+	if (strcmp(table->table, "audit") == 0)
+		appendStringInfoString(&query, " || jsonb_build_object('inputs', @extschema@.nurture_audit_inputs(t.inputs))");
 	appendStringInfo(&query, ") ORDER BY %s), '[]')::text FROM nurture.%s t WHERE %s",
 					 table->order, table->table, table->of);
 	plan->argtypes[0] = INT8ARRAYOID;

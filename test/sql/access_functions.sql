@@ -56,7 +56,7 @@ INSERT INTO calls VALUES
     ('attempt', '(960001, 1, ''no_answer'')'), ('convert', '(960001, 1)'), ('return', '(960001, 1, ''busy'')'), ('reassign', '(960001, 1, ''x'')'),
     ('fulfil', '(960001, 1, ''fulfilled'')'), ('feedback', '(960001, ''handoff'', 1, ''useful'')'), ('triage', '()'),
     ('outbox_take', '(1, ''access'')'), ('outbox_done', '(''access'', ''{1}'')'), ('why', format('(960001, %s)', :message_id)), ('decisions', '(960001)'),
-    ('audit_verify', '()'), ('audit_seal', '()'), ('audit_digest', '()'), ('audit_proof', '(1)'), ('audit_consistency', '(1, 2)'),
+    ('audit_verify', '()'), ('audit_seal', '()'), ('audit_digest', '()'), ('audit_proof', '(1)'), ('audit_inputs', '(''{"passed":1}'')'), ('audit_consistency', '(1, 2)'),
     ('export_config', '()'), ('definition', '()'), ('import_config', '(''{"format": "nurture.config", "format_version": 1}'')'),
     ('check_version', format('(''model'', ''access'', %s)', :version)), ('cancel_publish', format('(''model'', ''access'', %s, ''test'')', :version)),
     ('account_rebuild', '(960001)'), ('backfill', '(''page_viewed'')'), ('canary', '()'),

@@ -46,7 +46,7 @@ END $$;
 CREATE FUNCTION pg_temp.told(base bigint) RETURNS SETOF text LANGUAGE sql AS $$
     SELECT concat_ws(' ', m.lead_id - base, m.channel, m.purpose, m.asset_id, m.version, m.family, m.occurrence_key, m.status, m.reasons::text,
                      m.gate_seq, m.message_class, m.contact_point_hash IS NULL, a.outcome, a.reasons::text, a.versions::text, a.trigger::text, a.kind,
-                     a.inputs)
+                     nurture_audit_inputs(a.inputs))
     FROM nurture.message m JOIN nurture.audit a ON a.lead_ref = m.lead_id AND a.object = 'message:' || m.message_id
     WHERE m.lead_id > base AND m.lead_id <= base + 21 ORDER BY m.message_id, a.audit_id $$;
 CREATE FUNCTION pg_temp.asked(base bigint) RETURNS SETOF text LANGUAGE sql AS $$

@@ -119,6 +119,7 @@ my %reads = (
 	'nurture_working_time(text,timestamp with time zone,timestamp with time zone)' =>
 	  "SELECT team, nurture_working_time(calendar, nurture_now() - interval '9 days', nurture_now()) FROM nurture.team",
 	'nurture_audit_digest()' => 'SELECT nurture_audit_digest()',
+	'nurture_audit_inputs(text)' => 'SELECT a.audit_id, nurture_audit_inputs(a.inputs) FROM nurture.audit a',
 	'nurture_audit_proof(bigint)' => 'SELECT a.audit_id, p.* FROM (SELECT min(audit_id) AS audit_id FROM nurture.audit) a, nurture_audit_proof(a.audit_id) p',
 	'nurture_audit_consistency(bigint,bigint)' => 'SELECT * FROM nurture_audit_consistency(10, 20)',
 	'nurture_why(bigint,bigint)' => 'SELECT m.lead_id, w.* FROM (SELECT lead_id, message_id FROM nurture.message WHERE lead_id < 10) m, nurture_why(m.lead_id, m.message_id) w',
