@@ -620,10 +620,21 @@ lock_inference(const NewEvent *events, int n, InferenceLeads *concerned)
 		nurture_inference_lock(concerned->leads, concerned->n, named);
 }
 
+static bool
+denies(const NewEvent *events, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (nurture_consent_forbids(events[i].kind))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Trigger of nurture.consent_event, after each INSERT statement: gate rows of
  * all its leads first, then states and what they let into activity, then
- * messages and stops, then the audit.
+ * messages and stops, then the audit, then enrollments.
  */
 Datum
 nurture_consent_changed(PG_FUNCTION_ARGS)
@@ -700,11 +711,12 @@ nurture_consent_changed(PG_FUNCTION_ARGS)
 	}
 	for (int i = 0; i < nleads; i++)
 	{
-		bool		denied = false;
-
-		for (int j = begin[i]; j < begin[i + 1]; j++)
-			denied = denied || nurture_consent_forbids(events[j].kind);
-		if (denied)
+		if (denies(&events[begin[i]], begin[i + 1] - begin[i]) && nurture_gate_tracks != NULL)
+			nurture_gate_tracks->denied(events[begin[i]].lead_id, "consent_denied", "consent");
+	}
+	for (int i = 0; i < nleads; i++)
+	{
+		if (denies(&events[begin[i]], begin[i + 1] - begin[i]))
 			nurture_gate_state_changed(events[begin[i]].lead_id, GATE_STATE_CONSENT);
 	}
 	nurture_spi_finish(level);

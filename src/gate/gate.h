@@ -213,6 +213,12 @@ typedef struct GateTracks
 {
 	/* connected to SPI, as the owner; gate rows are ours */
 	void		(*apply) (const GateTrackEffect *effect);
+
+	/*
+	 * likewise: something was denied to a lead.  Ends the enrollments that
+	 * this leaves without a channel, for that reason, by that room.
+	 */
+	void		(*denied) (int64 lead_id, const char *reason, const char *by);
 } GateTracks;
 
 extern const GateTracks *nurture_gate_tracks;

@@ -325,6 +325,9 @@ put_block(const SuppressedKey *key, const SuppressionWords *words)
 		cancel_for(key, ids[i]);
 	}
 	record(key, ids, n, words);
+	/* what is for a time only holds their next steps */
+	for (uint64 i = 0; i < n && TIMESTAMP_IS_NOEND(words->until) && nurture_gate_tracks != NULL; i++)
+		nurture_gate_tracks->denied(ids[i], "suppressed", "suppression");
 	if (key->flags)
 	{
 		int64		survivor = nurture_gate_survivor(key->lead_id);

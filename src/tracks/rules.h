@@ -238,6 +238,8 @@ extern bool nurture_track_takes_audience(const Track *track,
 										 const Subject *subject);
 extern void nurture_track_react_init(void);
 extern void nurture_track_stop_init(void);
+extern void nurture_track_denied(int64 lead_id, const char *reason,
+								 const char *by);
 extern void nurture_tick_init(void);
 extern void nurture_track_lint_init(void);
 extern void nurture_tick_enrollments(const int64 *leads, int nleads,

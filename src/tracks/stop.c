@@ -155,7 +155,7 @@ apply(const GateTrackEffect *effect)
 void
 nurture_track_stop_init(void)
 {
-	static const GateTracks offered = {.apply = apply};
+	static const GateTracks offered = {.apply = apply,.denied = nurture_track_denied};
 
 	nurture_gate_tracks = &offered;
 }

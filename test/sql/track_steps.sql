@@ -2,7 +2,7 @@
 -- cadence by segment and stage, resume and re-entry, reactivation.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(76);
+SELECT plan(77);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, phone, audience_type, country, language, attributes)
@@ -169,6 +169,25 @@ SELECT nurture_enroll(11, 're_nurture', 'test');
 SELECT is(nurture_reactivation(11), 0::numeric, 'what a cold lead did before does not count');
 INSERT INTO nurture.event (lead_id, event_type) VALUES (11, 'clinical_evidence_downloaded');
 SELECT results_eq($$SELECT nurture_reactivation(11), nurture_intent(11) > nurture_reactivation(11)$$, $$VALUES (10::numeric, true)$$, 'what it does since is its reactivation score, apart from the ordinary one');
+-- what is denied ends a track when nothing of it may reach the lead any more
+INSERT INTO nurture.lead (lead_id, email, phone, audience_type, country, language) SELECT n, 'way' || n || '@example.org', '+33123456' || 800 + n, 'hcp', 'FR', 'fr' FROM generate_series(61, 63) n;
+INSERT INTO nurture.track (track, title, purpose) VALUES ('two_ways', 'Two channels', 'marketing'), ('service_ways', 'Service', 'ts_service');
+SELECT nurture_draft('track', t) AS drafted FROM unnest('{two_ways,service_ways}'::text[]) t;
+INSERT INTO nurture.track_step (track, version, step_no, required_tags, wait, channels)
+    SELECT t, 1, n, '{topic:moa}', '7 days', CASE n WHEN 1 THEN '{sms,email}'::text[] ELSE '{email}' END FROM unnest('{two_ways,service_ways}'::text[]) t, generate_series(1, 2) n;
+SELECT nurture_publish('track', t, 1, 'test') IS NOT NULL AS published FROM unnest('{two_ways,service_ways}'::text[]) t;
+SELECT count(nurture_opt_in(n, c, 'test')) AS opted_in FROM generate_series(61, 63) n, unnest('{email,sms}'::text[]) c;
+SELECT count(nurture_enroll(n, t, 'test')) AS enrolled FROM generate_series(61, 63) n, unnest('{two_ways,service_ways}'::text[]) t;
+SELECT nurture_opt_out(61, 'email', 'test');
+SELECT is(pg_temp.walk(61), 'two_ways 1 active, service_ways 1 active', 'as long as there is another channel it goes on');
+SELECT nurture_opt_out(61, 'sms', 'test');
+SELECT is(pg_temp.walk(61), 'two_ways 1 exited consent_denied, service_ways 1 active', 'not without the last one; what was refused to advertising is no matter to service');
+INSERT INTO nurture.consent_event (lead_id, channel, purpose, kind, source) VALUES (62, 'email', 'ts_service', 'withdrawn', 'test');
+SELECT is(pg_temp.walk(62), 'two_ways 1 active, service_ways 1 active', 'nor is the reverse');
+INSERT INTO nurture.consent_event (lead_id, channel, purpose, kind, source) VALUES (62, '*', 'ts_service', 'withdrawn', 'test');
+SELECT is(pg_temp.walk(62), 'two_ways 1 active, service_ways 1 exited consent_denied', 'service ends when that is refused everywhere');
+INSERT INTO nurture.consent_event (lead_id, channel, purpose, kind, source) VALUES (63, '*', '*', 'objected', 'test');
+SELECT is(pg_temp.walk(63), 'two_ways 1 exited consent_denied, service_ways 1 exited consent_denied', 'an objection to everything ends all');
 SELECT is((SELECT count(*) FROM nurture.tick_error), 0::bigint, 'nothing failed');
 
 SELECT * FROM finish();
