@@ -100,7 +100,7 @@ COMMENT ON COLUMN nurture.team_member.title IS 'Words for people.';
 COMMENT ON COLUMN nurture.team_member.capacity IS 'Open hand-offs at most; NULL = any number.';
 COMMENT ON COLUMN nurture.team_member.weight IS 'Share under the method weighted: 2 gets twice as many as 1.';
 COMMENT ON COLUMN nurture.team_member.territories IS 'Countries (DE) and regions (DE-BY) the member covers; empty = all.';
-COMMENT ON COLUMN nurture.team_member.languages IS 'Languages the member speaks; empty = not told.';
+COMMENT ON COLUMN nurture.team_member.languages IS 'Languages the member speaks, such as de: who speaks the language of the lead goes before who does not; empty = not told, as if the member spoke every one.';
 COMMENT ON COLUMN nurture.team_member.absence IS 'Times in which the member gets nothing.';
 COMMENT ON COLUMN nurture.team_member.active IS 'Gets hand-offs at all.';
 COMMENT ON COLUMN nurture.team_member.owner IS 'Who answers for the row.';
@@ -280,6 +280,10 @@ CREATE TRIGGER nurture_standing_update AFTER UPDATE ON nurture.disqualification
 CREATE TRIGGER nurture_standing_delete AFTER DELETE ON nurture.disqualification
     REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger();
+-- behind nurture_consent_changed, which goes before it by name
+CREATE TRIGGER nurture_standing_insert AFTER INSERT ON nurture.consent_event
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('consent');
 CREATE TRIGGER nurture_standing AFTER UPDATE ON nurture.lead
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('lead');

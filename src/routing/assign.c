@@ -6,7 +6,8 @@
  * and goes by team.  Turns are start-time fair queueing: each member has a
  * virtual time, is served when it is the smallest, and moves on by a step that
  * is inverse to the weight.  With equal weights that is round robin, and the
- * counts of members who are there all the time differ by at most one; who
+ * counts of members who are there all the time differ by at most one, among
+ * those who speak the language of the leads; who
  * comes back from an absence begins at the team's time and makes up for
  * nothing.  Turns are rows: a rollback gives them back.
  */
@@ -40,6 +41,7 @@ typedef struct Candidate
 	int64		load;			/* open ones */
 	int64		turn;
 	char	  **territories;	/* NULL-terminated */
+	char	  **languages;		/* likewise; none = not told */
 } Candidate;
 
 static KeptPlan find_teams =
@@ -57,7 +59,7 @@ KEPT_PLAN("INSERT INTO nurture.team_turn (team, member) SELECT $1, m.member FROM
 static KeptPlan read_members =
 KEPT_PLAN("SELECT m.member, m.weight::int4, coalesce(m.capacity, 2147483647)::int8,"
 		  " (SELECT pg_catalog.count(*) FROM nurture.handoff h WHERE h.team = m.team AND h.member = m.member"
-		  " AND h.state IN ('pending', 'offered', 'accepted', 'working', 'met')), t.turn, m.territories"
+		  " AND h.state IN ('pending', 'offered', 'accepted', 'working', 'met')), t.turn, m.territories, m.languages"
 		  " FROM nurture.team_member m JOIN nurture.team_turn t USING (team, member)"
 		  " WHERE m.team = $1 AND m.active"
 		  " AND NOT EXISTS (SELECT FROM pg_catalog.unnest(m.absence) a (away) WHERE a.away @> $2)"
@@ -66,7 +68,7 @@ KEPT_PLAN("SELECT m.member, m.weight::int4, coalesce(m.capacity, 2147483647)::in
 static KeptPlan read_team_turn =
 KEPT_PLAN("SELECT turn FROM nurture.team_turn WHERE team = $1 AND member = ''", TEXTOID);
 static KeptPlan read_waiting =
-KEPT_PLAN("SELECT h.lead_id, h.handoff_id, h.method, l.country, l.region FROM nurture.handoff h"
+KEPT_PLAN("SELECT h.lead_id, h.handoff_id, h.method, l.country, l.region, l.language FROM nurture.handoff h"
 		  " JOIN nurture.lead l USING (lead_id)"
 		  " WHERE h.team = $1 AND h.state = 'offered' AND h.member IS NULL AND h.method <> 'queue'"
 		  " ORDER BY h.priority, h.created_at, h.handoff_id LIMIT $2 FOR UPDATE OF h SKIP LOCKED",
@@ -112,13 +114,45 @@ covers(const Candidate *candidate, const char *country, const char *region)
 	return candidate->territories[0] == NULL;
 }
 
-/* Chooses who is served next; NULL when nobody can take it. */
-static Candidate *
-choose(Candidate *candidates, int n, int64 team_turn, const char *method,
-	   const char *country, const char *region)
+/*
+ * Tells whether a member speaks a lead's language, whatever its region; nobody is said not to whose languages, or whose lead's, are not told.
+ */
+static bool
+speaks(const Candidate *candidate, const char *language)
 {
-	bool		by_territory = strcmp(method, "territory") == 0;
-	bool		by_load = strcmp(method, "least_loaded") == 0;
+	size_t		primary;
+
+	if (language == NULL || candidate->languages[0] == NULL)
+		return true;
+	primary = strcspn(language, "-_");
+	for (char **spoken = candidate->languages; *spoken != NULL; spoken++)
+	{
+		if (pg_strncasecmp(*spoken, language, primary) == 0 &&
+			strchr("-_", (*spoken)[primary]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* What of a hand-off says who can take it. */
+typedef struct Wanted
+{
+	const char *method;
+	const char *country;
+	const char *region;
+	const char *language;
+} Wanted;
+
+/*
+ * Chooses who is served next, of those who speak the lead's language or of
+ * all; NULL when nobody can take it.
+ */
+static Candidate *
+choose(Candidate *candidates, int n, int64 team_turn, const Wanted *wanted,
+	   bool speaking)
+{
+	bool		by_territory = strcmp(wanted->method, "territory") == 0;
+	bool		by_load = strcmp(wanted->method, "least_loaded") == 0;
 	Candidate  *best = NULL;
 
 	for (int i = 0; i < n; i++)
@@ -126,7 +160,8 @@ choose(Candidate *candidates, int n, int64 team_turn, const char *method,
 		Candidate  *candidate = &candidates[i];
 
 		if (candidate->room <= 0 ||
-			(by_territory && !covers(candidate, country, region)))
+			(speaking && !speaks(candidate, wanted->language)) ||
+			(by_territory && !covers(candidate, wanted->country, wanted->region)))
 			continue;
 		if (candidate->turn < team_turn)
 			candidate->turn = team_turn;
@@ -182,6 +217,7 @@ read_candidates(const char *team, TimestampTz now, Candidate **out)
 		candidate->room = cell_bigint(i, 3) - candidate->load;
 		candidate->turn = cell_bigint(i, 5);
 		candidate->territories = nurture_text_items(nurture_cell(i, 6, &isnull));
+		candidate->languages = nurture_text_items(nurture_cell(i, 7, &isnull));
 	}
 	return n;
 }
@@ -229,7 +265,7 @@ assign_team(const char *team, int max, bool wait)
 	int64	   *given;
 	const char **members;
 	Datum		values[4];
-	char	  **rows;
+	Wanted	   *wanted;
 
 	values[0] = CStringGetTextDatum(team);
 	values[1] = Int32GetDatum(max);
@@ -247,25 +283,28 @@ assign_team(const char *team, int max, bool wait)
 	leads = palloc(sizeof(int64) * Max(waiting, 1));
 	handoffs = palloc(sizeof(int64) * Max(waiting, 1));
 	members = palloc(sizeof(char *) * Max(waiting, 1));
-	rows = palloc(sizeof(char *) * 3 * Max(waiting, 1));
+	wanted = palloc(sizeof(Wanted) * Max(waiting, 1));
 	given = palloc0(sizeof(int64) * (ncandidates + 1));
 	for (int i = 0; i < waiting; i++)
 	{
-		for (int column = 0; column < 3; column++)
-			rows[3 * i + column] = nurture_cell_text(i, column + 3);
+		wanted[i].method = nurture_cell_text(i, 3);
+		wanted[i].country = nurture_cell_text(i, 4);
+		wanted[i].region = nurture_cell_text(i, 5);
+		wanted[i].language = nurture_cell_text(i, 6);
 		leads[i] = cell_bigint(i, 1);
 		handoffs[i] = cell_bigint(i, 2);
 	}
 	for (int i = 0; i < waiting; i++)
 	{
-		Candidate  *chosen = choose(candidates, ncandidates, team_turn, rows[3 * i],
-									rows[3 * i + 1], rows[3 * i + 2]);
+		Candidate  *chosen = choose(candidates, ncandidates, team_turn, &wanted[i], true);
 
+		if (chosen == NULL)
+			chosen = choose(candidates, ncandidates, team_turn, &wanted[i], false);
 		if (chosen == NULL)
 			continue;
 		if (chosen->turn > team_turn)
 			team_turn = chosen->turn;
-		chosen->turn += strcmp(rows[3 * i], "weighted") == 0 ?
+		chosen->turn += strcmp(wanted[i].method, "weighted") == 0 ?
 			TURN_STEP / chosen->weight : TURN_STEP;
 		chosen->room--;
 		chosen->load++;

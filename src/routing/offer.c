@@ -490,7 +490,7 @@ nurture_handoff_offer(const RoutingRules *rules, Subject *subject,
 				nulls[11] = nulls[12] = nulls[13] = nulls[14] = 'n';
 			else if (TIMESTAMP_IS_NOEND(clocks.expires_at))
 				nulls[14] = 'n';
-			values[15] = nurture_handoff_package(subject, route, product, trigger, &standing);
+			values[15] = nurture_handoff_package(subject, route, team, product, trigger, &standing);
 			values[16] = Int32GetDatum(standing.tier);
 			values[17] = text_or_null(standing.grade, &nulls[17]);
 			values[18] = Int64GetDatum(standing.total);

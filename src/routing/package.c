@@ -164,12 +164,14 @@ missing_fields(Subject *subject, const RoutingRoute *route, int tier)
 }
 
 /*
- * Returns the package of a hand-off as jsonb in the current memory context.
+ * Returns the package of a hand-off to a team, which need not be the route's,
+ * as jsonb in the current memory context.
  * The caller is connected to SPI and works as the owner.
  */
 Datum
 nurture_handoff_package(Subject *subject, const RoutingRoute *route,
-						const char *product, const RoutingTrigger *trigger,
+						const RoutingTeam *team, const char *product,
+						const RoutingTrigger *trigger,
 						const Qualification *standing)
 {
 	const SubjectEvent *event = trigger->event;
@@ -182,7 +184,7 @@ nurture_handoff_package(Subject *subject, const RoutingRoute *route,
 	int			gucs;
 
 	missing = missing_fields(subject, route, standing->tier);
-	for (const char **kind = route->team->never_requests; *kind != NULL; kind++)
+	for (const char **kind = team->never_requests; *kind != NULL; kind++)
 		unseen = lappend(unseen, unconstify(char *, *kind));
 	values[0] = Int64GetDatum(subject->lead_id);
 	values[1] = CStringGetTextDatum(product);

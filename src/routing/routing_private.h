@@ -113,6 +113,7 @@ typedef struct StandingRules
 								 * edge */
 	bool		names_tags;
 	bool		names_marks;	/* labels or lists */
+	bool		names_consent;
 } StandingRules;
 
 extern const StandingRules *nurture_standing_rules(void);
@@ -181,6 +182,7 @@ extern void nurture_route_init(void);
 extern void nurture_route_standing(const int64 *leads, int n);
 extern Datum nurture_handoff_package(Subject *subject,
 									 const RoutingRoute *route,
+									 const RoutingTeam *team,
 									 const char *product,
 									 const RoutingTrigger *trigger,
 									 const Qualification *standing);

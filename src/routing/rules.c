@@ -53,12 +53,15 @@ KEPT_PLAN0("SELECT 'pattern \"' || p.pattern || '\"', p.condition::text FROM nur
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
 		   " UNION ALL SELECT 'tier rule \"' || t.requirement || '\"', t.condition::text FROM nurture.tier_rule t"
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
- /* facts decide by themselves; labels and lists are told by hand */
+ /* facts decide by themselves; labels, lists and consent are no facts */
 		   " UNION ALL SELECT 'fit rule \"' || f.rule || '\"', f.condition::text FROM nurture.fit_rule f"
 		   " JOIN nurture.model_version v USING (model, version) WHERE v.status = 'published'"
-		   " AND f.condition::text ~ '\"(label|list)\":'"
+		   " AND f.condition::text ~ '\"(label|list|consent)\":'"
 		   " UNION ALL SELECT 'route \"' || r.route || '\"', r.condition::text FROM nurture.route_version r"
-		   " WHERE r.status = 'published' AND r.condition::text ~ '\"(label|list|stage|tier|grade|score)\":'");
+		   " WHERE r.status = 'published' AND r.condition::text ~ '\"(label|list|consent|stage|tier|grade|score)\":'"
+		   " UNION ALL SELECT 'route \"' || r.route || '\"', c.condition::text FROM nurture.route_version r"
+		   " CROSS JOIN LATERAL (VALUES (r.hold_until), (r.review_when)) c (condition)"
+		   " WHERE r.status = 'published' AND c.condition::text ~ '\"consent\":'");
 static KeptPlan read_products =
 KEPT_PLAN0("SELECT DISTINCT m.product FROM nurture.model m"
 		   " JOIN nurture.model_version v USING (model) WHERE v.status <> 'draft' AND m.product <> '*'"
@@ -143,6 +146,7 @@ typedef struct Named
 	List	   *tags;			/* integers */
 	bool		standing;
 	bool		marks;			/* labels or lists */
+	bool		consent;
 } Named;
 
 static void
@@ -168,6 +172,9 @@ note_term(void *arg, const CondTerm *term)
 		case COND_TERM_LIST:
 			named->marks = true;
 			break;
+		case COND_TERM_CONSENT:
+			named->consent = true;
+			break;
 		default:
 			break;
 	}
@@ -176,7 +183,7 @@ note_term(void *arg, const CondTerm *term)
 static Named
 names_of(const Condition *condition, Bitmapset **signals)
 {
-	Named		named = {signals, NIL, false, false};
+	Named		named = {signals, NIL, false, false, false};
 
 	nurture_cond_visit_terms(condition, note_term, &named);
 	return named;
@@ -372,6 +379,7 @@ load_standing(Snapshot snapshot)
 
 		rules->names_tags |= named.tags != NIL;
 		rules->names_marks |= named.marks;
+		rules->names_consent |= named.consent;
 	}
 	for (int i = 0; i < rules->nedges; i++)
 	{
@@ -386,6 +394,7 @@ load_standing(Snapshot snapshot)
 		named = names_of(edge->condition, &rules->signals);
 		rules->names_tags |= named.tags != NIL;
 		rules->names_marks |= named.marks;
+		rules->names_consent |= named.consent;
 	}
 	return rules;
 }

@@ -91,6 +91,9 @@ KEPT_PLAN("SELECT min(t.at) FROM (SELECT b.at FROM nurture.disqualification d,"
 		  " UNION ALL SELECT s.since + e.after FROM nurture.lead_stage s JOIN nurture.stage_transition e"
 		  " ON e.from_stage = s.stage AND e.by = 'rule' AND e.after > interval '0' WHERE s.lead_id = $1) t WHERE t.at > $2",
 		  INT8OID, TIMESTAMPTZOID);
+static KeptPlan next_consent =
+KEPT_PLAN("SELECT min(c.expires_at) FROM nurture.consent c WHERE c.lead_id = $1 AND c.expires_at > $2",
+		  INT8OID, TIMESTAMPTZOID);
 static KeptPlan write_acceptance =
 KEPT_PLAN("UPDATE nurture.lead_stage SET accepted_at = $3 WHERE lead_id = $1 AND product = $2",
 		  INT8OID, TEXTOID, TIMESTAMPTZOID);
@@ -380,8 +383,8 @@ score_of(const Standing *standing)
 /*
  * Returns when the tick has to decide a lead again because a grade changes, a
  * disqualifier begins or ends, the lead has been in its stage long enough, or
- * a label or a place on a list that some rule reads begins or ends; DT_NOEND
- * when none does.
+ * a label, a place on a list or a consent that some rule reads begins or ends;
+ * DT_NOEND when none does.
  */
 static TimestampTz
 due_of(Subject *subject, const StandingRules *rules)
@@ -410,6 +413,13 @@ due_of(Subject *subject, const StandingRules *rules)
 	next = nurture_cell(0, 1, &isnull);
 	if (!isnull)
 		due = Min(due, DatumGetTimestampTz(next));
+	if (rules->names_consent)
+	{
+		nurture_execute_latest(&next_consent, values, NULL, false);
+		next = nurture_cell(0, 1, &isnull);
+		if (!isnull)
+			due = Min(due, DatumGetTimestampTz(next));
+	}
 	if (rules->names_marks)
 		due = Min(due, nurture_mark_next(subject->lead_id, subject->now));
 	return due;
@@ -697,10 +707,11 @@ nurture_stage_move(int64 lead_id, const char *product,
 }
 
 /*
- * Trigger on nurture.disqualification, nurture.lead, nurture.account and the
- * tables of labels and lists: decides the standing of the leads whose rows changed.  For leads
- * only columns that rules may read count; labels and lists, which may come by
- * the hundred thousand, only where some rule reads any.
+ * Trigger on nurture.disqualification, nurture.lead, nurture.account,
+ * nurture.consent_event and the tables of labels and lists: decides the
+ * standing of the leads whose rows changed.  For leads only columns that rules
+ * may read count; labels, lists and consent, which may come by the hundred
+ * thousand, only where some rule reads any.
  */
 Datum
 nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
@@ -710,13 +721,15 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	bool		of_leads = strcmp(of, "lead") == 0;
 	bool		of_account = strcmp(of, "account") == 0;
 	bool		of_marks = strcmp(of, "label") == 0 || strcmp(of, "list") == 0;
+	bool		of_consent = strcmp(of, "consent") == 0;
 	const char *query;
 	int64	   *leads;
 	int			n;
 	MemoryContext context = CurrentMemoryContext;
 
 	if (!nurture_deriving() ||
-		(of_marks && !nurture_standing_rules()->names_marks))
+		(of_marks && !nurture_standing_rules()->names_marks) ||
+		(of_consent && !nurture_standing_rules()->names_consent))
 		return PointerGetDatum(NULL);
 	query = of_leads ?
 		"SELECT n.lead_id FROM new_rows n JOIN old_rows o USING (lead_id)"
@@ -759,9 +772,9 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	}
 	MemoryContextSwitchTo(context);
 	/* a disqualification may forbid a message whatever the stage becomes */
-	for (int i = 0; !of_leads && !of_account && !of_marks && i < n; i++)
+	for (int i = 0; !of_leads && !of_account && !of_marks && !of_consent && i < n; i++)
 		nurture_gate_bump(leads[i]);
 	nurture_standing_decide(leads, n, of_leads || of_account ? "facts_changed" :
-							of_marks ? of : "disqualification");
+							of_marks || of_consent ? of : "disqualification");
 	return PointerGetDatum(NULL);
 }
