@@ -224,7 +224,11 @@ check_leads(int64 survivor, int64 absorbed, MergedLead *into, MergedLead *from)
 	return false;
 }
 
-/* Locks two leads in the lock order. */
+/*
+ * Locks two leads in the lock order.  Above READ COMMITTED a lead that others
+ * have changed since the transaction's snapshot raises 40001: what follows
+ * writes its row, and the transaction would see the one of before beside it.
+ */
 static void
 lock_both(int64 a, int64 b)
 {
@@ -234,7 +238,7 @@ lock_both(int64 a, int64 b)
 	nurture_activity_lock(leads, 2);
 	values[0] = Int64GetDatum(leads[0]);
 	values[1] = Int64GetDatum(leads[1]);
-	(void) nurture_execute_latest(&lock_leads, values, NULL, true);
+	(void) nurture_execute(&lock_leads, values, NULL, false);
 	nurture_gate_bump(leads[0]);
 	nurture_gate_bump(leads[1]);
 }
