@@ -5,6 +5,8 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relscan.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -17,6 +19,8 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/fmgroids.h"
@@ -239,6 +243,65 @@ open_key(RowTable *table, Snapshot snapshot)
 	table->scan = nurture_index_beginscan(table->rel, table->index, snapshot, 1);
 }
 
+/* Tells whether a page has no more room for new versions of such a row. */
+static bool
+page_is_full(Page page, uint32 len)
+{
+	return PageGetHeapFreeSpace(page) < Max(BLCKSZ / 10, 2 * MAXALIGN(len));
+}
+
+/*
+ * Finds the row as an index scan does, but for when it prunes the page: that
+ * does so as soon as the room is used that a fillfactor asks to be left, which
+ * on a page of rows that are updated all the time is at each visit.  Here old
+ * versions go when the room for new ones does.
+ */
+static bool
+find_in_heap(RowTable *table, Snapshot snapshot)
+{
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) table->found;
+	HeapTuple	row = &slot->base.tupdata;
+	ItemPointer place;
+
+	ExecClearTuple(table->found);
+	while ((place = index_getnext_tid(table->scan, ForwardScanDirection)) != NULL)
+	{
+		Buffer		buffer = ReadBuffer(table->rel,
+										ItemPointerGetBlockNumber(place));
+		bool		pruned = false;
+		bool		all_dead;
+		bool		found;
+
+		for (;;)
+		{
+			ItemPointerData tid = *place;
+			bool		full;
+
+			LockBuffer(buffer, BUFFER_LOCK_SHARE);
+			found = heap_hot_search_buffer(&tid, table->rel, buffer, snapshot,
+										   row, &all_dead, true);
+			full = page_is_full(BufferGetPage(buffer), found ? row->t_len : 0);
+			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+			if (!full || pruned)
+				break;
+			/* what was found may lie elsewhere in the page then */
+			heap_page_prune_opt(table->rel, buffer);
+			pruned = true;
+		}
+		if (found)
+			ExecStoreBufferHeapTuple(row, table->found, buffer);
+		else if (!table->scan->xactStartedInRecovery)
+			table->scan->kill_prior_tuple = all_dead;
+		ReleaseBuffer(buffer);
+		if (found)
+		{
+			pgstat_count_heap_fetch(table->index);
+			return true;
+		}
+	}
+	return false;
+}
+
 bool
 nurture_row_find(RowTable *table, int64 key, Snapshot snapshot)
 {
@@ -252,8 +315,14 @@ nurture_row_find(RowTable *table, int64 key, Snapshot snapshot)
 	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ,
 				Int64GetDatum(key));
 	index_rescan(table->scan, &scan_key, 1, NULL, 0);
-	found = index_getnext_slot(table->scan, ForwardScanDirection, table->found);
-	table_index_fetch_reset(table->scan->xs_heapfetch);
+	if (table->rel->rd_tableam == GetHeapamTableAmRoutine())
+		found = find_in_heap(table, snapshot);
+	else
+	{
+		found = index_getnext_slot(table->scan, ForwardScanDirection,
+								   table->found);
+		table_index_fetch_reset(table->scan->xs_heapfetch);
+	}
 	MemoryContextSwitchTo(old);
 	return found;
 }
