@@ -43,7 +43,26 @@ typedef struct IndexPerformance
 	int32		points;
 } IndexPerformance;
 
-/* One asset version that selection looks at. */
+/*
+ * What every candidate of a lead is looked at for: it lies close together, as
+ * a library does not fit into a processor's nearest cache.
+ */
+typedef struct IndexLook
+{
+	TimestampTz approved_at;
+	uint32		tags;			/* place of the first in ContentIndex.runs */
+	uint32		family;			/* hash of its family's name */
+	uint16		ntags;
+	int16		depth;			/* deepest depth tag, 0 = none */
+	int16		format;			/* place in ContentIndex.formats */
+	int16		priority;
+	bool		has_role;
+	bool		has_reading_level;
+	bool		has_prerequisites;
+	bool		has_performance;
+} IndexLook;
+
+/* One asset version that selection looks at; the rest of it. */
 typedef struct IndexEntry
 {
 	const char *asset_id;
@@ -51,14 +70,11 @@ typedef struct IndexEntry
 	const char *purpose;
 	const char *message_class;
 	int32		version;
-	int32		priority;
 	IndexRange	valid;
-	TimestampTz approved_at;
 	const IndexList *channels;	/* in the order of the row */
 	const IndexList *languages;
 	const IndexList *markets;
 	const IndexList *audiences;
-	const uint16 *tags;			/* slots */
 	const int32 *blocks;		/* entries of its blocks; -1 = none in use */
 	const IndexList *claims;	/* its own, NULL = none */
 	const int16 *all_claims;	/* places of these and of its blocks' claims */
@@ -66,17 +82,12 @@ typedef struct IndexEntry
 	Condition **prerequisites;
 	const IndexPerformance *performance;
 	int32		next;			/* another version of the asset, -1 = none */
-	uint16		ntags;
 	uint16		nblocks;
 	uint16		nprerequisites;
 	uint16		nperformance;
-	int16		depth;			/* deepest depth tag, 0 = none */
-	int16		format;			/* place in ContentIndex.formats */
 	bool		approved;
 	bool		component;		/* a block or page: sent with others only */
 	bool		unsubscribe;	/* has a block in slot unsubscribe */
-	bool		has_role;
-	bool		has_reading_level;
 } IndexEntry;
 
 /* The approved version of a claim. */
@@ -152,6 +163,8 @@ typedef struct ContentIndex
 {
 	int			nentries;
 	IndexEntry *entries;
+	IndexLook  *looks;			/* of the entries, in their order */
+	const uint16 *runs;			/* slots of their tags, entry after entry */
 	int			nplaces;		/* a power of 2 */
 	int32	   *places;			/* an entry of each asset by hash; -1 = none */
 	IndexCodes	channels;
@@ -197,6 +210,7 @@ extern int	nurture_content_code(const char *const *codes, int n,
 extern const IndexEntry *nurture_content_asset(const ContentIndex *index,
 											   const char *asset_id,
 											   size_t len);
+extern uint32 nurture_content_family(const char *family);
 extern const IndexForce *nurture_content_force(const ContentIndex *index,
 											   TimestampTz at);
 

@@ -100,13 +100,13 @@ nurture_requested_init(void)
  */
 static bool
 stopped_by_lead(const Offers *offers, int64 lead_id, TimestampTz at,
-				Snapshot snapshot, bool *stopped)
+				Hold *hold, Snapshot snapshot, bool *stopped)
 {
 	Datum		key = Int64GetDatum(lead_id);
 	bool		any = false;
 	RowRead		read;
 
-	nurture_read_open(&read, &read_request, snapshot);
+	nurture_read_open_held(&read, &read_request, hold, snapshot);
 	nurture_read_find(&read, &key);
 	while (nurture_read_next(&read))
 	{
@@ -130,14 +130,14 @@ stopped_by_lead(const Offers *offers, int64 lead_id, TimestampTz at,
 
 /* Tells whether others were merged into a lead. */
 static bool
-absorbs(int64 lead_id, Snapshot snapshot)
+absorbs(int64 lead_id, Hold *hold, Snapshot snapshot)
 {
 	Datum		key = Int64GetDatum(lead_id);
 	bool		result = false;
 	bool		isnull;
 	RowRead		read;
 
-	nurture_read_open(&read, &read_gate, snapshot);
+	nurture_read_open_held(&read, &read_gate, hold, snapshot);
 	nurture_read_find(&read, &key);
 	if (nurture_read_next(&read))
 		result = DatumGetBool(nurture_read_cell(&read, GATE_ABSORBS, &isnull));
@@ -163,8 +163,8 @@ read_stopped(const Offers *offers, const Subject *subject, TimestampTz at,
 	else
 		PushActiveSnapshot(GetActiveSnapshot());
 	snapshot = GetActiveSnapshot();
-	any = stopped_by_lead(offers, subject->lead_id, at, snapshot, stopped);
-	if (absorbs(subject->lead_id, snapshot))
+	any = stopped_by_lead(offers, subject->lead_id, at, subject->hold, snapshot, stopped);
+	if (absorbs(subject->lead_id, subject->hold, snapshot))
 	{
 		int			level = nurture_spi_connect();
 		int			n;
@@ -172,7 +172,7 @@ read_stopped(const Offers *offers, const Subject *subject, TimestampTz at,
 													 CurrentMemoryContext, &n);
 
 		for (int i = 0; i < n; i++)
-			any = stopped_by_lead(offers, absorbed[i], at, snapshot, stopped) || any;
+			any = stopped_by_lead(offers, absorbed[i], at, subject->hold, snapshot, stopped) || any;
 		nurture_spi_finish(level);
 	}
 	PopActiveSnapshot();
@@ -180,44 +180,29 @@ read_stopped(const Offers *offers, const Subject *subject, TimestampTz at,
 	return any;
 }
 
-/* Tells whether an entry makes an offer, or one below it. */
-static bool
-makes_offer(const ContentIndex *index, const IndexEntry *entry, int tag_id)
-{
-	for (int i = 0; i < entry->ntags; i++)
-	{
-		if (nurture_tag_under(index->tags[entry->tags[i]].tag_id, tag_id))
-			return true;
-	}
-	return false;
-}
-
 /*
- * Returns the entries that offer nothing the lead has asked for as of a
- * moment; NULL when all are.
+ * Notes which tags, by their slots, offer what the lead has asked for as of a
+ * moment; NULL when none does.
  */
-const Bits *
-nurture_content_unrequested(const ContentIndex *index, const Subject *subject,
-							TimestampTz at)
+const bool *
+nurture_content_requested(const ContentIndex *index, const Subject *subject,
+						  TimestampTz at)
 {
 	const Offers *offers = nurture_rulecache_get(&offers_cache);
 	bool	   *stopped;
-	Bits	   *left;
+	bool	   *slots;
 
 	if (offers->n == 0)
 		return NULL;
 	stopped = palloc0(offers->n * sizeof(bool));
 	if (!read_stopped(offers, subject, at, stopped))
 		return NULL;
-	left = bits_make(index->nentries);
-	for (int i = 0; i < index->nentries; i++)
+	slots = palloc0(Max(index->nslots, 1) * sizeof(bool));
+	for (int slot = 0; slot < index->nslots; slot++)
 	{
-		bool		made = false;
-
-		for (int o = 0; o < offers->n && !made; o++)
-			made = stopped[o] && makes_offer(index, &index->entries[i], offers->rows[o].tag_id);
-		if (!made)
-			bits_add(left, i);
+		for (int o = 0; o < offers->n && !slots[slot]; o++)
+			slots[slot] = stopped[o] &&
+				nurture_tag_under(index->tags[slot].tag_id, offers->rows[o].tag_id);
 	}
-	return left;
+	return slots;
 }

@@ -9,8 +9,8 @@
 #include "facts/subject.h"
 
 extern void nurture_requested_init(void);
-extern const Bits *nurture_content_unrequested(const ContentIndex *index,
-											   const Subject *subject,
-											   TimestampTz at);
+extern const bool *nurture_content_requested(const ContentIndex *index,
+											 const Subject *subject,
+											 TimestampTz at);
 
 #endif							/* NURTURE_CONTENT_REQUESTED_H */

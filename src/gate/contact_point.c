@@ -9,10 +9,12 @@
 #include "base/plans.h"
 #include "base/read.h"
 #include "base/rulecache.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "gate/contact_point.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -44,9 +46,8 @@ KEPT_PLAN_SCAN("SELECT channel, contact_point FROM nurture.channel"
 			   " WHERE contact_point IN ('email', 'phone')", 0);
 
 static KeptPlan read_names =
-KEPT_PLAN_SCAN("SELECT DISTINCT lower(u.name) COLLATE \"C\""
-			   " FROM nurture.address_list AS a, unnest(a.names) AS u (name)"
-			   " WHERE a.kind = $1 ORDER BY 1", TEXTOID);
+KEPT_PLAN_SCAN("SELECT a.names FROM nurture.address_list AS a WHERE a.kind = $1",
+			   TEXTOID);
 
 static KeptPlan read_verdicts =
 KEPT_PLAN_SCAN("SELECT kind, message_class, verdict FROM nurture.address_policy",
@@ -131,6 +132,69 @@ load_verdicts(ContactRules *rules, Snapshot snapshot)
 	}
 }
 
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Returns a copy of a name as names are compared, in the case of lower(). */
+static char *
+lower_name(const char *name, int len)
+{
+	for (int i = 0; i < len; i++)
+	{
+		/* what is left as it is in every locale needs none */
+		if (IS_HIGHBIT_SET(name[i]) || (name[i] >= 'A' && name[i] <= 'Z'))
+			return str_tolower(name, len, DEFAULT_COLLATION_OID);
+	}
+	return pnstrdup(name, len);
+}
+
+/* Adds the names of a row of nurture.address_list. */
+static void
+add_names(ContactRules *rules, int kind, uint64 row)
+{
+	bool		isnull;
+	Datum		value = nurture_cell(row, 1, &isnull);
+	ArrayType  *array = DatumGetArrayTypeP(value);
+	int			known = rules->nnames[kind];
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
+	rules->names[kind] = known == 0 ? palloc(sizeof(char *) * Max(n, 1)) :
+		repalloc(rules->names[kind], sizeof(char *) * (known + n));
+	for (int i = 0; i < n; i++)
+		rules->names[kind][known + i] = lower_name(VARDATA_ANY(DatumGetPointer(names[i])),
+												   VARSIZE_ANY_EXHDR(DatumGetPointer(names[i])));
+	rules->nnames[kind] = known + n;
+	pfree(names);
+	pfree(nulls);
+	if ((Pointer) array != DatumGetPointer(value))
+		pfree(array);
+}
+
+/* Puts them in order, each once. */
+static void
+sort_names(ContactRules *rules, int kind)
+{
+	char	  **names = rules->names[kind];
+	int			n = rules->nnames[kind];
+	int			kept = 0;
+
+	if (n == 0)
+		return;
+	qsort(names, n, sizeof(char *), compare_names);
+	for (int i = 0; i < n; i++)
+	{
+		if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0)
+			names[kept++] = names[i];
+	}
+	rules->nnames[kind] = kept;
+}
+
 static void *
 load_contacts(Snapshot snapshot)
 {
@@ -148,10 +212,9 @@ load_contacts(Snapshot snapshot)
 		if (!asked)
 			continue;
 		(void) nurture_execute_snapshot(&read_names, &value, NULL, snapshot);
-		rules->nnames[kind] = SPI_processed;
-		rules->names[kind] = palloc(sizeof(char *) * Max(SPI_processed, 1));
 		for (uint64 row = 0; row < SPI_processed; row++)
-			rules->names[kind][row] = pstrdup(nurture_cell_text(row, 1));
+			add_names(rules, kind, row);
+		sort_names(rules, kind);
 	}
 	return rules;
 }
@@ -184,12 +247,6 @@ nurture_contact_channels(ContactKind kind)
 	const ContactRules *rules = nurture_rulecache_get(&contact_cache);
 
 	return rules->of_kind[kind];
-}
-
-static int
-compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 static bool
