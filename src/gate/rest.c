@@ -60,6 +60,7 @@ static KeptRead read_event = {
 };
 
 #define MAX_PARTS	8			/* partitions read one by one */
+#define FEW_PARTS	2			/* as quickly looked into as asked about */
 
 /* Returns when the lead did something last, DT_NOBEGIN when never. */
 static TimestampTz
@@ -126,6 +127,8 @@ read_parts(GateLead *lead, const ContactPolicy *policy, TimestampTz since,
 		nurture_part_by(events, "recorded_at"))
 		n = nurture_part_between(events, since - USECS_PER_DAY, now, parts,
 								 MAX_PARTS);
+	if (n > FEW_PARTS && last_activity(lead, snapshot) <= since)
+		n = 0;
 	lead->rests = palloc(sizeof(GateRest) * policy->nrests);
 	for (int i = 0; i < n; i++)
 	{
@@ -168,9 +171,8 @@ nurture_rest_read(GateLead *lead, const ContactPolicy *policy,
 	MemoryContext context = CurrentMemoryContext;
 	int			level;
 
-	if (last_activity(lead, snapshot) <= since)
-		return;
-	if (read_parts(lead, policy, since, now, snapshot))
+	if (read_parts(lead, policy, since, now, snapshot) ||
+		last_activity(lead, snapshot) <= since)
 		return;
 	names = palloc(sizeof(Datum) * policy->nrests);
 	for (int i = 0; i < policy->nrests; i++)
