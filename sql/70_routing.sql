@@ -72,6 +72,11 @@ CREATE FUNCTION nurture_fulfil(lead_id bigint, request_no bigint, state text DEF
     AS 'MODULE_PATHNAME', 'nurture_fulfil';
 COMMENT ON FUNCTION nurture_fulfil(bigint, bigint, text, text, text) IS 'Answers a request: fulfilled, or declined with a reason. Returns the state.';
 
+CREATE FUNCTION nurture_task_done(lead_id bigint, task_id bigint, state text DEFAULT 'done', reason text DEFAULT NULL, actor text DEFAULT NULL) RETURNS text
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE
+    AS 'MODULE_PATHNAME', 'nurture_task_done';
+COMMENT ON FUNCTION nurture_task_done(bigint, bigint, text, text, text) IS 'Ends a task that a step of a track gave to a team: done, or cancelled with a reason. Returns the state.';
+
 CREATE FUNCTION nurture_working_due(calendar text, from_at timestamptz, amount interval) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE
     AS 'MODULE_PATHNAME', 'nurture_working_due';

@@ -434,6 +434,7 @@ const NameRights nurture_function_rights[] = {
 	{"nurture_tally_sum_step", "xxxxxxxxxx"},
 	{"nurture_tally_take", "xxxxxxxxxx"},
 	{"nurture_tally_unnest", "xxxxxxxxxx"},
+	{"nurture_task_done", "x-xxx-----"},
 	{"nurture_tick", "xx-xx-----"},
 	{"nurture_triage", "xxxxxxxx-x"},
 	{"nurture_unlabel", "-xxxx-x---"},

@@ -2,7 +2,7 @@
 -- cadence by segment and stage, resume and re-entry, reactivation.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(77);
+SELECT plan(87);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, phone, audience_type, country, language, attributes)
@@ -29,7 +29,7 @@ CREATE FUNCTION pg_temp.tick(at timestamptz) RETURNS bigint LANGUAGE sql AS
 $$ SELECT set_config('nurture.clock', to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), true); SELECT done FROM nurture_tick(1000, '1 min') WHERE kind = 'enrollment' $$;
 -- what became of the last step
 CREATE FUNCTION pg_temp.step(lead bigint) RETURNS text LANGUAGE sql AS
-$$ SELECT (inputs::jsonb ->> 'step') || ' ' || outcome || coalesce(' ' || array_to_string(reasons, ','), '') FROM nurture.audit WHERE lead_ref = lead AND kind = 'step' ORDER BY audit_id DESC LIMIT 1 $$;
+$$ SELECT (inputs::jsonb ->> 'step') || ' ' || outcome || coalesce(' ' || array_to_string(reasons, ','), '') FROM nurture.audit WHERE lead_ref = lead AND kind = 'step' AND object LIKE 'enrollment:%' ORDER BY audit_id DESC LIMIT 1 $$;
 
 -- a track of every action
 INSERT INTO nurture.track (track, title, purpose, re_entry) VALUES ('all_steps', 'Every action', 'ts_all', 'never');
@@ -53,6 +53,19 @@ SELECT is(pg_temp.tick('2026-03-02 10:00+00'), 0::bigint, 'the task follows at o
 SELECT results_eq($$SELECT task_kind, team, title, due_at, state FROM nurture.task WHERE lead_id = 1$$,
     $$VALUES ('step', 'sales_development', 'Step 2 of track all_steps', '2026-03-03 10:00+00'::timestamptz, 'open')$$, 'due in eight working hours');
 SELECT is(pg_temp.step(1), '2 task', 'the task is on record');
+SELECT task_id AS task FROM nurture.task WHERE lead_id = 1 \gset
+SELECT is(nurture_task_done(1, :task, actor => 'ts_seller'), 'done', 'whoever did it says so');
+SELECT is(nurture_task_done(1, :task), 'done', 'again without effect');
+SELECT results_eq($$SELECT state, done_at FROM nurture.task WHERE lead_id = 1$$, $$VALUES ('done', '2026-03-02 10:00+00'::timestamptz)$$, 'it is done');
+SELECT results_eq($$SELECT outcome, app_user, inputs FROM nurture.audit WHERE lead_ref = 1 AND object LIKE 'task:%'$$, $$VALUES ('task_done'::text, 'ts_seller'::text, 'Step 2 of track all_steps'::text)$$, 'once, and on record');
+SELECT throws_like(format('SELECT nurture_task_done(1, %s, ''cancelled'', ''no'')', :task), 'task % is done already', 'and stays so');
+SELECT throws_ok(format('SELECT nurture_task_done(1, %s, ''cancelled'')', :task), '22023', 'cancelling a task needs a reason', 'why');
+SELECT throws_ok(format('SELECT nurture_task_done(1, %s, ''late'')', :task), '22023', 'a task is done or cancelled, not "late"', 'only so');
+SELECT throws_ok('SELECT nurture_task_done(1, NULL)', '22004', 'argument 2 of nurture_task_done cannot be null', 'one of them');
+SELECT throws_ok('SELECT nurture_task_done(2, 0)', 'NU003', 'lead 2 has no task 0', 'that there is');
+INSERT INTO nurture.task (lead_id, task_kind, title, team, created_at) VALUES (2, 'contact', 'x', 'sales_development', now()) RETURNING task_id AS other \gset
+SELECT throws_like(format('SELECT nurture_task_done(2, %s)', :other), 'task % is no step of a track but "contact"', 'of a step');
+DELETE FROM nurture.task WHERE task_id = :other;
 SELECT is(pg_temp.step(9), '2 no_task team_not_permitted', 'a team that may not have the lead gets none');
 SELECT is((SELECT count(*) FROM nurture.task WHERE lead_id = 9), 0::bigint, 'indeed');
 SELECT is(pg_temp.tick('2026-03-02 23:00+00'), 3::bigint, 'the next day begins');
