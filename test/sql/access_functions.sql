@@ -54,7 +54,7 @@ INSERT INTO calls VALUES
     ('set_asset_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('set_claim_status', '(''access'', 1, ''withdrawn'', ''test'')'), ('approve', '(''asset'', ''access'', 1, ''medical'', ''approved'', ''fit to use'')'),
     ('route', '(960001, ''*'', ''test'')'), ('assign', '(1)'), ('routing_due', '(1)'), ('accept', '(960001, 1)'), ('reject', '(960001, 1, ''busy'')'),
     ('attempt', '(960001, 1, ''no_answer'')'), ('convert', '(960001, 1)'), ('return', '(960001, 1, ''busy'')'), ('reassign', '(960001, 1, ''x'')'),
-    ('fulfil', '(960001, 1, ''fulfilled'')'), ('feedback', '(960001, ''handoff'', 1, ''useful'')'), ('triage', '()'),
+    ('fulfil', '(960001, 1, ''fulfilled'')'), ('task_done', '(960001, 1)'), ('feedback', '(960001, ''handoff'', 1, ''useful'')'), ('triage', '()'),
     ('outbox_take', '(1, ''access'')'), ('outbox_done', '(''access'', ''{1}'')'), ('why', format('(960001, %s)', :message_id)), ('decisions', '(960001)'),
     ('audit_verify', '()'), ('audit_seal', '()'), ('audit_digest', '()'), ('audit_proof', '(1)'), ('audit_inputs', '(''{"passed":1}'')'), ('audit_consistency', '(1, 2)'),
     ('export_config', '()'), ('definition', '()'), ('import_config', '(''{"format": "nurture.config", "format_version": 1}'')'),
