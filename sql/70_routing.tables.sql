@@ -284,6 +284,13 @@ CREATE TRIGGER nurture_standing_delete AFTER DELETE ON nurture.disqualification
 CREATE TRIGGER nurture_standing_insert AFTER INSERT ON nurture.consent_event
     REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('consent');
+-- who may be another lead is no lead by itself until a person has said so
+CREATE TRIGGER nurture_standing_insert AFTER INSERT ON nurture.review
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('identity');
+CREATE TRIGGER nurture_standing_update AFTER UPDATE ON nurture.review
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('identity');
 CREATE TRIGGER nurture_standing AFTER UPDATE ON nurture.lead
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.nurture_standing_decide_trigger('lead');

@@ -16,6 +16,7 @@
 #include "facts/history.h"
 #include "facts/mark.h"
 #include "facts/program.h"
+#include "facts/subject_quality.h"
 #include "facts/vocabulary.h"
 #include "fmgr.h"
 #include "gate/gate.h"
@@ -45,6 +46,7 @@ _PG_init(void)
 	nurture_read_init();
 	nurture_vocabulary_init();
 	nurture_program_init();
+	nurture_subject_quality_init();
 	nurture_mark_init();
 	nurture_history_init();
 	nurture_attribute_init();

@@ -11,6 +11,7 @@
 #include "facts/program.h"
 #include "facts/subject.h"
 #include "facts/subject_private.h"
+#include "facts/subject_quality.h"
 #include "lib/stringinfo.h"
 #include "port/pg_bitutils.h"
 #include "utils/builtins.h"
@@ -71,6 +72,8 @@ static const struct
 };
 
 #define FIRST_ACCOUNT_COLUMN SUBJECT_ACCOUNT_NAME
+#define QUALITY_BASE 500		/* fact numbers from here on are of
+								 * subject_quality.c */
 #define ATTRIBUTE_BASE 1000		/* fact numbers from here on are keys */
 
 /* Keys of attributes that conditions have named, for the backend's life. */
@@ -124,7 +127,10 @@ nurture_subject_fact(const char *name, size_t len)
 {
 	static const char prefix[] = "attributes.";
 	static const char account_prefix[] = "account.attributes.";
+	int			quality = nurture_subject_quality_fact(name, len);
 
+	if (quality >= 0)
+		return QUALITY_BASE + quality;
 	for (int i = 0; i < SUBJECT_COLUMNS; i++)
 	{
 		if (strlen(subject_columns[i].fact) == len &&
@@ -150,15 +156,19 @@ nurture_subject_each_fact(CondNameVisit visit, void *arg)
 		if (subject_columns[i].type != COLUMN_JSONB)
 			visit(arg, subject_columns[i].fact, strlen(subject_columns[i].fact));
 	}
+	nurture_subject_each_quality(visit, arg);
 }
 
-static int
-column_of_fact(int fact)
+/* Returns the columns that a fact is read from. */
+static uint64
+columns_of_fact(int fact)
 {
-	if (fact < ATTRIBUTE_BASE)
-		return fact;
-	return attribute_keys[fact - ATTRIBUTE_BASE].of_account ?
-		SUBJECT_ACCOUNT_ATTRIBUTES : SUBJECT_ATTRIBUTES;
+	if (fact >= QUALITY_BASE && fact < ATTRIBUTE_BASE)
+		return nurture_subject_quality_mask(fact - QUALITY_BASE);
+	if (fact >= ATTRIBUTE_BASE)
+		fact = attribute_keys[fact - ATTRIBUTE_BASE].of_account ?
+			SUBJECT_ACCOUNT_ATTRIBUTES : SUBJECT_ATTRIBUTES;
+	return UINT64CONST(1) << fact;
 }
 
 /* Returns the expression of a column; l is the lead, c its account. */
@@ -175,9 +185,9 @@ add_to_mask(void *arg, const CondTerm *term)
 
 	if (term->kind == COND_TERM_FACT)
 	{
-		*mask |= UINT64CONST(1) << column_of_fact(term->subject.id);
+		*mask |= columns_of_fact(term->subject.id);
 		if (term->op == COND_OP_SAME_AS || term->op == COND_OP_DIFFERS_FROM)
-			*mask |= UINT64CONST(1) << column_of_fact(term->other.id);
+			*mask |= columns_of_fact(term->other.id);
 	}
 	else if (term->kind == COND_TERM_CAMPAIGN)
 		*mask |= UINT64CONST(1) << SUBJECT_CAMPAIGN;
@@ -186,7 +196,7 @@ add_to_mask(void *arg, const CondTerm *term)
 		for (int field = 0; field < NURTURE_PROGRAM_FIELDS; field++)
 		{
 			if (term->fields & (UINT32_C(1) << field))
-				*mask |= UINT64CONST(1) << column_of_fact(nurture_program_fact(field));
+				*mask |= columns_of_fact(nurture_program_fact(field));
 		}
 	}
 }
@@ -470,6 +480,11 @@ nurture_subject_value(Subject *subject, int fact, CondValue *out)
 	Datum		value;
 	struct varlena *text;
 
+	if (fact >= QUALITY_BASE && fact < ATTRIBUTE_BASE)
+	{
+		nurture_subject_quality(subject, fact - QUALITY_BASE, out);
+		return;
+	}
 	if (fact >= ATTRIBUTE_BASE)
 	{
 		MemoryContext old = MemoryContextSwitchTo(subject->context);

@@ -708,10 +708,13 @@ nurture_stage_move(int64 lead_id, const char *product,
 
 /*
  * Trigger on nurture.disqualification, nurture.lead, nurture.account,
- * nurture.consent_event and the tables of labels and lists: decides the
+ * nurture.consent_event, nurture.review and the tables of labels and lists:
+ * decides the
  * standing of the leads whose rows changed.  For leads only columns that rules
  * may read count; labels, lists and consent, which may come by the hundred
- * thousand, only where some rule reads any.
+ * thousand, only where some rule reads any.  A review that an erasure closes
+ * is left to the next decision: its lead is another one, whose gate the erasure
+ * has not locked.
  */
 Datum
 nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
@@ -722,6 +725,7 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	bool		of_account = strcmp(of, "account") == 0;
 	bool		of_marks = strcmp(of, "label") == 0 || strcmp(of, "list") == 0;
 	bool		of_consent = strcmp(of, "consent") == 0;
+	bool		of_identity = strcmp(of, "identity") == 0;
 	const char *query;
 	int64	   *leads;
 	int			n;
@@ -729,7 +733,8 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 
 	if (!nurture_deriving() ||
 		(of_marks && !nurture_standing_rules()->names_marks) ||
-		(of_consent && !nurture_standing_rules()->names_consent))
+		(of_consent && !nurture_standing_rules()->names_consent) ||
+		(of_identity && nurture_erasing()))
 		return PointerGetDatum(NULL);
 	query = of_leads ?
 		"SELECT n.lead_id FROM new_rows n JOIN old_rows o USING (lead_id)"
@@ -748,6 +753,13 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 		" (n.name, n.organization_type, n.country, n.region, n.domain, n.owner, n.attributes) IS DISTINCT FROM"
 		" (o.name, o.organization_type, o.country, o.region, o.domain, o.owner, o.attributes)"
 		" AND EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id = l.lead_id) ORDER BY 1" :
+		of_identity && TRIGGER_FIRED_BY_UPDATE(data->tg_event) ?
+		"SELECT DISTINCT c.lead_id FROM changed c JOIN old_rows o USING (lead_id, review_id)"
+		" WHERE c.bucket = 'identity' AND c.state <> o.state"
+		" AND EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id = c.lead_id) ORDER BY 1" :
+		of_identity ?
+		"SELECT DISTINCT lead_id FROM changed c WHERE c.bucket = 'identity'"
+		" AND EXISTS (SELECT FROM nurture.lead_stage s WHERE s.lead_id = c.lead_id) ORDER BY 1" :
 		"SELECT DISTINCT lead_id FROM changed ORDER BY 1";
 	{
 		OwnerSwitch save;
@@ -772,9 +784,9 @@ nurture_standing_decide_trigger(PG_FUNCTION_ARGS)
 	}
 	MemoryContextSwitchTo(context);
 	/* a disqualification may forbid a message whatever the stage becomes */
-	for (int i = 0; !of_leads && !of_account && !of_marks && !of_consent && i < n; i++)
+	for (int i = 0; !of_leads && !of_account && !of_marks && !of_consent && !of_identity && i < n; i++)
 		nurture_gate_bump(leads[i]);
 	nurture_standing_decide(leads, n, of_leads || of_account ? "facts_changed" :
-							of_marks || of_consent ? of : "disqualification");
+							of_marks || of_consent || of_identity ? of : "disqualification");
 	return PointerGetDatum(NULL);
 }
