@@ -301,8 +301,7 @@ passes(Choice *c, int i, ContentFilter filter, int *channel)
 		case FILTER_MESSAGE_CLASS:
 		case FILTER_CLAIM:
 		case FILTER_POLICY:
-			return c->sets[filter].all ||
-				bits_has(c->sets[filter].a, i) || bits_has(c->sets[filter].b, i);
+			return nurture_choice_in_sets(c, filter, i);
 		case FILTER_REQUESTED:
 			return c->requested == NULL || !has_requested(c, look);
 		case FILTER_ROLE:
@@ -608,29 +607,6 @@ explain_rank(const ContentCandidate *chosen)
 	return buf.data;
 }
 
-/* Finds the entries that pass the filters that are sets; NULL when none does. */
-static Bits *
-alive_entries(const Choice *c, int *last)
-{
-	int			n = c->index->nentries;
-	Bits	   *alive = bits_make(n);
-	bool		some = false;
-
-	for (int w = 0; w < BITS_WORDS(n); w++)
-	{
-		alive[w] = ~c->index->components[w];
-		some = some || alive[w] != 0;
-	}
-	for (int f = 0; some && f < SET_FILTERS; f++)
-	{
-		if (c->sets[f].all)
-			continue;
-		some = bits_keep(alive, c->sets[f].a, c->sets[f].b, n);
-		*last = f;
-	}
-	return some ? alive : NULL;
-}
-
 /*
  * Answers which asset fits a lead best.  Of the candidates that fail, the
  * filter that the last of them reached is the one to tell.  The gate is asked
@@ -649,7 +625,9 @@ nurture_content_choose(Subject *subject, const ContentRequest *request)
 	prepare(&c, subject, request);
 	choice.selection = c.index->selection;
 	choice.selection_version = c.index->selection_version;
-	alive = alive_entries(&c, &last);
+	alive = nurture_choice_alive(&c);
+	if (alive == NULL)
+		last = nurture_choice_last_set(&c);
 	for (int i = alive ? bits_next(alive, 0, c.index->nentries) : -1; i >= 0;
 		 i = bits_next(alive, i + 1, c.index->nentries))
 	{

@@ -44,13 +44,16 @@ typedef struct UsedFamily
 	char	   *name;
 } UsedFamily;
 
-/* The entries that pass a filter: all, or those in one set or the other. */
-typedef struct FilterSet
+/* Sets that are joined; a filter is of some of these, of none when it is not
+ * asked. */
+#define MAX_JOINED		8
+
+typedef struct SetTerm
 {
-	bool		all;
-	const Bits *a;				/* NULL = none */
-	const Bits *b;
-} FilterSet;
+	ContentFilter filter;
+	int			n;				/* 0 = no entry passes */
+	const Bits *sets[MAX_JOINED];
+} SetTerm;
 
 /* filters that are sets of entries come first, then those that look closer */
 #define SET_FILTERS		(FILTER_POLICY + 1)
@@ -67,7 +70,8 @@ typedef struct Choice
 	const char *language;
 	const char *role;
 	const char *stage;
-	FilterSet	sets[SET_FILTERS];
+	int			nterms;
+	SetTerm    *terms;			/* an entry has to be in each */
 	bool		of_step;		/* family, format or tags are asked for */
 	int			nrequired;
 	int		   *required;		/* tag ids */
@@ -99,7 +103,14 @@ extern void nurture_choice_events(Choice *c);
 /* Tells whether the lead was sent a family, or took one of it by itself. */
 extern bool nurture_choice_family_used(Choice *c, int entry);
 
-/* choose_sets.c: finds which entries pass the filters that are sets. */
+/*
+ * choose_sets.c: the filters that are sets.  Which entries pass them all, NULL
+ * = none; whether an entry passes one; the one that the last of them reached.
+ */
 extern void nurture_choice_sets(Choice *c);
+extern Bits *nurture_choice_alive(const Choice *c);
+extern bool nurture_choice_in_sets(const Choice *c, ContentFilter filter,
+								   int entry);
+extern int	nurture_choice_last_set(const Choice *c);
 
 #endif							/* NURTURE_CONTENT_CHOOSE_PRIVATE_H */
