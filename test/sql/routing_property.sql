@@ -1,10 +1,22 @@
 -- Random rule sets: whatever routes say, whoever owns a lead and whatever a lead
 -- turns out to be, no team gets what it may not have, safety reports reach
 -- pharmacovigilance, and one hand-off is open per lead, product and lane.
+-- NURTURE_SEED (a number from -1 to 1) repeats a run, NURTURE_ROUTE_SETS is how
+-- many sets of rules it tries.
+\getenv seed NURTURE_SEED
+\if :{?seed}
+\else
+\set seed 0.8
+\endif
+\getenv sets NURTURE_ROUTE_SETS
+\if :{?sets}
+\else
+\set sets 4
+\endif
 SET client_min_messages = warning;
 BEGIN;
 SELECT plan(13);
-SELECT setseed(0.8) \g /dev/null
+SELECT setseed(:seed), set_config('nurture_test.sets', :'sets', true) \g /dev/null
 SET LOCAL nurture.clock = '2026-03-02 10:00:00+00';
 SET LOCAL nurture.app_user = 'ana';
 INSERT INTO nurture.team_member (team, member) SELECT team, 'owner_' || team FROM nurture.team;
@@ -42,7 +54,7 @@ DECLARE
     events text[] := '{question_asked,adverse_event_reported,product_complaint_reported,demo_requested,meeting_requested,information_requested,trial_match_requested,coverage_question,literature_requested,rfi_received,webinar_attended,technical_document_downloaded,page_viewed}';
     teams text[] := (SELECT array_agg(team ORDER BY team) FROM nurture.team);
 BEGIN
-    FOR r IN 1..2 LOOP
+    FOR r IN 1..current_setting('nurture_test.sets')::int LOOP
         BEGIN
             FOR i IN 1..14 LOOP
                 code := 'p_' || i;
@@ -97,7 +109,7 @@ BEGIN
         END;
     END LOOP;
 END $$;
-SELECT is((SELECT count(*) FROM seen), 2::bigint, 'so many sets of rules were tried');
+SELECT is((SELECT count(*) FROM seen), :sets::bigint, 'so many sets of rules were tried');
 SELECT ok((SELECT min(handoffs) > 30 AND min(teams) > 3 AND sum(withdrawn) > 1 AND min(reports) > 3 AND min(questions) > 3 AND min(patients) > 3 FROM seen), 'each with hand-offs of many kinds');
 SELECT is_empty(format('SELECT * FROM broken WHERE what = %L', w), m)
 FROM (VALUES ('audience', 'no team has a lead it may not have, whoever owns it and whatever it became'), ('request', 'none has a request it may not have'), ('cause', 'none got one as an addendum'),
