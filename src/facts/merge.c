@@ -307,7 +307,7 @@ nurture_merge_leads(int64 survivor, int64 absorbed, const char *reason,
 	merge_id = DatumGetInt64(nurture_cell(0, 1, &isnull));
 
 	rolled = rolled_days(survivor);
-	denials = nurture_gate_denials(survivor);
+	denials = nurture_gate_denials(survivor, by_hand);
 	if (!by_hand)
 		point_lead(absorbed, survivor, reason, actor);
 	changed[0] = nurture_facts_merged(survivor, absorbed, merge_id, reason, actor);

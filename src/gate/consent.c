@@ -604,9 +604,11 @@ lock_inference(const NewEvent *events, int n, InferenceLeads *concerned)
 		bool		names = strcmp(event->purpose, NURTURE_INFERENCE_PURPOSE) == 0;
 		int			last = concerned->n - 1;
 
+		/* a grant of another purpose may end the objection that forbade it */
 		if (!names && strcmp(event->purpose, "*") != 0 &&
 			event->kind != CONSENT_OBJECTED &&
-			event->kind != CONSENT_ENTERED_IN_ERROR)
+			event->kind != CONSENT_ENTERED_IN_ERROR &&
+			!nurture_consent_permits(event->kind))
 			continue;
 		if (last < 0 || concerned->leads[last] != event->lead_id)
 		{

@@ -229,7 +229,7 @@ extern const GateTracks *nurture_gate_tracks;
  * after that, which answers what is to be given to unmerged.  The gate rows
  * are ours; connected to SPI, as the owner.
  */
-extern char *nurture_gate_denials(int64 lead_id);
+extern char *nurture_gate_denials(int64 lead_id, bool by_hand);
 extern char *nurture_gate_merged(int64 survivor, int64 merge_id,
 								 const char *before);
 extern void nurture_gate_unmerged(int64 survivor, int64 absorbed,

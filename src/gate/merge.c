@@ -3,7 +3,7 @@
  *	  What a merge does at the gate, so that it can be taken back.
  *
  * That the survivor is denied what the merged lead was denied happens where
- * nurture.lead.merged_into changes (gate_row.c), whoever changes it.  Here it
+ * nurture.lead.merged_into changes (gate_lead.c), whoever changes it.  Here it
  * is noted which of the survivor's denials came that way, and undone.
  */
 #include "base/compat.h"
@@ -23,8 +23,9 @@ KEPT_PLAN("SELECT jsonb_build_object("
 		  " FROM nurture.stop_effect e WHERE e.lead_id = $1 AND e.lifted_at IS NULL AND e.mode = 'enforced'),"
 		  "'preferences', (SELECT coalesce(jsonb_object_agg(p.channel, p.max_per_month), '{}')"
 		  " FROM nurture.preference p WHERE p.lead_id = $1),"
-		  "'suppressed', EXISTS (SELECT FROM nurture.suppression s WHERE s.scope = 'lead' AND s.key_hash = $2))::text",
-		  INT8OID, BYTEAOID);
+		  "'suppressed', EXISTS (SELECT FROM nurture.suppression s WHERE s.scope = 'lead' AND s.key_hash = $2),"
+		  "'said', CASE WHEN NOT $3 THEN (SELECT max(e.consent_event_id) FROM nurture.consent_event e WHERE e.lead_id = $1) END)::text",
+		  INT8OID, BYTEAOID, BOOLOID);
 
 /* what is new may be lifted by taking the merge back */
 static KeptPlan mark_stops =
@@ -41,12 +42,13 @@ KEPT_PLAN("SELECT jsonb_build_object("
 		  " 'new', b.key IS NULL)), '{}')"
 		  " FROM jsonb_each($2::jsonb -> 'preferences') a LEFT JOIN jsonb_each($1::jsonb -> 'preferences') b USING (key)"
 		  " WHERE a.value IS DISTINCT FROM b.value),"
-		  "'suppressed', ($2::jsonb -> 'suppressed')::boolean AND NOT ($1::jsonb -> 'suppressed')::boolean)::text",
+		  "'suppressed', ($2::jsonb -> 'suppressed')::boolean AND NOT ($1::jsonb -> 'suppressed')::boolean,"
+		  "'said', $1::jsonb -> 'said')::text",
 		  TEXTOID, TEXTOID);
 
 /*
  * The survivor's copies of what the merged lead said, whenever it said it, are
- * none of its own.
+ * none of its own; but those of an earlier merge, which nobody took back, stay.
  */
 static KeptPlan disown =
 KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose, topic, product, kind, source, evidence, actor)"
@@ -56,11 +58,12 @@ KEPT_PLAN("INSERT INTO nurture.consent_event (lead_id, channel, purpose, topic, 
 		  " AND jsonb_typeof(e.evidence -> 'merged_consent_event_id') = 'number'"
 		  " AND EXISTS (SELECT FROM nurture.consent_event o WHERE o.lead_id = $2"
 		  "  AND o.consent_event_id = (e.evidence ->> 'merged_consent_event_id')::bigint)"
+		  " AND e.consent_event_id > coalesce(($4::jsonb ->> 'said')::bigint, 0)"
 		  " AND NOT EXISTS (SELECT FROM nurture.consent_event x WHERE x.lead_id = $1 AND x.kind = 'entered_in_error'"
 		  "  AND (x.evidence ->> 'consent_event_id')::bigint = e.consent_event_id"
 		  "  AND NOT EXISTS (SELECT FROM nurture.consent_event y WHERE y.lead_id = $1 AND y.kind = 'entered_in_error'"
 		  "   AND (y.evidence ->> 'consent_event_id')::bigint = x.consent_event_id))"
-		  " ORDER BY e.consent_event_id", INT8OID, INT8OID, TEXTOID);
+		  " ORDER BY e.consent_event_id", INT8OID, INT8OID, TEXTOID, TEXTOID);
 
 /* only what is still as the merge left it */
 static KeptPlan restore_stops =
@@ -93,16 +96,20 @@ lifted_by(int64 merge_id)
 	return psprintf("unmerge:" INT64_FORMAT, merge_id);
 }
 
-/* Reads what is denied to a lead, as JSON, before or after a merge. */
+/*
+ * Reads what is denied to a lead, as JSON, before or after a merge.  When the
+ * merge was made by hand before, what it brought is there already.
+ */
 char	   *
-nurture_gate_denials(int64 lead_id)
+nurture_gate_denials(int64 lead_id, bool by_hand)
 {
 	uint8		hash[GATE_HASH_LEN];
-	Datum		values[2];
+	Datum		values[3];
 
 	nurture_gate_hash(nurture_gate_rules(), "lead", psprintf(INT64_FORMAT, lead_id), hash);
 	values[0] = Int64GetDatum(lead_id);
 	values[1] = nurture_gate_hash_datum(hash);
+	values[2] = BoolGetDatum(by_hand);
 	(void) nurture_execute_latest(&read_denials, values, NULL, false);
 	return nurture_cell_text(0, 1);
 }
@@ -115,7 +122,7 @@ char	   *
 nurture_gate_merged(int64 survivor, int64 merge_id, const char *before)
 {
 	Datum		values[3];
-	char	   *after = nurture_gate_denials(survivor);
+	char	   *after = nurture_gate_denials(survivor, false);
 
 	values[0] = CStringGetTextDatum(before);
 	values[1] = CStringGetTextDatum(after);
@@ -137,11 +144,12 @@ nurture_gate_unmerged(int64 survivor, int64 absorbed, int64 merge_id,
 					  const char *changed, const char *reason,
 					  const char *actor)
 {
-	Datum		values[3];
+	Datum		values[4];
 
 	values[0] = Int64GetDatum(survivor);
 	values[1] = Int64GetDatum(absorbed);
 	values[2] = CStringGetTextDatum(actor);
+	values[3] = CStringGetTextDatum(changed);
 	(void) nurture_execute(&disown, values, NULL, false);
 	values[1] = CStringGetTextDatum(changed);
 	values[2] = CStringGetTextDatum(reason);

@@ -87,10 +87,18 @@ static KeptPlan lock_rows = KEPT_PLAN(
 									  "SELECT lead_id, signals, topics, last_event_at"
 									  " FROM nurture.activity WHERE lead_id = ANY ($1) AND merged_into IS NULL"
 									  " ORDER BY lead_id FOR NO KEY UPDATE", INT8ARRAYOID);
+
+/* of a survivor also what those merged into it did */
 static KeptPlan last_events = KEPT_PLAN(
-										"SELECT a.lead_id, greatest(a.base_last_event_at,"
-										" (SELECT max(e.occurred_at) FROM nurture.event e WHERE e.lead_id = a.lead_id))"
-										" FROM nurture.activity a WHERE a.lead_id = ANY ($1) ORDER BY a.lead_id", INT8ARRAYOID);
+										"WITH RECURSIVE down AS (SELECT u.lead_id AS survivor, u.lead_id, 0 AS depth"
+										" FROM unnest($1) AS u(lead_id) UNION ALL"
+										" SELECT down.survivor, l.lead_id, down.depth + 1 FROM down"
+										" JOIN nurture.lead l ON l.merged_into = down.lead_id"
+										" WHERE l.merged_into IS NOT NULL AND down.depth < 64)"
+										" SELECT down.survivor, max(greatest(a.base_last_event_at,"
+										" (SELECT max(e.occurred_at) FROM nurture.event e WHERE e.lead_id = down.lead_id)))"
+										" FROM down LEFT JOIN nurture.activity a ON a.lead_id = down.lead_id"
+										" GROUP BY down.survivor ORDER BY down.survivor", INT8ARRAYOID);
 static KeptPlan write_rows = KEPT_PLAN(
 									   "UPDATE nurture.activity a SET signals = u.signals, topics = u.topics,"
 									   " last_event_at = u.last_event_at"

@@ -1,7 +1,7 @@
 -- Sensitive events count for leads only that granted sensitive_inference, from
 -- the moment they did until the moment they do no longer.
 BEGIN;
-SELECT plan(55);
+SELECT plan(58);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-06-15 12:00:00+00';
 INSERT INTO nurture.event_type (event_type, class, sensitive) VALUES ('se_viewed', 'content', false), ('se_secret', 'content', true);
@@ -162,5 +162,15 @@ SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1, se_later 1 | plain 2,
 UPDATE nurture.tag SET title = 'Words' WHERE dimension = 'se';
 SELECT is(pg_temp.counts(9426), 'se_viewed 1, se_viewed 1, se_later 1 | plain 2, plain 2, under 2', 'words change nothing');
 SELECT is(pg_temp.rebuilt(), 0::bigint, 'counting again gives the same bytes');
+-- an objection forbids it as long as it stands, also when a grant of another purpose ends it
+INSERT INTO nurture.lead (lead_id) VALUES (9490);
+SELECT nurture_consent(9490, 'given', '*', 'sensitive_inference') > 0 AS ok;
+INSERT INTO nurture.event (lead_id, event_type) VALUES (9490, 'se_secret');
+SELECT is(pg_temp.counts(9490), 'se_secret 1, se_new 1', 'granted');
+SELECT nurture_consent(9490, 'objected', 'email') > 0 AS ok;
+SELECT is(pg_temp.counts(9490), '', 'objected');
+SELECT nurture_consent(9490, 'confirmed', 'email') > 0 AS ok;
+SELECT is(pg_temp.counts(9490), 'se_secret 1, se_new 1', 'and confirmed');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,7 +1,7 @@
 -- Merging leads and parting them: who stands for whom, what is denied, what is
 -- resolved, and what comes back.
 BEGIN;
-SELECT plan(119);
+SELECT plan(122);
 SET LOCAL timezone = 'UTC';
 SET LOCAL nurture.clock = '2026-12-15 12:00:00+00';
 SET LOCAL client_min_messages = error;
@@ -219,6 +219,21 @@ SET LOCAL ROLE nurture_test_merger;
 SELECT throws_ok('SELECT nurture_merge(4720, 4721, $$x$$)', 'NU004', 'there is no lead 4721', 'a lead that is hidden is none');
 RESET ROLE;
 ALTER TABLE nurture.lead DISABLE ROW LEVEL SECURITY;
+
+-- what the random histories of merge_property found
+INSERT INTO nurture.lead (lead_id, full_name) VALUES (4730, 'Found'), (4731, 'Found too');
+INSERT INTO nurture.event (lead_id, event_type, occurred_at) VALUES (4730, 'page_viewed', '2026-12-14 10:00+00'), (4730, 'page_viewed', '2026-12-10 10:00+00'), (4731, 'page_viewed', '2026-12-12 10:00+00');
+SELECT nurture_merge(4730, 4731, 'same person') IS NOT NULL AS merged;
+DELETE FROM nurture.event WHERE lead_id = 4730 AND occurred_at = '2026-12-14 10:00+00';
+SELECT is((SELECT last_event_at FROM nurture.activity WHERE lead_id = 4730), '2026-12-12 10:00+00', 'when the latest event goes, it is the latest of all that were merged');
+
+INSERT INTO nurture.lead (lead_id, full_name) VALUES (4732, 'Kept'), (4733, 'Parted by hand');
+SELECT nurture_consent(4732, 'given', 'email') IS NOT NULL AND nurture_consent(4733, 'withdrawn', 'email') IS NOT NULL AS said;
+UPDATE nurture.lead SET merged_into = 4732 WHERE lead_id = 4733;
+UPDATE nurture.lead SET merged_into = NULL WHERE lead_id = 4733;
+SELECT is((SELECT state FROM nurture.consent WHERE lead_id = 4732), 'withdrawn', 'a merge by hand denies, and parting by hand takes nothing back');
+SELECT nurture_unmerge(nurture_merge(4732, 4733, 'same person'), 'another person') IS NOT NULL AS parted;
+SELECT is((SELECT state FROM nurture.consent WHERE lead_id = 4732), 'withdrawn', 'nor does taking a later merge back');
 
 -- never loosens: of random histories, whatever was refused to the survivor is refused, and what the other had denied too
 INSERT INTO nurture.lead (lead_id, email, phone, audience_type, country) SELECT i, 'mgr' || i || '@example.org', '+3312345' || i, 'hcp', (ARRAY['FR', 'DE', 'US', 'GB', NULL])[1 + i / 2 % 5] FROM generate_series(47000, 47199) i;

@@ -2,7 +2,8 @@
 -- events are stored, corrected, deleted, rolled, dropped and granted: activity
 -- holds the bytes that counting the kept events of whole groups gives, naive
 -- counts in plain SQL agree, and what the leads did is where it counts, once.
--- NURTURE_SEED (a number from -1 to 1) repeats a run.
+-- NURTURE_SEED (a number from -1 to 1) draws another history; which one a seed
+-- gives depends on the plans that the server happens to choose.
 \getenv seed NURTURE_SEED
 \if :{?seed}
 \else
@@ -248,8 +249,8 @@ BEGIN
     END LOOP;
 END
 $$;
-SELECT ok((SELECT count(*) FROM nurture.event WHERE lead_id BETWEEN 8501 AND 8540) + (SELECT count(*) FROM dropped) > 500 AND (SELECT count(*) FROM nurture.roll WHERE rolled > 0) > 1
-    AND EXISTS (SELECT FROM nurture.activity WHERE nurture_tally_rolled(base) IS NOT NULL) AND EXISTS (SELECT FROM granting) AND (SELECT count(*) FROM merged) > 20 AND (SELECT max(chain) FROM merged) > 1, 'the history is not small');
+SELECT ok((SELECT count(*) FROM nurture.event WHERE lead_id BETWEEN 8501 AND 8540) + (SELECT count(*) FROM dropped) > 150 AND (SELECT count(*) FROM nurture.roll WHERE rolled > 0) > 1
+    AND EXISTS (SELECT FROM nurture.activity WHERE nurture_tally_rolled(base) IS NOT NULL) AND EXISTS (SELECT FROM nurture.consent_event WHERE kind = 'given' AND purpose = 'sensitive_inference') AND (SELECT count(*) FROM merged) > 20 AND (SELECT max(chain) FROM merged) > 1, 'the history is not small');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'rebuild'), NULL, 'counting again gives the same bytes after every step');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive signals'), NULL, 'signals are what plain SQL counts');
 SELECT is((SELECT string_agg(DISTINCT what || ' in step ' || step, ', ') FROM finding WHERE what = 'naive topics'), NULL, 'so are topics');
