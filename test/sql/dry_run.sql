@@ -1,7 +1,7 @@
 -- Dry runs: the real code under another clock, and nothing remains.
 SET client_min_messages = warning;
 BEGIN;
-SELECT plan(42);
+SELECT plan(43);
 SET LOCAL nurture.clock = '2026-03-02 10:00+00';
 
 INSERT INTO nurture.lead (lead_id, email, audience_type, country, language)
@@ -108,6 +108,14 @@ SELECT throws_ok($$SELECT * FROM nurture_dry_run('[]', 'infinity')$$, '22008', N
 INSERT INTO nurture.event (lead_id, event_type) VALUES (1, 'form_submitted');
 SELECT is((SELECT track FROM nurture.enrollment WHERE lead_id = 1), 'education', 'after dry runs events are stored as ever');
 SELECT is((SELECT count(*) FROM nurture.tick_error), 0::bigint, 'and nothing failed');
+
+-- the night in which the clocks go forward is an hour shorter: at half past six UTC it is over
+INSERT INTO nurture.lead (lead_id, email, audience_type, country, language, time_zone) VALUES (10, 'lead10@example.org', 'hcp', 'FR', 'fr', 'Europe/Paris');
+SELECT nurture_opt_in(10, 'email', 'test') > 0 AND nurture_enroll(10, 'education', 'test') > 0 AS enrolled;
+DELETE FROM nurture.quiet_hours;
+INSERT INTO nurture.quiet_hours (market, channel, from_time, to_time, title, reason) VALUES ('*', '*', '21:00', '08:00', 'Nights', 'test');
+SELECT results_eq($$SELECT at, d.outcome, d.reasons FROM unnest('{2026-03-28 06:30+00, 2026-03-29 06:30+00}'::timestamptz[]) at, nurture_dry_run('[{"lead_id": 10, "event_type": "page_viewed"}]', at) d WHERE d.kind = 'message' ORDER BY 1$$,
+    $$VALUES ('2026-03-28 06:30+00'::timestamptz, 'queued', '{quiet_hours}'::text[]), ('2026-03-29 06:30+00', 'queued', NULL)$$, 'what is put off on one day goes out on the next');
 
 -- rights, and a server that only reads
 CREATE ROLE nurture_test_reader;
