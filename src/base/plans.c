@@ -303,6 +303,18 @@ nurture_spi_finish(int level)
 		AtEOXact_GUC(true, level);
 }
 
+/* Returns strings as a text[] parameter. */
+Datum
+nurture_strings_array(const char *const *strings, int n)
+{
+	Datum	   *values = palloc(Max(n, 1) * sizeof(Datum));
+
+	for (int i = 0; i < n; i++)
+		values[i] = CStringGetTextDatum(strings[i]);
+	return PointerGetDatum(construct_array(values, n, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
 /* Returns the strings of a text[] cell without its NULLs, and how many. */
 const char **
 nurture_cell_strings(uint64 row, int column, int *n)

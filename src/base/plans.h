@@ -56,6 +56,7 @@ extern void nurture_execute_text(const char *sql);
 extern Datum nurture_cell(uint64 row, int column, bool *isnull);
 extern char *nurture_cell_text(uint64 row, int column);
 extern const char **nurture_cell_strings(uint64 row, int column, int *n);
+extern Datum nurture_strings_array(const char *const *strings, int n);
 extern int	nurture_spi_connect(void);
 extern int	nurture_spi_connect_here(void);
 extern void nurture_spi_finish(int level);

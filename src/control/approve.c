@@ -67,16 +67,6 @@ same_person(const Person *a, const Person *b)
 	return !nurture_pooled_logins && a->login && b->login && strcmp(a->login, b->login) == 0;
 }
 
-static Datum
-text_array(const char *const *words, int n)
-{
-	Datum	   *items = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		items[i] = CStringGetTextDatum(words[i]);
-	return PointerGetDatum(construct_array(items, n, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
 /* Reads who wrote a version, its author apart. */
 static Person *
 read_hands(const VersionedKind *kind, const char *code, int version, int *n)
@@ -95,12 +85,12 @@ read_hands(const VersionedKind *kind, const char *code, int version, int *n)
 		if (strcmp(kind->families[i].table, kind->versions) != 0)
 			tables[ntables++] = kind->families[i].table;
 	}
-	values[0] = text_array(tables, ntables);
+	values[0] = nurture_strings_array(tables, ntables);
 	values[1] = CStringGetTextDatum(kind->code);
 	values[2] = CStringGetTextDatum(code);
 	values[3] = CStringGetTextDatum(psprintf("%d", version));
 	/* the reason of a version is its life too: publishing writes it */
-	values[4] = text_array(life, strcmp(nurture_config_in_force(kind), "approved") == 0 ? lengthof(life) - 1 : lengthof(life));
+	values[4] = nurture_strings_array(life, strcmp(nurture_config_in_force(kind), "approved") == 0 ? lengthof(life) - 1 : lengthof(life));
 	values[5] = CStringGetTextDatum(kind->versions);
 	nurture_owner_enter(&owner);
 	(void) nurture_execute_latest(&find_hands, values, NULL, false);

@@ -293,17 +293,6 @@ store_events(void *arg)
 		nurture_tick_enrollments(leads, n, run->at);
 }
 
-static Datum
-text_array(const char *const *items, int n)
-{
-	Datum	   *values = palloc(Max(n, 1) * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		values[i] = CStringGetTextDatum(items[i]);
-	return PointerGetDatum(construct_array(values, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
-}
-
 static void
 set_json(const char *json, Datum *value, bool *null)
 {
@@ -335,7 +324,7 @@ put_decision(ReturnSetInfo *result, const Decision *decision)
 	set_text(entry->outcome, &values[3], &nulls[3]);
 	nulls[4] = entry->nreasons < 0;
 	if (!nulls[4])
-		values[4] = text_array(decision->reasons, entry->nreasons);
+		values[4] = nurture_strings_array(decision->reasons, entry->nreasons);
 	set_json(entry->trigger_json, &values[5], &nulls[5]);
 	set_json(entry->versions_json, &values[6], &nulls[6]);
 	set_text(entry->inputs, &values[7], &nulls[7]);

@@ -203,22 +203,11 @@ nurture_step_hold(StepRun *run, int32 refusals)
 	move_all(&move, 1);
 }
 
-static Datum
-text_array(const char *const *items, int n)
-{
-	Datum	   *values = palloc(Max(n, 1) * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		values[i] = CStringGetTextDatum(items[i]);
-	return PointerGetDatum(construct_array(values, n, TEXTOID, -1, false,
-										   TYPALIGN_INT));
-}
-
 /* The gate said no: an end when it is the lead who may not be contacted. */
 void
 nurture_step_refused(StepRun *run, const char *const *reasons, int nreasons)
 {
-	Datum		list = text_array(reasons, nreasons);
+	Datum		list = nurture_strings_array(reasons, nreasons);
 	char	   *ending = NULL;
 
 	nurture_execute(&ending_reason, &list, NULL, false);
