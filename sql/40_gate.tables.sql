@@ -175,7 +175,8 @@ CREATE TABLE nurture.gate (
     recent timestamptz[],
     due_at timestamptz,
     preferences boolean NOT NULL DEFAULT false,
-    absorbs boolean NOT NULL DEFAULT false
+    absorbs boolean NOT NULL DEFAULT false,
+    subject bytea
 ) WITH (fillfactor = 50);
 -- updates that leave due_at alone, all but a few, stay HOT
 CREATE INDEX gate_due ON nurture.gate (due_at) WHERE due_at IS NOT NULL;
@@ -191,6 +192,7 @@ COMMENT ON COLUMN nurture.gate.erased IS 'The lead was erased.';
 COMMENT ON COLUMN nurture.gate.recent IS 'Times of recent messages, an upper bound; NULL: not kept.';
 COMMENT ON COLUMN nurture.gate.preferences IS 'The lead said in nurture.preference what it wants.';
 COMMENT ON COLUMN nurture.gate.absorbs IS 'Others are, or were, merged into the lead: what they were sent counts for it.';
+COMMENT ON COLUMN nurture.gate.subject IS 'Pseudonym of the lead in the audit trail, which its messages so need not work out each time. NULL: none was asked for yet, or the lead was erased.';
 COMMENT ON COLUMN nurture.gate.due_at IS 'When the tick has to decide the standing again: the grade changes then if nothing happens, not earlier.';
 
 CREATE TABLE nurture.message (

@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
@@ -170,6 +171,36 @@ read_keys(AuditHasher *hasher, BatchLead *leads, int nleads)
 	return lacking;
 }
 
+bool
+nurture_audit_pseudonym(int64 lead_id, Hold *hold, uint8 *subject)
+{
+	RowRead		read;
+	Datum		id = Int64GetDatum(lead_id);
+	bool		found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	nurture_read_open_held(&read, &find_keys, hold, GetActiveSnapshot());
+	nurture_read_find(&read, &id);
+	found = nurture_read_next(&read);
+	if (found)
+	{
+		bool		null;
+		bytea	   *key = DatumGetByteaPP(nurture_read_cell(&read, KEY_KEY,
+															&null));
+		AuditHasher hasher;
+		MerkleHash	hash;
+
+		nurture_hasher_open(&hasher);
+		nurture_audit_subject(&hasher, VARDATA_ANY(key),
+							  VARSIZE_ANY_EXHDR(key), lead_id, &hash);
+		nurture_hasher_close(&hasher);
+		memcpy(subject, hash.byte, NURTURE_HASH_LEN);
+	}
+	nurture_read_close(&read);
+	PopActiveSnapshot();
+	return found;
+}
+
 /* Makes random keys for the leads that have none, in lead order. */
 static void
 make_keys(BatchLead *leads, int nleads)
@@ -208,6 +239,7 @@ collect_leads(AuditHasher *hasher, const AuditEntry *entries, int n,
 {
 	BatchLead  *leads = palloc(sizeof(BatchLead) * n);
 	int			count = 0;
+	bool		unknown = false;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -215,7 +247,13 @@ collect_leads(AuditHasher *hasher, const AuditEntry *entries, int n,
 			(count > 0 && leads[count - 1].lead_id == entries[i].lead_id))
 			continue;
 		leads[count].lead_id = entries[i].lead_id;
-		leads[count++].known = false;
+		leads[count].known = entries[i].subject != NULL;
+		if (leads[count].known)
+			memcpy(leads[count].subject.byte, entries[i].subject,
+				   NURTURE_HASH_LEN);
+		else
+			unknown = true;
+		count++;
 	}
 	if (count > 1)
 	{
@@ -230,7 +268,7 @@ collect_leads(AuditHasher *hasher, const AuditEntry *entries, int n,
 		count = unique;
 	}
 	*nleads = count;
-	if (count > 0 && read_keys(hasher, leads, count) > 0)
+	if (unknown && read_keys(hasher, leads, count) > 0)
 	{
 		make_keys(leads, count);
 		if (read_keys(hasher, leads, count) > 0)
@@ -291,8 +329,9 @@ set_reasons(const AuditEntry *entry, Datum *values, bool *nulls)
 }
 
 /*
- * A JSON text of the batch as jsonb: those of a statement's entries are alike,
- * and one that is the same as the last is not read again.
+ * A JSON text as jsonb: those of a statement's entries are alike, as are those
+ * of statements of one row each, and one that is the same as the last is not
+ * read again.
  */
 typedef struct LastJson
 {
@@ -300,20 +339,51 @@ typedef struct LastJson
 	Datum		json;
 } LastJson;
 
+/* The same of the statements before, in memory of its own. */
+typedef struct KeptJson
+{
+	MemoryContext context;		/* NULL = none yet */
+	LastJson	last;
+} KeptJson;
+
+static KeptJson kept_trigger;
+static KeptJson kept_versions;
+
+/* Reads a JSON text and keeps it. */
 static void
-set_json(AuditColumn column, const char *value, LastJson *last,
-		 MemoryContext context, Datum *values, bool *nulls)
+keep_json(KeptJson *kept, const char *text)
 {
 	MemoryContext old;
 
+	if (kept->context == NULL)
+		kept->context = AllocSetContextCreate(TopMemoryContext,
+											  "nurture audit json",
+											  ALLOCSET_SMALL_SIZES);
+	kept->last.text = NULL;
+	MemoryContextReset(kept->context);
+	old = MemoryContextSwitchTo(kept->context);
+	kept->last.json = DirectFunctionCall1(jsonb_in, CStringGetDatum(text));
+	kept->last.text = pstrdup(text);
+	MemoryContextSwitchTo(old);
+}
+
+/* Sets a column; context lives as long as the batch. */
+static void
+set_json(AuditColumn column, const char *value, LastJson *last, KeptJson *kept,
+		 MemoryContext context, Datum *values, bool *nulls)
+{
 	nulls[column] = value == NULL;
 	if (value == NULL)
 		return;
 	if (last->text == NULL || strcmp(last->text, value) != 0)
 	{
+		MemoryContext old;
+
+		if (kept->last.text == NULL || strcmp(kept->last.text, value) != 0)
+			keep_json(kept, value);
 		old = MemoryContextSwitchTo(context);
 		last->text = value;
-		last->json = DirectFunctionCall1(jsonb_in, CStringGetDatum(value));
+		last->json = datumCopy(kept->last.json, false, -1);
 		MemoryContextSwitchTo(old);
 	}
 	values[column] = last->json;
@@ -373,10 +443,10 @@ fill_batch(AuditStore *store, Tuplestorestate *batch,
 		set_object(entry, values, nulls);
 		set_text(AUDIT_OUTCOME, entry->outcome, values, nulls);
 		set_reasons(entry, values, nulls);
-		set_json(AUDIT_TRIGGER, entry->trigger_json, &triggers, old, values,
-				 nulls);
-		set_json(AUDIT_VERSIONS, entry->versions_json, &versions, old, values,
-				 nulls);
+		set_json(AUDIT_TRIGGER, entry->trigger_json, &triggers, &kept_trigger,
+				 old, values, nulls);
+		set_json(AUDIT_VERSIONS, entry->versions_json, &versions,
+				 &kept_versions, old, values, nulls);
 		set_text(AUDIT_INPUTS,
 				 entry->inputs_common > 0 && store != NULL ?
 				 nurture_inputs_store(entry, DatumGetInt64(values[AUDIT_ID]),

@@ -17,11 +17,15 @@
 #define NURTURE_AUDIT_H
 
 #include "base/compat.h"
+#include "base/hold.h"
 
 typedef struct AuditEntry
 {
 	bool		has_lead;		/* false: about no lead in particular */
 	int64		lead_id;		/* the lead it is about */
+	const uint8 *subject;		/* its pseudonym, 32 bytes, where the caller
+								 * knows it; NULL = it is made of the lead's
+								 * key */
 	const char *kind;			/* code: message, consent, stop, stage, ... */
 	const char *object;			/* what it is about, such as message:7,
 								 * asset:moa_brief:2; NULL when the lead
@@ -41,12 +45,21 @@ typedef struct AuditEntry
 								 * nurture_why reads */
 	int			inputs_common;	/* where in inputs that object begins, which
 								 * entries may have in common; 0 = nothing */
+	uint64		inputs_hash;	/* hash_bytes_extended, seed 0, of what begins
+								 * there; 0 = not worked out */
 	const char *reason;			/* words of a person, for manual acts, or NULL */
 	const char *actor;			/* user of the application; NULL takes the
 								 * setting nurture.app_user */
 } AuditEntry;
 
 extern void nurture_audit_append(const AuditEntry *entries, int n);
+
+/*
+ * The pseudonym of a lead, 32 bytes: what tells its entries from others'.
+ * False when it has no key yet, which comes with its first entry, or none any
+ * more.  As the owner.
+ */
+extern bool nurture_audit_pseudonym(int64 lead_id, Hold *hold, uint8 *subject);
 
 /* Is told of what is appended, while it is set: for dry runs, which undo it. */
 extern void (*nurture_audit_listener) (const AuditEntry *entries, int n);

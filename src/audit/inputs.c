@@ -125,7 +125,8 @@ nurture_inputs_store(const AuditEntry *entry, int64 audit_id,
 	if (common_texts == NULL || common_file != file ||
 		hash_get_num_entries(common_texts) >= MAX_COMMON)
 		open_common(file);
-	hash = hash_bytes_extended((const unsigned char *) text, len, 0);
+	hash = entry->inputs_hash != 0 ? entry->inputs_hash :
+		hash_bytes_extended((const unsigned char *) text, len, 0);
 	common = hash_search(common_texts, &hash, HASH_ENTER, &known);
 	if (!known)
 	{

@@ -6,6 +6,7 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
+#include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/stratnum.h"
 #include "access/table.h"
@@ -143,6 +144,10 @@ nurture_row_open(RowTable *table, Oid oid, RowUse use,
 static void
 finish_indexes(RowTable *table)
 {
+	for (int i = 0; i < table->nplain; i++)
+		index_close(table->plain[i], RowExclusiveLock);
+	table->nplain = 0;
+	table->plain = NULL;
 	if (table->info != NULL)
 		ExecCloseIndices(table->info);
 	if (table->estate != NULL)
@@ -390,6 +395,21 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 	return true;
 }
 
+/* Tells whether writing an entry of the index needs no executor. */
+static bool
+is_plain_index(Relation index)
+{
+	Form_pg_index form = index->rd_index;
+	bool		plain;
+
+	plain = form->indimmediate && form->indisready && form->indisvalid &&
+		!form->indisexclusion && index->rd_rel->relam == BTREE_AM_OID &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+	for (int i = 0; plain && i < form->indnatts; i++)
+		plain = form->indkey.values[i] > 0;
+	return plain;
+}
+
 /*
  * Opens the only index of a table if that is its primary key, of columns and
  * nothing else; writing such an entry needs no executor.
@@ -398,7 +418,6 @@ static bool
 open_only_index(RowTable *table)
 {
 	List	   *indexes = RelationGetIndexList(table->rel);
-	Form_pg_index form;
 	Relation	index;
 	bool		plain;
 
@@ -406,11 +425,7 @@ open_only_index(RowTable *table)
 		return false;
 	index = index_open(linitial_oid(indexes), RowExclusiveLock);
 	list_free(indexes);
-	form = index->rd_index;
-	plain = form->indisprimary && form->indimmediate && form->indisready &&
-		form->indisvalid && index->rd_rel->relam == BTREE_AM_OID;
-	for (int i = 0; plain && i < form->indnatts; i++)
-		plain = form->indkey.values[i] > 0;
+	plain = index->rd_index->indisprimary && is_plain_index(index);
 	if (plain)
 		table->index = index;
 	else
@@ -418,18 +433,26 @@ open_only_index(RowTable *table)
 	return plain;
 }
 
-/* Writes the entry of the row; false when there may be one with its key. */
+/* Writes the entry of a row in a plain index. */
 static bool
-insert_only_entry(RowTable *table)
+insert_entry(RowTable *table, Relation index, TupleTableSlot *row,
+			 IndexUniqueCheck unique, IndexInfo *info)
 {
-	Form_pg_index form = table->index->rd_index;
+	Form_pg_index form = index->rd_index;
 	Datum		values[INDEX_MAX_KEYS];
 	bool		nulls[INDEX_MAX_KEYS];
 
 	for (int i = 0; i < form->indnatts; i++)
-		values[i] = slot_getattr(table->row, form->indkey.values[i], &nulls[i]);
-	return index_insert(table->index, values, nulls, &table->row->tts_tid,
-						table->rel, UNIQUE_CHECK_PARTIAL, false,
+		values[i] = slot_getattr(row, form->indkey.values[i], &nulls[i]);
+	return index_insert(index, values, nulls, &row->tts_tid, table->rel, unique,
+						false, info);
+}
+
+/* Writes the entry of the row; false when there may be one with its key. */
+static bool
+insert_only_entry(RowTable *table)
+{
+	return insert_entry(table, table->index, table->row, UNIQUE_CHECK_PARTIAL,
 						makeNode(IndexInfo));
 }
 
@@ -488,8 +511,72 @@ nurture_row_insert(RowTable *table)
 	}
 }
 
-void
-nurture_row_append(RowTable *table, TupleTableSlot **rows, int nrows)
+/* Opens all indexes if each of them, and every constraint, is plain. */
+static bool
+open_plain_indexes(RowTable *table)
+{
+	TupleConstr *constraints = RelationGetDescr(table->rel)->constr;
+	MemoryContext old;
+	List	   *indexes;
+	ListCell   *cell;
+
+	if (table->plain != NULL)
+		return true;
+	/* opened before and found not to be */
+	if (table->estate != NULL ||
+		(constraints != NULL && constraints->num_check > 0))
+		return false;
+	old = MemoryContextSwitchTo(table->context);
+	indexes = RelationGetIndexList(table->rel);
+	table->plain = palloc(sizeof(Relation) * (list_length(indexes) + 1));
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
+
+		table->plain[table->nplain++] = index;
+		if (!is_plain_index(index))
+		{
+			finish_indexes(table);
+			break;
+		}
+	}
+	list_free(indexes);
+	MemoryContextSwitchTo(old);
+	return table->plain != NULL;
+}
+
+/* Refuses a row that lacks what it must have. */
+static void
+check_not_null(RowTable *table, TupleTableSlot *row)
+{
+	TupleDesc	desc = RelationGetDescr(table->rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attnotnull && row->tts_isnull[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NOT_NULL_VIOLATION),
+					 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+							NameStr(TupleDescAttr(desc, i)->attname),
+							RelationGetRelationName(table->rel)),
+					 errtablecol(table->rel, i + 1)));
+	}
+}
+
+static void
+store_rows(RowTable *table, TupleTableSlot **rows, int nrows)
+{
+	if (nrows == 1)
+		table_tuple_insert(table->rel, rows[0], GetCurrentCommandId(true), 0,
+						   NULL);
+	else
+		table_multi_insert(table->rel, rows, nrows, GetCurrentCommandId(true),
+						   0, NULL);
+}
+
+/* Appends rows with an executor. */
+static void
+append_with_executor(RowTable *table, TupleTableSlot **rows, int nrows)
 {
 	MemoryContext old;
 	ExprContext *context;
@@ -497,18 +584,12 @@ nurture_row_append(RowTable *table, TupleTableSlot **rows, int nrows)
 	prepare_indexes(table);
 	context = GetPerTupleExprContext(table->estate);
 	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(table->estate));
-	for (int i = 0; i < nrows; i++)
+	if (RelationGetDescr(table->rel)->constr != NULL)
 	{
-		rows[i]->tts_tableOid = RelationGetRelid(table->rel);
-		if (RelationGetDescr(table->rel)->constr != NULL)
+		for (int i = 0; i < nrows; i++)
 			ExecConstraints(table->info, rows[i], table->estate);
 	}
-	if (nrows == 1)
-		table_tuple_insert(table->rel, rows[0], GetCurrentCommandId(true), 0,
-						   NULL);
-	else
-		table_multi_insert(table->rel, rows, nrows, GetCurrentCommandId(true),
-						   0, NULL);
+	store_rows(table, rows, nrows);
 	for (int i = 0; i < nrows; i++)
 	{
 		ResetExprContext(context);
@@ -517,4 +598,31 @@ nurture_row_append(RowTable *table, TupleTableSlot **rows, int nrows)
 	}
 	ResetExprContext(context);
 	MemoryContextSwitchTo(old);
+}
+
+void
+nurture_row_append(RowTable *table, TupleTableSlot **rows, int nrows)
+{
+	IndexInfo  *info;
+
+	for (int i = 0; i < nrows; i++)
+		rows[i]->tts_tableOid = RelationGetRelid(table->rel);
+	if (!open_plain_indexes(table))
+	{
+		append_with_executor(table, rows, nrows);
+		return;
+	}
+	for (int i = 0; i < nrows; i++)
+		check_not_null(table, rows[i]);
+	store_rows(table, rows, nrows);
+	info = makeNode(IndexInfo);
+	for (int i = 0; i < table->nplain; i++)
+	{
+		Relation	index = table->plain[i];
+
+		for (int j = 0; j < nrows; j++)
+			(void) insert_entry(table, index, rows[j],
+								index->rd_index->indisunique ?
+								UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, info);
+	}
 }

@@ -278,7 +278,7 @@ lock_lead(const NewEvent *events, int n)
 {
 	GateLead	lead;
 
-	if (!nurture_gate_update(events->lead_id, 1, NULL, &lead))
+	if (!nurture_gate_update(events->lead_id, 1, false, NULL, &lead))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("there is no lead " INT64_FORMAT, events->lead_id),

@@ -28,6 +28,16 @@ typedef struct TextEntry
 /* those of the statements that run, the innermost first */
 static dlist_head running = DLIST_STATIC_INIT(running);
 
+/*
+ * The texts of this backend's decisions.  Most decisions are alike, those of
+ * one row in a statement of its own too.
+ */
+static MemoryContext text_context = NULL;
+static HTAB *texts = NULL;		/* by hash; NULL = none */
+static SaidText *few[SAID_FEW]; /* those that came again lately */
+static int	nfew = 0;
+static int	next_few = 0;		/* the one to be replaced next */
+
 /* Returns the distinct reasons of a decision; NULL when there are none. */
 ArrayType  *
 nurture_gate_reasons(const GateDecision *decision)
@@ -210,6 +220,16 @@ forget_said(void *arg)
 	dlist_delete(&((GateSaid *) arg)->node);
 }
 
+/* Forgets all texts. */
+static void
+forget_texts(void)
+{
+	if (text_context != NULL)
+		MemoryContextReset(text_context);
+	texts = NULL;
+	nfew = next_few = 0;
+}
+
 /*
  * Makes the memory of a statement's decisions, in a context of the statement.
  *
@@ -221,6 +241,9 @@ forget_said(void *arg)
 void
 nurture_said_open(GateSaid *said, MemoryContext context)
 {
+	if (texts != NULL && dlist_is_empty(&running) &&
+		hash_get_num_entries(texts) > SAID_MAX_TEXTS)
+		forget_texts();
 	memset(said, 0, sizeof(*said));
 	said->context = context;
 	said->forget.func = forget_said;
@@ -229,37 +252,34 @@ nurture_said_open(GateSaid *said, MemoryContext context)
 	MemoryContextRegisterResetCallback(context, &said->forget);
 }
 
-/* Returns the place of the text with this hash; NULL there when it is new. */
-static SaidText **
-text_place(GateSaid *said, uint64 hash)
+/* Returns the text with this hash, NULL when it is new. */
+static SaidText *
+find_text(uint64 hash)
+{
+	TextEntry  *entry = texts == NULL ? NULL :
+		hash_search(texts, &hash, HASH_FIND, NULL);
+
+	return entry == NULL ? NULL : entry->said;
+}
+
+/* Keeps a text, in place of another that has its hash by chance. */
+static void
+keep_text(SaidText *said)
 {
 	TextEntry  *entry;
-	bool		known;
 
-	for (int i = 0; i < said->nfew; i++)
-	{
-		if (said->few[i]->hash == hash)
-			return &said->few[i];
-	}
-	if (said->nfew < SAID_FEW)
-	{
-		said->few[said->nfew] = NULL;
-		return &said->few[said->nfew++];
-	}
-	if (said->texts == NULL)
+	if (texts == NULL)
 	{
 		HASHCTL		control = {
 			.keysize = sizeof(uint64),.entrysize = sizeof(TextEntry),
-			.hcxt = said->context
+			.hcxt = text_context
 		};
 
-		said->texts = hash_create("nurture decisions", 256, &control,
-								  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		texts = hash_create("nurture decisions", 256, &control,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	entry = hash_search(said->texts, &hash, HASH_ENTER, &known);
-	if (!known)
-		entry->said = NULL;
-	return &entry->said;
+	entry = hash_search(texts, &said->hash, HASH_ENTER, NULL);
+	entry->said = said;
 }
 
 /* Lists all that the text of a decision is made of, in its order. */
@@ -298,61 +318,87 @@ same_words(const char *const *a, const char *const *b, int n)
 	return true;
 }
 
-/* Keeps the words of a text that is made for the second time. */
+/*
+ * Keeps the words of a text that is made for the second time: it is found by
+ * them from now on.
+ */
 static void
 keep_words(SaidText *said, const char *const *words, int n)
 {
-	said->nwords = n;
-	said->words = palloc(sizeof(char *) * n);
+	const char **kept = palloc(sizeof(char *) * n);
+
 	for (int i = 0; i < n; i++)
-		said->words[i] = words[i] ? pstrdup(words[i]) : NULL;
+		kept[i] = words[i] ? pstrdup(words[i]) : NULL;
+	said->nwords = n;
+	said->words = kept;
+}
+
+/* Makes the texts of a decision; json is the whole of it. */
+static SaidText *
+make_text(const GateDecision *decision, const GateLead *lead,
+		  const StringInfoData *json, uint64 hash, int passed)
+{
+	SaidText   *made = palloc0(sizeof(SaidText));
+
+	made->hash = hash;
+	made->text = pnstrdup(json->data, json->len);
+	made->passed = passed;
+	made->passed_hash = hash_bytes_extended((unsigned char *) json->data + passed,
+											json->len - passed, 0);
+	made->json = nurture_gate_decision_short(decision, lead);
+	return made;
 }
 
 /* Returns the texts of a decision, those made before when they are the same. */
 const SaidText *
-nurture_said_text(GateSaid *said, const GateDecision *decision,
-				  const GateLead *lead)
+nurture_said_text(const GateDecision *decision, const GateLead *lead)
 {
 	const char *words[SAID_WORDS];
 	int			nwords = list_words(decision, lead, words);
 	StringInfoData json;
 	uint64		hash;
-	SaidText  **place;
+	SaidText   *said;
 	MemoryContext old;
 	int			passed;
 
-	for (int i = 0; i < said->nfew; i++)
+	for (int i = 0; i < nfew; i++)
 	{
-		const SaidText *few = said->few[i];
-
-		if (few->nwords == nwords && same_words(few->words, words, nwords))
-			return few;
+		if (few[i]->nwords == nwords && same_words(few[i]->words, words, nwords))
+			return few[i];
 	}
+	if (text_context == NULL)
+		text_context = AllocSetContextCreate(TopMemoryContext,
+											 "nurture decisions",
+											 ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&json);
 	passed = put_decision(&json, decision, lead, true);
 	hash = hash_bytes_extended((unsigned char *) json.data, json.len, 0);
-	place = text_place(said, hash);
-	old = MemoryContextSwitchTo(said->context);
-	if (*place == NULL || strcmp((*place)->text, json.data) != 0)
+	said = find_text(hash);
+	old = MemoryContextSwitchTo(text_context);
+	if (said == NULL || strcmp(said->text, json.data) != 0)
 	{
-		SaidText   *made = palloc0(sizeof(SaidText));
-
-		made->hash = hash;
-		made->text = pnstrdup(json.data, json.len);
-		made->passed = passed;
-		made->json = nurture_gate_decision_short(decision, lead);
-		*place = made;
+		said = make_text(decision, lead, &json, hash, passed);
+		keep_text(said);
 	}
-	else if ((*place)->words == NULL)
-		keep_words(*place, words, nwords);
+	else
+	{
+		if (said->words == NULL)
+			keep_words(said, words, nwords);
+		few[next_few] = said;
+		next_few = (next_few + 1) % SAID_FEW;
+		nfew = Min(nfew + 1, SAID_FEW);
+	}
 	MemoryContextSwitchTo(old);
-	return *place;
+	return said;
 }
 
 /* Keeps what was said of the row with this mark. */
 void
-nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text)
+nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text,
+				  const GateLead *lead)
 {
+	SaidRow    *row;
+
 	if (said->nrows == said->maxrows)
 	{
 		said->maxrows = Max(said->maxrows * 2, SAID_FEW);
@@ -360,9 +406,12 @@ nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text)
 			MemoryContextAlloc(said->context, said->maxrows * sizeof(SaidRow)) :
 			repalloc_huge(said->rows, said->maxrows * sizeof(SaidRow));
 	}
-	said->rows[said->nrows].mark = mark;
-	said->rows[said->nrows++].said = text;
-
+	row = &said->rows[said->nrows++];
+	row->mark = mark;
+	row->said = text;
+	row->has_subject = lead->has_subject;
+	if (lead->has_subject)
+		memcpy(row->subject, lead->subject, GATE_HASH_LEN);
 	said->sorted = false;
 }
 
@@ -376,10 +425,10 @@ compare_rows(const void *a, const void *b)
 }
 
 /*
- * Returns the whole decision about a row of a statement that runs.  There may
- * be several: two of them in one query, or one that a trigger runs.
+ * Returns what was said of a row of a statement that runs.  There may be
+ * several: two of them in one query, or one that a trigger runs.
  */
-const SaidText *
+const SaidRow *
 nurture_said_find(int64 mark)
 {
 	SaidRow		key = {.mark = mark};
@@ -390,7 +439,7 @@ nurture_said_find(int64 mark)
 		GateSaid   *said = dlist_container(GateSaid, node, iter.cur);
 
 		if (said->next < said->nrows && said->rows[said->next].mark == mark)
-			return said->rows[said->next++].said;
+			return &said->rows[said->next++];
 	}
 	/* a row before it was dropped, or two statements take turns */
 	dlist_foreach(iter, &running)
@@ -406,7 +455,7 @@ nurture_said_find(int64 mark)
 		found = bsearch(&key, said->rows, said->nrows, sizeof(SaidRow),
 						compare_rows);
 		if (found != NULL)
-			return found->said;
+			return found;
 	}
 	elog(ERROR, "what the gate decided about a message is gone");
 	return NULL;

@@ -12,6 +12,7 @@
 #include "utils/hsearch.h"
 
 #define SAID_FEW		8		/* texts that are looked through one by one */
+#define SAID_MAX_TEXTS	1000	/* kept when no statement runs */
 
 /*
  * A decision in full as text, and in short as jsonb, as the message has it.
@@ -23,6 +24,7 @@ typedef struct SaidText
 	uint64		hash;			/* of text */
 	const char *text;
 	int			passed;			/* where in it the rules that passed begin */
+	uint64		passed_hash;	/* of text from there on */
 	Datum		json;
 	int			nwords;
 	const char **words;
@@ -33,6 +35,8 @@ typedef struct SaidRow
 {
 	int64		mark;
 	const SaidText *said;
+	bool		has_subject;	/* of the lead, as its gate row has it */
+	uint8		subject[GATE_HASH_LEN];
 } SaidRow;
 
 /*
@@ -50,16 +54,13 @@ typedef struct GateSaid
 	uint64		maxrows;
 	uint64		next;			/* the row to be asked for next */
 	bool		sorted;			/* by mark */
-	SaidText   *few[SAID_FEW];	/* the first texts */
-	int			nfew;
-	HTAB	   *texts;			/* all others by hash: most are alike */
 } GateSaid;
 
 extern void nurture_said_open(GateSaid *said, MemoryContext context);
-extern const SaidText *nurture_said_text(GateSaid *said,
-										 const GateDecision *decision,
+extern const SaidText *nurture_said_text(const GateDecision *decision,
 										 const GateLead *lead);
-extern void nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text);
-extern const SaidText *nurture_said_find(int64 mark);
+extern void nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text,
+							  const GateLead *lead);
+extern const SaidRow *nurture_said_find(int64 mark);
 
 #endif							/* NURTURE_DECISION_H */

@@ -40,7 +40,8 @@ KEPT_PLAN("INSERT INTO nurture.gate (lead_id)"
 
 static KeptPlan update_facts =
 KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) 1,"
-		  " merged_into = $2, erased = $3"
+		  " merged_into = $2, erased = $3,"
+		  " subject = CASE WHEN NOT $3 THEN g.subject END"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1",
 		  INT8OID, INT8OID, BOOLOID);
 
@@ -517,7 +518,7 @@ leads_deleted(TriggerData *data)
 		GateLead	lead;
 
 		CHECK_FOR_INTERRUPTS();
-		(void) nurture_gate_update(leads[i].lead_id, 1, NULL, &lead);
+		(void) nurture_gate_update(leads[i].lead_id, 1, false, NULL, &lead);
 	}
 	for (int i = 0; i < n; i++)
 	{

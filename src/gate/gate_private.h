@@ -236,6 +236,8 @@ typedef struct GateLead
 	int			nabsorbed;
 	int64	   *absorbed;		/* these, and what was merged into them */
 	bool		erased;
+	bool		has_subject;	/* the gate row has the lead's pseudonym: */
+	uint8		subject[GATE_HASH_LEN];
 	TimestampTz stopped_until;	/* DT_NOBEGIN = not */
 	TimestampTz paused_until;	/* DT_NOBEGIN = not */
 	const char *email;			/* contact points and facts: NULL = unknown */
@@ -379,8 +381,8 @@ extern Datum nurture_gate_hash_datum(const uint8 *hash);
 /* gate_row.c */
 extern uint64 nurture_gate_epoch;	/* grows with whatever this backend does
 									 * to a gate row */
-extern bool nurture_gate_update(int64 lead_id, int64 reserve, Hold *hold,
-								GateLead *lead);
+extern bool nurture_gate_update(int64 lead_id, int64 reserve, bool subject,
+								Hold *hold, GateLead *lead);
 extern void nurture_gate_lock(int64 lead_id);
 extern void nurture_gate_make(int64 lead_id);
 extern int64 nurture_gate_survivor(int64 lead_id);

@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "audit/audit.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
@@ -53,13 +54,14 @@ typedef enum GateColumn
 	GATE_DUE_AT,
 	GATE_PREFERENCES,
 	GATE_ABSORBS,
+	GATE_SUBJECT,
 	GATE_COLUMNS				/* how many */
 } GateColumn;
 
 static const char *const gate_columns[GATE_COLUMNS] = {
 	"lead_id", "seq", "denied", "stopped_until", "paused_until", "suppressed",
 	"merged_into", "erased", "recent", "due_at", "preferences",
-	"absorbs"
+	"absorbs", "subject"
 };
 
 static KeptPlan update_gate =
@@ -67,7 +69,7 @@ KEPT_PLAN("UPDATE nurture.gate AS g SET seq = g.seq OPERATOR(pg_catalog.+) $2"
 		  " WHERE g.lead_id OPERATOR(pg_catalog.=) $1"
 		  " RETURNING g.lead_id, g.seq, g.denied, g.stopped_until,"
 		  " g.paused_until, g.suppressed, g.merged_into, g.erased, g.recent,"
-		  " g.due_at, g.preferences, g.absorbs", INT8OID, INT8OID);
+		  " g.due_at, g.preferences, g.absorbs, g.subject", INT8OID, INT8OID);
 
 static KeptPlan find_gate =
 KEPT_PLAN("SELECT 1 FROM nurture.gate AS g"
@@ -100,6 +102,30 @@ take_row(int64 lead_id, const Datum *values, const bool *nulls,
 		DatumGetTimestampTz(values[GATE_PAUSED_UNTIL]);
 	lead->prefers = DatumGetBool(values[GATE_PREFERENCES]);
 	lead->absorbs = DatumGetBool(values[GATE_ABSORBS]);
+	lead->has_subject = false;
+	if (!nulls[GATE_SUBJECT])
+	{
+		bytea	   *subject = DatumGetByteaPP(values[GATE_SUBJECT]);
+
+		lead->has_subject = VARSIZE_ANY_EXHDR(subject) == GATE_HASH_LEN;
+		if (lead->has_subject)
+			memcpy(lead->subject, VARDATA_ANY(subject), GATE_HASH_LEN);
+	}
+}
+
+/*
+ * Gives the row that is to be written the lead's pseudonym, which spares each
+ * message from now on to look up the key of it.
+ */
+static void
+add_subject(TupleTableSlot *row, Hold *hold, int64 lead_id, GateLead *lead)
+{
+	if (lead->erased ||
+		!nurture_audit_pseudonym(lead_id, hold, lead->subject))
+		return;
+	lead->has_subject = true;
+	row->tts_values[GATE_SUBJECT] = nurture_gate_hash_datum(lead->subject);
+	row->tts_isnull[GATE_SUBJECT] = false;
 }
 
 /*
@@ -111,8 +137,8 @@ take_row(int64 lead_id, const Datum *values, const bool *nulls,
  * above it the answer is 40001, as the executor's.
  */
 static bool
-update_row(int64 lead_id, int64 reserve, Hold *hold, GateLead *lead,
-		   bool *found)
+update_row(int64 lead_id, int64 reserve, bool subject, Hold *hold,
+		   GateLead *lead, bool *found)
 {
 	RowTable	own;
 	RowTable   *table = nurture_row_open_held(&own, hold,
@@ -142,6 +168,8 @@ update_row(int64 lead_id, int64 reserve, Hold *hold, GateLead *lead,
 			take_row(lead_id, row->tts_values, row->tts_isnull, lead);
 			row->tts_values[GATE_SEQ] = Int64GetDatum(lead->seq + reserve);
 			lead->seq++;
+			if (subject && row->tts_isnull[GATE_SUBJECT])
+				add_subject(row, hold, lead_id, lead);
 			ExecStoreVirtualTuple(row);
 			done = nurture_row_update(table, GetActiveSnapshot());
 		}
@@ -210,17 +238,19 @@ nurture_gate_make(int64 lead_id)
 /*
  * Updates the gate row, the first statement of everything the gate does, and
  * reads it into lead.  seq grows by reserve; lead->seq is the first of these
- * numbers.  Answers false when there is no such lead.  As the owner; hold may
+ * numbers.  With subject the row is given the lead's pseudonym, unless it has
+ * it.  Answers false when there is no such lead.  As the owner; hold may
  * be NULL.
  */
 bool
-nurture_gate_update(int64 lead_id, int64 reserve, Hold *hold, GateLead *lead)
+nurture_gate_update(int64 lead_id, int64 reserve, bool subject, Hold *hold,
+					GateLead *lead)
 {
 	bool		found;
 	int			level;
 
 	nurture_gate_epoch++;
-	if (update_row(lead_id, reserve, hold, lead, &found) && found)
+	if (update_row(lead_id, reserve, subject, hold, lead, &found) && found)
 		return true;
 	level = nurture_spi_connect_here();
 	found = update_by_query(lead_id, reserve, lead);
@@ -234,7 +264,7 @@ nurture_gate_lock(int64 lead_id)
 {
 	GateLead	lead;
 
-	if (!nurture_gate_update(lead_id, 1, NULL, &lead))
+	if (!nurture_gate_update(lead_id, 1, false, NULL, &lead))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("there is no lead " INT64_FORMAT, lead_id),

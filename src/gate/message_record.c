@@ -45,6 +45,14 @@ KEPT_PLAN("INSERT INTO nurture.review (lead_id, bucket, scope, evidence)"
 		  " WHERE state OPERATOR(pg_catalog.=) 'open'::pg_catalog.text"
 		  " DO NOTHING", INT8OID, TEXTOID, INT8OID);
 
+/* Takes a value into a hash; both steps can be undone, so nothing is lost. */
+static uint64
+mix(uint64 hash, uint64 value)
+{
+	hash = (hash ^ value) * UINT64CONST(0x9E3779B97F4A7C15);
+	return hash ^ (hash >> 32);
+}
+
 /* Hashes a row, all columns but the mark, with this backend's key. */
 int64
 nurture_message_mark(const int *column, TupleDesc desc, const Datum *values,
@@ -65,10 +73,9 @@ nurture_message_mark(const int *column, TupleDesc desc, const Datum *values,
 		if (i == column[MESSAGE_MARK] - 1 || att->attisdropped)
 			continue;
 		if (nulls[i])
-			hash = hash_combine64(hash, i + 1);
+			hash = mix(hash, i + 1);
 		else if (att->attbyval)
-			hash = hash_bytes_extended((const unsigned char *) &values[i],
-									   sizeof(Datum), hash + i);
+			hash = mix(hash + i, (uint64) values[i]);
 		else
 		{
 			struct varlena *value =
@@ -184,7 +191,7 @@ static void
 message_entry(const int *column, const Datum *values,
 			  const bool *nulls, EntryTexts *last, AuditEntry *entry)
 {
-	const SaidText *said;
+	const SaidRow *said;
 	char	   *object;
 	int			i;
 
@@ -215,8 +222,11 @@ message_entry(const int *column, const Datum *values,
 
 	entry_texts(column, values, nulls, last, entry);
 	said = nurture_said_find(DatumGetInt64(values[column[MESSAGE_MARK] - 1]));
-	entry->inputs = said->text;
-	entry->inputs_common = said->passed;
+	if (said->has_subject)
+		entry->subject = said->subject;
+	entry->inputs = said->said->text;
+	entry->inputs_common = said->said->passed;
+	entry->inputs_hash = said->said->passed_hash;
 }
 
 /* Opens a review of consent, unless one is open; lead, scope and message. */

@@ -152,8 +152,8 @@ statement_lead(GateStatement *statement, const GateRules *rules,
 			GateLead	fresh;
 
 			/* the row is ours already; this only takes numbers ahead */
-			if (!nurture_gate_update(lead->lead_id, statement->reserve, lead->hold,
-									 &fresh))
+			if (!nurture_gate_update(lead->lead_id, statement->reserve, false,
+									 lead->hold, &fresh))
 				elog(ERROR, "gate row of lead " INT64_FORMAT " is gone",
 					 lead->lead_id);
 			lead->seq = fresh.seq;
@@ -387,7 +387,7 @@ decide_row(GateStatement *statement, Datum *values, bool *nulls)
 			nurture_gate_hash_datum(ask.contact_hash));
 	if (nulls[column[MESSAGE_REQUESTED_BY] - 1])
 		PUT_TEXT(MESSAGE_REQUESTED_BY, statement->role_name);
-	said = nurture_said_text(&statement->said, decision, lead);
+	said = nurture_said_text(decision, lead);
 	PUT(MESSAGE_DECISION, said->json);
 #undef PUT_TEXT
 #undef PUT
@@ -433,7 +433,7 @@ nurture_gate_message(PG_FUNCTION_ARGS)
 	check_brought(statement, values, nulls);
 	said = decide_row(statement, values, nulls);
 	mark = nurture_message_mark(statement->column, desc, values, nulls);
-	nurture_said_keep(&statement->said, mark, said);
+	nurture_said_keep(&statement->said, mark, said, &statement->lead);
 	values[statement->column[MESSAGE_MARK] - 1] = Int64GetDatum(mark);
 	nulls[statement->column[MESSAGE_MARK] - 1] = false;
 	return PointerGetDatum(heap_form_tuple(desc, values, nulls));

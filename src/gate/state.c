@@ -456,7 +456,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->found = false;
 	lead->lead_id = lead_id;
 	lead->seq = 0;
-	lead->erased = false;
+	lead->erased = lead->has_subject = false;
 	lead->suppressed = false;
 	lead->stopped_until = lead->paused_until = DT_NOBEGIN;
 	lead->verified_at = DT_NOBEGIN;
@@ -476,7 +476,8 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	for (int merges = 0; merges < GATE_MAX_MERGES; merges++)
 	{
 		if (bump)
-			lead->found = nurture_gate_update(lead_id, 1, lead->hold, lead);
+			lead->found = nurture_gate_update(lead_id, 1, true, lead->hold,
+											  lead);
 		else
 			lead->found = read_gate_row(lead_id, lead);
 		if (!lead->found)

@@ -130,7 +130,7 @@ next_seq(int64 lead_id)
 {
 	GateLead	lead = {0};
 
-	if (!nurture_gate_update(lead_id, 1, NULL, &lead))
+	if (!nurture_gate_update(lead_id, 1, false, NULL, &lead))
 		ereport(ERROR,
 				(errcode(NURTURE_ERRCODE_UNKNOWN_LEAD),
 				 errmsg("there is no lead " INT64_FORMAT, lead_id),

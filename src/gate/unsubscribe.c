@@ -136,7 +136,7 @@ has_effect(const Unsubscription *what)
 	Datum		values[5];
 	bool		settled = nurture_consent_gate_first(what->words[1]);
 
-	if (settled && !nurture_gate_update(what->lead_id, 1, NULL, &lead))
+	if (settled && !nurture_gate_update(what->lead_id, 1, false, NULL, &lead))
 		return false;
 	values[0] = Int64GetDatum(what->lead_id);
 	(void) nurture_execute(&find_lead, values, NULL, false);
