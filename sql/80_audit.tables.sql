@@ -52,8 +52,9 @@ CREATE TABLE nurture.audit (
     PRIMARY KEY (audit_id, at)
 ) PARTITION BY RANGE (at);
 CREATE TABLE nurture_part.audit_default PARTITION OF nurture.audit DEFAULT;
-CREATE INDEX ON nurture.audit (incarnation, xid, audit_id);
-CREATE INDEX ON nurture.audit (lead_ref, audit_id);
+-- no two entries have one key: nothing to deduplicate before a page is split
+CREATE INDEX ON nurture.audit (incarnation, xid, audit_id) WITH (deduplicate_items = off);
+CREATE INDEX ON nurture.audit (lead_ref, audit_id) WITH (deduplicate_items = off);
 COMMENT ON TABLE nurture.audit IS 'The audit trail: one entry per decision or change, written in its transaction; append-only, partitioned by month of at.';
 COMMENT ON COLUMN nurture.audit.audit_id IS 'Number of the entry; gaps come from transactions that were rolled back.';
 COMMENT ON COLUMN nurture.audit.at IS 'When, by the wall clock or the setting nurture.clock.';

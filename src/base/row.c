@@ -6,7 +6,6 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
-#include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/stratnum.h"
 #include "access/table.h"
@@ -16,15 +15,18 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/primnodes.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -37,6 +39,13 @@ typedef struct HeldRow
 	bool		busy;			/* somebody is using it */
 	struct HeldRow *next;
 } HeldRow;
+
+/* An index that is written without an executor. */
+typedef struct PlainIndex
+{
+	Relation	index;
+	List	   *predicate;		/* column = constant, all of them; NIL = none */
+} PlainIndex;
 
 bool
 nurture_row_triggers_ours(Relation rel)
@@ -145,7 +154,7 @@ static void
 finish_indexes(RowTable *table)
 {
 	for (int i = 0; i < table->nplain; i++)
-		index_close(table->plain[i], RowExclusiveLock);
+		index_close(table->plain[i].index, RowExclusiveLock);
 	table->nplain = 0;
 	table->plain = NULL;
 	if (table->info != NULL)
@@ -395,16 +404,55 @@ nurture_row_update(RowTable *table, Snapshot snapshot)
 	return true;
 }
 
+/* Tells whether a predicate only asks whether text columns equal constants. */
+static bool
+is_plain_predicate(List *predicate)
+{
+	ListCell   *cell;
+
+	foreach(cell, predicate)
+	{
+		OpExpr	   *equal = lfirst(cell);
+
+		if (!IsA(equal, OpExpr) || equal->opno != TextEqualOperator ||
+			!IsA(linitial(equal->args), Var) || !IsA(lsecond(equal->args), Const) ||
+			lsecond_node(Const, equal->args)->constisnull)
+			return false;
+	}
+	return true;
+}
+
+/* Tells whether a row belongs into an index with such a predicate. */
+static bool
+is_indexed(List *predicate, TupleTableSlot *row)
+{
+	ListCell   *cell;
+
+	foreach(cell, predicate)
+	{
+		OpExpr	   *equal = lfirst_node(OpExpr, cell);
+		bool		isnull;
+		Datum		value = slot_getattr(row, linitial_node(Var, equal->args)->varattno,
+										 &isnull);
+
+		if (isnull ||
+			!DatumGetBool(DirectFunctionCall2Coll(texteq, equal->inputcollid, value,
+												  lsecond_node(Const, equal->args)->constvalue)))
+			return false;
+	}
+	return true;
+}
+
 /* Tells whether writing an entry of the index needs no executor. */
 static bool
-is_plain_index(Relation index)
+is_plain_index(Relation index, List *predicate)
 {
 	Form_pg_index form = index->rd_index;
 	bool		plain;
 
 	plain = form->indimmediate && form->indisready && form->indisvalid &&
 		!form->indisexclusion && index->rd_rel->relam == BTREE_AM_OID &&
-		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+		is_plain_predicate(predicate);
 	for (int i = 0; plain && i < form->indnatts; i++)
 		plain = form->indkey.values[i] > 0;
 	return plain;
@@ -425,7 +473,7 @@ open_only_index(RowTable *table)
 		return false;
 	index = index_open(linitial_oid(indexes), RowExclusiveLock);
 	list_free(indexes);
-	plain = index->rd_index->indisprimary && is_plain_index(index);
+	plain = index->rd_index->indisprimary && is_plain_index(index, NIL);
 	if (plain)
 		table->index = index;
 	else
@@ -436,7 +484,7 @@ open_only_index(RowTable *table)
 /* Writes the entry of a row in a plain index. */
 static bool
 insert_entry(RowTable *table, Relation index, TupleTableSlot *row,
-			 IndexUniqueCheck unique, IndexInfo *info)
+			 IndexUniqueCheck unique, IndexInfo * info)
 {
 	Form_pg_index form = index->rd_index;
 	Datum		values[INDEX_MAX_KEYS];
@@ -528,13 +576,14 @@ open_plain_indexes(RowTable *table)
 		return false;
 	old = MemoryContextSwitchTo(table->context);
 	indexes = RelationGetIndexList(table->rel);
-	table->plain = palloc(sizeof(Relation) * (list_length(indexes) + 1));
+	table->plain = palloc(sizeof(PlainIndex) * (list_length(indexes) + 1));
 	foreach(cell, indexes)
 	{
-		Relation	index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		PlainIndex *plain = &table->plain[table->nplain++];
 
-		table->plain[table->nplain++] = index;
-		if (!is_plain_index(index))
+		plain->index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		plain->predicate = RelationGetIndexPredicate(plain->index);
+		if (!is_plain_index(plain->index, plain->predicate))
 		{
 			finish_indexes(table);
 			break;
@@ -618,11 +667,14 @@ nurture_row_append(RowTable *table, TupleTableSlot **rows, int nrows)
 	info = makeNode(IndexInfo);
 	for (int i = 0; i < table->nplain; i++)
 	{
-		Relation	index = table->plain[i];
+		const PlainIndex *plain = &table->plain[i];
 
 		for (int j = 0; j < nrows; j++)
-			(void) insert_entry(table, index, rows[j],
-								index->rd_index->indisunique ?
-								UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, info);
+		{
+			if (is_indexed(plain->predicate, rows[j]))
+				(void) insert_entry(table, plain->index, rows[j],
+									plain->index->rd_index->indisunique ?
+									UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, info);
+		}
 	}
 }

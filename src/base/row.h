@@ -34,7 +34,7 @@ typedef struct RowTable
 	EState	   *estate;			/* NULL until an index has to be written */
 	ResultRelInfo *info;		/* likewise */
 	int			nplain;			/* indexes to append to without an executor: */
-	Relation   *plain;			/* NULL = not looked at, or some need one */
+	struct PlainIndex *plain;	/* NULL = not looked at, or some need one */
 	IndexScanDesc scan;			/* of the primary key; NULL until needed */
 	bool		deleted;		/* by whom update gave way to */
 	bool		held;			/* stays open: close leaves it so */

@@ -257,7 +257,7 @@ static SaidText *
 find_text(uint64 hash)
 {
 	TextEntry  *entry = texts == NULL ? NULL :
-		hash_search(texts, &hash, HASH_FIND, NULL);
+	hash_search(texts, &hash, HASH_FIND, NULL);
 
 	return entry == NULL ? NULL : entry->said;
 }
@@ -409,6 +409,7 @@ nurture_said_keep(GateSaid *said, int64 mark, const SaidText *text,
 	row = &said->rows[said->nrows++];
 	row->mark = mark;
 	row->said = text;
+
 	row->has_subject = lead->has_subject;
 	if (lead->has_subject)
 		memcpy(row->subject, lead->subject, GATE_HASH_LEN);

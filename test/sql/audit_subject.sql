@@ -3,7 +3,7 @@
 -- it. What entries of one statement have in common is not mixed up.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(17);
+SELECT plan(24);
 SELECT set_config('nurture.clock', '2026-03-10 10:00:00+00', true) \g /dev/null
 INSERT INTO nurture.asset (asset_id, family, title, format) SELECT 'as_' || i, 'as_' || i, 'asset', 'email' FROM generate_series(1, 3) i;
 SELECT set_config('search_path', '', true), set_config('row_security', 'off', true), set_config('check_function_bodies', 'off', true) \g /dev/null
@@ -36,6 +36,34 @@ SELECT is_empty($$SELECT m.message_id FROM nurture.message m JOIN nurture.audit 
 SELECT is_empty($$SELECT a.audit_id FROM nurture.audit a JOIN nurture.gate g ON g.lead_id = a.lead_ref WHERE a.lead_ref BETWEEN 74001 AND 74400 AND g.subject <> a.subject$$, 'and the pseudonym of its lead');
 SELECT is((SELECT count(DISTINCT subject) FROM nurture.gate WHERE lead_id BETWEEN 74001 AND 74390), 390::bigint, 'which no other has');
 SELECT is_empty($$SELECT * FROM nurture_audit_verify() WHERE severity = 'error'$$, 'each is hashed with it');
+
+-- indexes that somebody adds: with a predicate that is looked at without an
+-- executor, with one that needs it, of an expression
+CREATE EXTENSION amcheck;
+CREATE FUNCTION pg_temp.whole() RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(bt_index_check(x.indexrelid, true)) FROM pg_index x WHERE x.indrelid IN (SELECT tableoid FROM nurture.audit WHERE lead_ref BETWEEN 74001 AND 74400) $$;
+CREATE FUNCTION pg_temp.counted() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true);
+    RETURN (SELECT count(*) FROM nurture.audit WHERE kind = 'message' AND outcome = 'queued' AND audit_id > 0);
+END $$;
+CREATE INDEX audit_queued ON nurture.audit (audit_id) WHERE kind = 'message' AND outcome = 'queued';
+SELECT pg_temp.counted() AS before \gset
+INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (74395, 'email', 'as_1'), (74396, 'phone', 'as_1'), (74397, 'email', 'as_2');
+SELECT is((SELECT array_agg(outcome ORDER BY lead_ref) FROM nurture.audit WHERE lead_ref BETWEEN 74395 AND 74397 AND kind = 'message'), '{queued,refused,queued}', 'two of three messages are queued');
+SELECT is(pg_temp.counted(), (:before + 2)::bigint, 'an index of entries about queued messages gets two entries');
+SELECT isnt(pg_temp.whole(), 0::bigint, 'and the others all three');
+CREATE INDEX audit_odd ON nurture.audit (audit_id) WHERE audit_id % 2 = 1;
+INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (74398, 'email', 'as_1'), (74399, 'phone', 'as_1');
+SELECT isnt(pg_temp.whole(), 0::bigint, 'with a predicate of numbers too');
+DROP INDEX nurture.audit_odd;
+CREATE INDEX audit_long ON nurture.audit (length(inputs));
+INSERT INTO nurture.message (lead_id, channel, asset_id) SELECT 74398, 'email', 'as_' || 1 + i % 3 FROM generate_series(1, 80) i;
+SELECT isnt(pg_temp.whole(), 0::bigint, 'with one of an expression too');
+SELECT is(pg_temp.counted(), (SELECT count(*) FILTER (WHERE kind = 'message' AND outcome = 'queued') FROM nurture.audit), 'and the first has what it should have');
+ALTER TABLE nurture.audit ADD CONSTRAINT audit_kind CHECK (kind <> 'message') NOT VALID;
+SELECT throws_ok($$INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (74400, 'email', 'as_1')$$, '23514', NULL, 'a constraint that somebody adds is asked');
+ALTER TABLE nurture.audit DROP CONSTRAINT audit_kind;
 
 -- merged: what is asked of one is the other's
 SELECT nurture_merge(74392, 74391, 'test') \g /dev/null
