@@ -15,17 +15,23 @@ BEGIN
     INSERT INTO bench.result VALUES (name, 1000 * extract(epoch FROM clock_timestamp() - since));
 END $$;
 
+-- where it is eleven in the morning, whenever this runs: no quiet hours
+SELECT 'Etc/GMT' || CASE WHEN h > 11 THEN '+' WHEN h < 11 THEN '-' ELSE '' END || coalesce(nullif(abs(11 - h), 0)::text, '') AS zone
+FROM (SELECT extract(hour FROM now() AT TIME ZONE 'UTC')::integer AS h) n \gset
 INSERT INTO nurture.lead (lead_id, email, audience_type, audience_verified_at, role, country, language, time_zone, organization_type)
 SELECT i, 'l' || i || '@example.org', 'hcp', now() - interval '1 year', (ARRAY['prescriber', 'nurse', NULL])[1 + i % 3],
-       (ARRAY['DE', 'FR', 'BR'])[1 + i % 3], 'en', 'Europe/Berlin', (ARRAY['hospital', 'clinic'])[1 + i % 2]
+       (ARRAY['DE', 'FR', 'BR'])[1 + i % 3], 'en', :'zone', (ARRAY['hospital', 'clinic'])[1 + i % 2]
 FROM generate_series(1, :leads) i;
 
--- an asset in force and consent, so that the gate has something to allow
+-- an asset in force, consent as each country asks for it, and caps that are
+-- counted but not reached: the gate evaluates every rule and allows
+CREATE TABLE bench.cap AS SELECT cap, n FROM nurture.frequency_cap;
+UPDATE nurture.frequency_cap SET n = 1000000;
 SELECT nurture_add_asset('{"asset_id": "bench_asset", "title": "bench", "format": "article", "message_class": "promotional", "channels": ["email"],
     "markets": ["*"], "languages": ["*"], "audience_types": ["*"]}');
 SELECT nurture_set_asset_status('bench_asset', 1, 'in_review', 'benchmark');
 SELECT nurture_approve('asset', 'bench_asset', 1, 'medical', 'approved', 'benchmark');
-INSERT INTO nurture.consent_event (lead_id, channel, kind, source) SELECT lead_id, 'email', 'given', 'bench' FROM nurture.lead ORDER BY lead_id;
+INSERT INTO nurture.consent_event (lead_id, channel, kind, source) SELECT lead_id, 'email', 'confirmed', 'bench' FROM nurture.lead ORDER BY lead_id;
 
 -- the signals: neither of safety nor narrowed, points 1 to 5
 CREATE SCHEMA peer;
@@ -158,11 +164,12 @@ BEGIN
     END IF;
     SELECT count(*) INTO sent FROM peer.message m WHERE m.lead_id = NEW.lead_id AND m.channel = NEW.channel
         AND m.status IN ('queued', 'taken', 'sent', 'delivered') AND m.decided_at > NEW.decided_at - interval '7 days';
-    IF sent >= 3 THEN
+    IF sent >= 1000000 THEN
         why := array_append(why, 'cap');
     END IF;
     NEW.version := a.version;
     NEW.family := NEW.asset_id;
+    NEW.not_before := NEW.decided_at;
     NEW.status := CASE WHEN why = '{}' THEN 'queued' ELSE 'refused' END;
     NEW.reasons := why;
     RETURN NEW;
@@ -174,6 +181,12 @@ BEGIN
     INSERT INTO peer.log (lead_id, at, decision, hash) VALUES (NEW.lead_id, NEW.decided_at, decision, sha256(convert_to(NEW.lead_id || NEW.decided_at::text || decision, 'UTF8')));
     RETURN NULL;
 END $$;
+-- each lead had a message before, as most leads have had
+INSERT INTO nurture.message (lead_id, channel, asset_id, occurrence_key) SELECT lead_id, 'email', 'bench_asset', 'welcome' FROM nurture.lead;
+INSERT INTO peer.bare_message (lead_id, channel, asset_id, version, family, occurrence_key, not_before)
+    SELECT lead_id, channel, asset_id, version, family, occurrence_key, not_before FROM nurture.message ORDER BY message_id;
+INSERT INTO peer.message (lead_id, channel, asset_id, version, family, occurrence_key, not_before, decided_at, gate_seq, reasons)
+    SELECT lead_id, channel, asset_id, version, family, occurrence_key, not_before, decided_at, gate_seq, '{}' FROM nurture.message ORDER BY message_id;
 CREATE TRIGGER decide BEFORE INSERT ON peer.message FOR EACH ROW EXECUTE FUNCTION peer.decide();
 CREATE TRIGGER record AFTER INSERT ON peer.message FOR EACH ROW EXECUTE FUNCTION peer.record();
 VACUUM ANALYZE;
