@@ -212,14 +212,6 @@ nurture_gate_decision_short(const GateDecision *decision, const GateLead *lead)
 	return result;
 }
 
-
-/* A statement ends, or is thrown away. */
-static void
-forget_said(void *arg)
-{
-	dlist_delete(&((GateSaid *) arg)->node);
-}
-
 /* Forgets all texts. */
 static void
 forget_texts(void)
@@ -228,6 +220,16 @@ forget_texts(void)
 		MemoryContextReset(text_context);
 	texts = NULL;
 	nfew = next_few = 0;
+}
+
+/* A statement ends, or is thrown away. */
+static void
+forget_said(void *arg)
+{
+	dlist_delete(&((GateSaid *) arg)->node);
+	if (texts != NULL && dlist_is_empty(&running) &&
+		hash_get_num_entries(texts) > SAID_MAX_TEXTS)
+		forget_texts();
 }
 
 /*
@@ -241,9 +243,6 @@ forget_texts(void)
 void
 nurture_said_open(GateSaid *said, MemoryContext context)
 {
-	if (texts != NULL && dlist_is_empty(&running) &&
-		hash_get_num_entries(texts) > SAID_MAX_TEXTS)
-		forget_texts();
 	memset(said, 0, sizeof(*said));
 	said->context = context;
 	said->forget.func = forget_said;
