@@ -262,9 +262,20 @@ nurture_contact_used(const ContactRule *rule, int64_t t)
 
 	if (rule->kind == CONTACT_ROLLING)
 	{
-		for (int i = 0; i < rule->ntimes; i++)
-			most += rule->times[i] > t - rule->length;
-		return most;
+		int			low = 0;
+		int			high = rule->ntimes;
+
+		/* the first of those that are later */
+		while (low < high)
+		{
+			int			middle = low + (high - low) / 2;
+
+			if (rule->times[middle] > t - rule->length)
+				high = middle;
+			else
+				low = middle + 1;
+		}
+		return rule->ntimes - low;
 	}
 	for (int i = 0; i < rule->nclocks; i++)
 	{

@@ -79,6 +79,7 @@ forget_later(GateLead *lead, TimestampTz at)
 			lead->live[n++] = lead->live[i];
 	}
 	lead->nlive = n;
+	nurture_gate_count_again(lead);
 }
 
 /*
@@ -101,6 +102,7 @@ forget_live(GateLead *lead, const GateLive *itself)
 			same_text(live->occurrence_key, itself->occurrence_key))
 		{
 			lead->live[i] = lead->live[--lead->nlive];
+			nurture_gate_count_again(lead);
 			return;
 		}
 	}

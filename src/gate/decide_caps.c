@@ -38,28 +38,97 @@ compare_times(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Fills the rule of a cap with the messages that it counts. */
+/*
+ * Tells whether a cap counts a message; one of a family asks for the asset's
+ * and counts what was held or bounced, too.
+ */
+static bool
+cap_counts(const GateCap *cap, const GateAsset *asset, const GateLive *live)
+{
+	return cap_asks(cap, live->channel, live->class, live->purpose, live->track) &&
+		(cap->same_family ? same_text(live->family, asset->family) : live->counts);
+}
+
+/* Lists the times of the messages of the asset's family. */
 static void
-cap_rule(const GateCap *cap, const When *when, int32 pace, ContactRule *rule)
+count_family(const GateCap *cap, const When *when, ContactRule *rule)
 {
 	const GateLead *lead = when->lead;
 	int64	   *times = palloc(sizeof(int64) * Max(lead->nlive, 1));
 
-	memset(rule, 0, sizeof(*rule));
-	rule->n = cap->n;
 	rule->times = times;
 	for (int i = 0; i < lead->nlive; i++)
 	{
-		const GateLive *live = &lead->live[i];
-
-		if (cap_asks(cap, live->channel, live->class, live->purpose,
-					 live->track) &&
-			(cap->same_family ? same_text(live->family, when->asset->family) :
-			 live->counts))
-			times[rule->ntimes++] = contact_instant(live->at);
+		if (cap_counts(cap, when->asset, &lead->live[i]))
+			times[rule->ntimes++] = contact_instant(lead->live[i].at);
 	}
 	if (rule->ntimes > 1)
 		qsort(times, rule->ntimes, sizeof(int64), compare_times);
+}
+
+/* Takes a time into its place; most come in their order. */
+static void
+add_time(GateCounted *counted, int64 time, MemoryContext context)
+{
+	int			place = counted->ntimes;
+
+	if (counted->ntimes == counted->maxtimes)
+	{
+		counted->maxtimes = Max(counted->maxtimes * 2, 8);
+		counted->times = counted->times == NULL ?
+			MemoryContextAlloc(context, sizeof(int64) * counted->maxtimes) :
+			repalloc_huge(counted->times, sizeof(int64) * counted->maxtimes);
+	}
+	while (place > 0 && counted->times[place - 1] > time)
+		place--;
+	memmove(&counted->times[place + 1], &counted->times[place],
+			sizeof(int64) * (counted->ntimes - place));
+	counted->times[place] = time;
+	counted->ntimes++;
+}
+
+/*
+ * Lists the times of the messages that a cap counts, whatever the asset: those
+ * that a statement adds to a lead's are looked at once.
+ */
+static void
+count_all(const GateCap *cap, int place, const When *when, ContactRule *rule)
+{
+	const GateLead *lead = when->lead;
+	GateCapped *capped = lead->capped;
+	GateCounted *counted;
+
+	if (capped->n == 0 || capped->generation != when->rules->generation)
+	{
+		capped->n = 0;
+		capped->generation = when->rules->generation;
+		capped->counted = MemoryContextAllocZero(lead->context, sizeof(GateCounted) *
+												 (when->rules->ncaps + lead->npreferences));
+		capped->n = when->rules->ncaps + lead->npreferences;
+	}
+	counted = &capped->counted[place];
+	for (; counted->seen < lead->nlive; counted->seen++)
+	{
+		const GateLive *live = &lead->live[counted->seen];
+
+		if (cap_counts(cap, NULL, live))
+			add_time(counted, contact_instant(live->at), lead->context);
+	}
+	rule->times = counted->times;
+	rule->ntimes = counted->ntimes;
+}
+
+/* Fills the rule of the cap at a place with the messages that it counts. */
+static void
+cap_rule(const GateCap *cap, int place, const When *when, int32 pace,
+		 ContactRule *rule)
+{
+	memset(rule, 0, sizeof(*rule));
+	rule->n = cap->n;
+	if (cap->same_family)
+		count_family(cap, when, rule);
+	else
+		count_all(cap, place, when, rule);
 	if (cap->days > 0)
 	{
 		rule->kind = CONTACT_CALENDAR;
@@ -80,7 +149,7 @@ ask_family(const GateCap *cap, const When *when, GateDecision *decision)
 	int64		next;
 	GateFinding *finding;
 
-	cap_rule(cap, when, NORMAL_PACE, &rule);
+	cap_rule(cap, 0, when, NORMAL_PACE, &rule);
 	next = nurture_contact_rule_next(&rule, when->start,
 									 NURTURE_CONTACT_NEVER - 1);
 	finding = nurture_gate_found(decision, cap->rule, next == when->start,
@@ -137,9 +206,7 @@ nurture_gate_ask_caps(When *when, GateDecision *decision)
 				finding->remedy = "Only the lead can change it, in nurture.preference.";
 			continue;
 		}
-		cap_rule(cap, when,
-				 cap->preference ? NORMAL_PACE : pace,
-				 rule);
+		cap_rule(cap, i, when, cap->preference ? NORMAL_PACE : pace, rule);
 		if (cap->days > 0)
 		{
 			rule->nclocks = 1;

@@ -120,6 +120,7 @@ typedef struct ContactPolicy ContactPolicy;
 /* The rules of the gate, compiled. */
 typedef struct GateRules
 {
+	uint64		generation;		/* no other that was loaded has it */
 	int			ncountries;
 	GatePolicies *countries;	/* by country, "*" first */
 	int			nchannels;
@@ -214,6 +215,23 @@ typedef struct GateLive
 	TimestampTz at;				/* when it goes out */
 } GateLive;
 
+/* The messages of a lead that a cap counts, as far as they were looked at. */
+typedef struct GateCounted
+{
+	int			seen;			/* of lead->live */
+	int			ntimes;
+	int			maxtimes;
+	int64	   *times;			/* contact_instant, ascending */
+} GateCounted;
+
+/* The same of all caps, those of the rules before those of the lead. */
+typedef struct GateCapped
+{
+	uint64		generation;		/* of the rules whose caps they are */
+	int			n;
+	GateCounted *counted;		/* NULL = none was asked for yet */
+} GateCapped;
+
 typedef struct GateSuppression
 {
 	const char *scope;
@@ -266,6 +284,7 @@ typedef struct GateLead
 	int			maxlive;
 	GateLive   *live;
 	int			nadded;			/* of live: not read but added since */
+	GateCapped *capped;			/* what caps count of them */
 } GateLead;
 
 /* A claim that an asset version makes, in force. */
@@ -396,6 +415,7 @@ extern void nurture_gate_read(GateLead *lead, const GateRules *rules,
 extern void nurture_gate_read_live(GateLead *lead, const GateRules *rules,
 								   TimestampTz now);
 extern uint32 nurture_gate_text_hash(const char *text);
+extern void nurture_gate_count_again(GateLead *lead);
 extern void nurture_gate_add_live(GateLead *lead, const GateLive *live);
 
 /* contact_point.c */

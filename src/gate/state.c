@@ -294,6 +294,14 @@ nurture_gate_absorbed(int64 lead_id, bool read_only, MemoryContext context,
 	return absorbed;
 }
 
+/* Forgets what caps count of the live messages: some were taken out of them. */
+void
+nurture_gate_count_again(GateLead *lead)
+{
+	for (int i = 0; i < lead->capped->n; i++)
+		lead->capped->counted[i].seen = lead->capped->counted[i].ntimes = 0;
+}
+
 /* Makes room for one more live message at least. */
 static void
 make_room(GateLead *lead)
@@ -377,6 +385,7 @@ read_live_messages(GateLead *lead, TimestampTz since, TimestampTz now,
 
 	lead->nlive = 0;
 	lead->nadded = 0;
+	nurture_gate_count_again(lead);
 	nurture_read_open_held(&read, &read_live, lead->hold, snapshot);
 	take_live(lead, &read, lead->lead_id, since, now);
 	for (int i = 0; i < lead->nabsorbed; i++)
@@ -472,6 +481,7 @@ nurture_gate_read(GateLead *lead, const GateRules *rules, bool bump,
 	lead->maxlive = lead->nadded = 0;
 	lead->live = NULL;
 	lead->consents = NULL;
+	lead->capped = MemoryContextAllocZero(context, sizeof(GateCapped));
 
 	for (int merges = 0; merges < GATE_MAX_MERGES; merges++)
 	{
