@@ -17,7 +17,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 
-#define SAID_WORDS	(4 + 4 * GATE_MAX_RULES)	/* of the longest decision */
+#define SAID_WORDS	(5 + 4 * GATE_MAX_RULES)	/* of the longest decision */
 
 typedef struct TextEntry
 {
@@ -292,6 +292,7 @@ list_words(const GateDecision *decision, const GateLead *lead,
 	words[n++] = decision->purpose;
 	words[n++] = decision->review_scope;
 	words[n++] = lead->asked != lead->lead_id ? "merged" : NULL;
+	words[n++] = decision->parts;
 	for (int i = 0; i < decision->nfindings; i++)
 	{
 		const GateFinding *finding = &decision->findings[i];

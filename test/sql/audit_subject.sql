@@ -3,7 +3,7 @@
 -- it. What entries of one statement have in common is not mixed up.
 SET client_min_messages = error;
 BEGIN;
-SELECT plan(24);
+SELECT plan(26);
 SELECT set_config('nurture.clock', '2026-03-10 10:00:00+00', true) \g /dev/null
 INSERT INTO nurture.asset (asset_id, family, title, format) SELECT 'as_' || i, 'as_' || i, 'asset', 'email' FROM generate_series(1, 3) i;
 SELECT set_config('search_path', '', true), set_config('row_security', 'off', true), set_config('check_function_bodies', 'off', true) \g /dev/null
@@ -74,6 +74,26 @@ SELECT is((SELECT subject FROM nurture.audit WHERE lead_ref = 74392 AND kind = '
 -- a statement within a message's own, and a row that is dropped
 INSERT INTO nurture.message (lead_id, channel, asset_id, occurrence_key) VALUES (74393, 'email', 'as_1', 'once'), (74393, 'email', 'as_1', 'once'), (74394, 'email', 'as_2', 'once') ON CONFLICT DO NOTHING;
 SELECT is_empty($$SELECT a.audit_id FROM nurture.audit a JOIN nurture.gate g ON g.lead_id = a.lead_ref WHERE a.lead_ref IN (74393, 74394) AND g.subject <> a.subject$$, 'where rows are dropped the others keep theirs');
+
+-- made with a block of which another version comes into force: all else stays
+-- as it was, and what is told of the block must not
+SELECT set_config('search_path', '', true), set_config('row_security', 'off', true), set_config('check_function_bodies', 'off', true) \g /dev/null
+INSERT INTO nurture.asset (asset_id, family, title, format) VALUES ('as_block', 'as_block', 'block', 'block'), ('as_4', 'as_4', 'asset', 'email');
+INSERT INTO nurture.asset_version (asset_id, version, status, message_class, channels, languages, markets, audience_types, approved_at, content_hash)
+    VALUES ('as_block', 1, 'approved', 'promotional', '{email}', '{en}', '{*}', '{hcp}', '2026-01-01', '\x21'), ('as_block', 2, 'draft', 'promotional', '{email}', '{en}', '{*}', '{hcp}', NULL, '\x22'),
+           ('as_4', 4, 'approved', 'promotional', '{email}', '{en}', '{*}', '{hcp}', '2026-01-01', '\x01');
+INSERT INTO nurture.asset_block (asset_id, version, slot, block_asset) VALUES ('as_4', 4, 'footer', 'as_block');
+SELECT set_config('search_path', 'public', true), set_config('row_security', 'on', true), set_config('check_function_bodies', 'on', true) \g /dev/null
+INSERT INTO nurture.lead (lead_id, email, country, audience_type, language) SELECT 74500 + i, 'asb' || i || '@example.com', 'FR', 'hcp', 'en' FROM generate_series(1, 8) i;
+SELECT count(nurture_opt_in(74500 + i, 'email')) FROM generate_series(1, 8) i \g /dev/null
+DO $$BEGIN FOR i IN 1 .. 4 LOOP INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (74500 + i, 'email', 'as_4'); END LOOP; END$$;
+SELECT set_config('search_path', '', true), set_config('row_security', 'off', true), set_config('check_function_bodies', 'off', true) \g /dev/null
+UPDATE nurture.asset_version SET status = 'superseded' WHERE asset_id = 'as_block' AND version = 1;
+UPDATE nurture.asset_version SET status = 'approved', approved_at = '2026-03-01' WHERE asset_id = 'as_block' AND version = 2;
+SELECT set_config('search_path', 'public', true), set_config('row_security', 'on', true), set_config('check_function_bodies', 'on', true) \g /dev/null
+DO $$BEGIN FOR i IN 5 .. 8 LOOP INSERT INTO nurture.message (lead_id, channel, asset_id) VALUES (74500 + i, 'email', 'as_4'); END LOOP; END$$;
+SELECT is((SELECT array_agg((decision #>> '{blocks,footer,version}')::integer ORDER BY lead_id) FROM nurture.message WHERE lead_id BETWEEN 74501 AND 74508), '{1,1,1,1,2,2,2,2}', 'messages tell the version of the block that was in force');
+SELECT is((SELECT array_agg((inputs::jsonb #>> '{blocks,footer,version}')::integer ORDER BY lead_ref) FROM nurture.audit WHERE lead_ref BETWEEN 74501 AND 74508 AND kind = 'message'), '{1,1,1,1,2,2,2,2}', 'and so do their entries');
 
 -- erased: the key goes, and what was made of it
 SELECT isnt(pg_temp.on_gate(74001), NULL, 'before a lead is erased its gate row has it');
