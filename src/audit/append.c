@@ -133,6 +133,24 @@ make_bytea(const void *bytes, int len)
 	return result;
 }
 
+/* Works out the pseudonym of a lead from its key; false when it has none. */
+static bool
+read_key(RowRead *read, AuditHasher *hasher, int64 lead_id,
+		 MerkleHash *subject)
+{
+	Datum		id = Int64GetDatum(lead_id);
+	bytea	   *key;
+	bool		null;
+
+	nurture_read_find(read, &id);
+	if (!nurture_read_next(read))
+		return false;
+	key = DatumGetByteaPP(nurture_read_cell(read, KEY_KEY, &null));
+	nurture_audit_subject(hasher, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+						  lead_id, subject);
+	return true;
+}
+
 /* Reads the keys of leads that have none yet in leads; returns how many lack. */
 static int
 read_keys(AuditHasher *hasher, BatchLead *leads, int nleads)
@@ -147,23 +165,11 @@ read_keys(AuditHasher *hasher, BatchLead *leads, int nleads)
 	for (int i = 0; i < nleads; i++)
 	{
 		BatchLead  *lead = &leads[i];
-		Datum		id = Int64GetDatum(lead->lead_id);
 
 		if (lead->known)
 			continue;
-		nurture_read_find(&read, &id);
-		if (nurture_read_next(&read))
-		{
-			bool		null;
-			bytea	   *key = DatumGetByteaPP(nurture_read_cell(&read, KEY_KEY,
-																&null));
-
-			nurture_audit_subject(hasher, VARDATA_ANY(key),
-								  VARSIZE_ANY_EXHDR(key), lead->lead_id,
-								  &lead->subject);
-			lead->known = true;
-		}
-		else
+		lead->known = read_key(&read, hasher, lead->lead_id, &lead->subject);
+		if (!lead->known)
 			lacking++;
 	}
 	nurture_read_close(&read);
@@ -175,27 +181,17 @@ bool
 nurture_audit_pseudonym(int64 lead_id, Hold *hold, uint8 *subject)
 {
 	RowRead		read;
-	Datum		id = Int64GetDatum(lead_id);
+	AuditHasher hasher;
+	MerkleHash	hash;
 	bool		found;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	nurture_read_open_held(&read, &find_keys, hold, GetActiveSnapshot());
-	nurture_read_find(&read, &id);
-	found = nurture_read_next(&read);
+	nurture_hasher_open(&hasher);
+	found = read_key(&read, &hasher, lead_id, &hash);
 	if (found)
-	{
-		bool		null;
-		bytea	   *key = DatumGetByteaPP(nurture_read_cell(&read, KEY_KEY,
-															&null));
-		AuditHasher hasher;
-		MerkleHash	hash;
-
-		nurture_hasher_open(&hasher);
-		nurture_audit_subject(&hasher, VARDATA_ANY(key),
-							  VARSIZE_ANY_EXHDR(key), lead_id, &hash);
-		nurture_hasher_close(&hasher);
 		memcpy(subject, hash.byte, NURTURE_HASH_LEN);
-	}
+	nurture_hasher_close(&hasher);
 	nurture_read_close(&read);
 	PopActiveSnapshot();
 	return found;

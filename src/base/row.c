@@ -484,7 +484,7 @@ open_only_index(RowTable *table)
 /* Writes the entry of a row in a plain index. */
 static bool
 insert_entry(RowTable *table, Relation index, TupleTableSlot *row,
-			 IndexUniqueCheck unique, IndexInfo * info)
+			 IndexUniqueCheck unique, IndexInfo *info)
 {
 	Form_pg_index form = index->rd_index;
 	Datum		values[INDEX_MAX_KEYS];

@@ -5,6 +5,7 @@
  */
 #include "base/compat.h"
 
+#include "base/rulecache.h"
 #include "gate/decide_when.h"
 #include "utils/builtins.h"
 
@@ -98,10 +99,10 @@ count_all(const GateCap *cap, int place, const When *when, ContactRule *rule)
 	GateCapped *capped = lead->capped;
 	GateCounted *counted;
 
-	if (capped->n == 0 || capped->generation != when->rules->generation)
+	if (capped->n == 0 || capped->epoch != nurture_rules_epoch)
 	{
 		capped->n = 0;
-		capped->generation = when->rules->generation;
+		capped->epoch = nurture_rules_epoch;
 		capped->counted = MemoryContextAllocZero(lead->context, sizeof(GateCounted) *
 												 (when->rules->ncaps + lead->npreferences));
 		capped->n = when->rules->ncaps + lead->npreferences;

@@ -212,24 +212,17 @@ nurture_gate_decision_short(const GateDecision *decision, const GateLead *lead)
 	return result;
 }
 
-/* Forgets all texts. */
-static void
-forget_texts(void)
-{
-	if (text_context != NULL)
-		MemoryContextReset(text_context);
-	texts = NULL;
-	nfew = next_few = 0;
-}
-
-/* A statement ends, or is thrown away. */
+/* A statement ends, or is thrown away; too many texts go with the last. */
 static void
 forget_said(void *arg)
 {
 	dlist_delete(&((GateSaid *) arg)->node);
-	if (texts != NULL && dlist_is_empty(&running) &&
-		hash_get_num_entries(texts) > SAID_MAX_TEXTS)
-		forget_texts();
+	if (texts == NULL || !dlist_is_empty(&running) ||
+		hash_get_num_entries(texts) <= SAID_MAX_TEXTS)
+		return;
+	MemoryContextReset(text_context);
+	texts = NULL;
+	nfew = next_few = 0;
 }
 
 /*

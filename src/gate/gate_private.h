@@ -120,7 +120,6 @@ typedef struct ContactPolicy ContactPolicy;
 /* The rules of the gate, compiled. */
 typedef struct GateRules
 {
-	uint64		generation;		/* no other that was loaded has it */
 	int			ncountries;
 	GatePolicies *countries;	/* by country, "*" first */
 	int			nchannels;
@@ -227,7 +226,7 @@ typedef struct GateCounted
 /* The same of all caps, those of the rules before those of the lead. */
 typedef struct GateCapped
 {
-	uint64		generation;		/* of the rules whose caps they are */
+	uint64		epoch;			/* nurture_rules_epoch of the caps */
 	int			n;
 	GateCounted *counted;		/* NULL = none was asked for yet */
 } GateCapped;

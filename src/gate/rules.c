@@ -346,11 +346,9 @@ load_caps(GateRules *rules, Snapshot snapshot)
 static void *
 load_rules(Snapshot snapshot)
 {
-	static uint64 loads = 0;
 	GateRules  *rules = palloc0(sizeof(GateRules));
 	bool		null;
 
-	rules->generation = ++loads;
 
 	load_policies(rules, snapshot);
 	load_channels(rules, snapshot);
